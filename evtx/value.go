@@ -1,0 +1,3 @@
+package evtx
+
+func appendFiletime(dst []byte, v uint64) []byte { panic("todo") }
