@@ -1,0 +1,245 @@
+package format
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+// Chunk is a stretch of a source that begins and ends between records.
+type Chunk struct {
+	Data    []byte    // nobody writes to it again: decoders may keep strings of it
+	Offset  int64     // where Data begins in the source
+	Header  []string  // header lines in force at its beginning
+	Refused []Refusal // what the framer left out behind Data: it lies between this chunk and the next
+}
+
+// A Framer cuts a source into chunks, in order. Next returns io.EOF after the
+// last one; another error comes with the source's end too, and what could be
+// read before it has been returned.
+type Framer interface {
+	Next() (*Chunk, error)
+}
+
+// chunkBytes is the usual size of a chunk: some thousand records, small enough
+// that a few in flight stay in the cache.
+const chunkBytes = 256 << 10
+
+// NewFramer returns the format's framer over the stream of a source.
+func (f *Format) NewFramer(r io.Reader) Framer {
+	if f.Frame != nil {
+		return f.Frame(r)
+	}
+	return &lineFramer{r: r, header: f.Header, joins: f.Joins}
+}
+
+// NewDecoder returns a decoder for one chunk of a source.
+func (f *Format) NewDecoder(p *Params) Decoder {
+	if f.Decode != nil {
+		return f.Decode(p)
+	}
+	return &lineChunks{f: f, p: p}
+}
+
+// lineFramer cuts after line ends, but before no line that joins the record
+// above it. Its buffer grows to one record of MaxRecord at most.
+type lineFramer struct {
+	r      io.Reader
+	header func([]byte) bool
+	joins  func([]byte) bool
+
+	buf     []byte // read, not yet returned
+	offset  int64  // of buf in the source
+	headers []string
+	err     error // from r
+}
+
+const maxHeaderLines = 64
+
+func (f *lineFramer) Next() (*Chunk, error) {
+	for {
+		end := f.boundary()
+		if end < 0 && f.err == nil && len(f.buf) > MaxRecord {
+			return f.oversized()
+		}
+		if end < 0 && f.err != nil {
+			end = len(f.buf)
+		}
+		if end > 0 {
+			return f.take(end), nil
+		}
+		if f.err != nil {
+			return nil, f.err
+		}
+		f.fill()
+	}
+}
+
+// boundary is the end of the last whole record in a full buffer, -1 if more
+// must be read.
+func (f *lineFramer) boundary() int {
+	if f.err != nil {
+		if len(f.buf) == 0 {
+			return -1
+		}
+		return len(f.buf)
+	}
+	if len(f.buf) < chunkBytes {
+		return -1
+	}
+	end := bytes.LastIndexByte(f.buf, '\n') + 1
+	if f.joins == nil || end == 0 {
+		if end == 0 {
+			return -1
+		}
+		return end
+	}
+	// The line behind end may not be here yet, so the last whole line is kept
+	// back: the record is known to end only where another begins.
+	for end > 0 {
+		start := bytes.LastIndexByte(f.buf[:end-1], '\n') + 1
+		if start == 0 {
+			break
+		}
+		if !f.joins(trimEOL(f.buf[start:end])) {
+			return start
+		}
+		end = start
+	}
+	return -1
+}
+
+// take returns the first n bytes of the buffer as a chunk.
+func (f *lineFramer) take(n int) *Chunk {
+	data := f.buf[:n:n]
+	c := &Chunk{Data: data, Offset: f.offset, Header: f.headers}
+	f.offset += int64(n)
+	rest := f.buf[n:]
+	f.buf = make([]byte, len(rest), max(chunkBytes+chunkBytes/4, len(rest)))
+	copy(f.buf, rest)
+	if f.header != nil {
+		f.remember(data)
+	}
+	return c
+}
+
+// remember keeps the header lines of a chunk for the chunks behind it. Lines
+// that follow a record start a new header.
+func (f *lineFramer) remember(data []byte) {
+	var hs []string
+	inHeader, found := false, false
+	for len(data) > 0 {
+		line := data
+		if i := bytes.IndexByte(data, '\n'); i >= 0 {
+			line, data = data[:i], data[i+1:]
+		} else {
+			data = nil
+		}
+		line = trimEOL(line)
+		if f.header(line) {
+			if !inHeader {
+				hs, inHeader = nil, true
+			}
+			if len(hs) < maxHeaderLines {
+				hs = append(hs, string(line))
+			}
+			found = true
+		} else if len(line) > 0 {
+			inHeader = false
+		}
+	}
+	if found {
+		f.headers = hs
+	}
+}
+
+// oversized returns the first MaxRecord bytes of a record that is longer, and
+// skips the rest of its line.
+func (f *lineFramer) oversized() (*Chunk, error) {
+	if nl := bytes.IndexByte(f.buf, '\n'); nl >= 0 && nl <= MaxRecord {
+		// Short lines that all join the first: the record is cut at a line end.
+		end := bytes.LastIndexByte(f.buf[:MaxRecord], '\n') + 1
+		return f.take(end), nil
+	}
+	c := f.take(MaxRecord)
+	var skipped int64
+	for {
+		if i := bytes.IndexByte(f.buf, '\n'); i >= 0 {
+			skipped += int64(i)
+			f.offset += int64(i)
+			f.buf = append(f.buf[:0], f.buf[i:]...)
+			break
+		}
+		skipped += int64(len(f.buf))
+		f.offset += int64(len(f.buf))
+		f.buf = f.buf[:0]
+		if f.err != nil {
+			break
+		}
+		f.fill()
+	}
+	c.Refused = []Refusal{{Offset: c.Offset + MaxRecord, Length: skipped, Reason: "record longer than 512 KiB: the rest was cut off"}}
+	return c, nil
+}
+
+// fill reads once more into the buffer.
+func (f *lineFramer) fill() {
+	if cap(f.buf)-len(f.buf) < chunkBytes/8 {
+		next := make([]byte, len(f.buf), cap(f.buf)+chunkBytes)
+		copy(next, f.buf)
+		f.buf = next
+	}
+	for range 100 {
+		n, err := f.r.Read(f.buf[len(f.buf):cap(f.buf)])
+		f.buf = f.buf[:len(f.buf)+n]
+		if err != nil {
+			f.err = err
+			return
+		}
+		if n > 0 {
+			return
+		}
+	}
+	f.err = io.ErrNoProgress
+}
+
+func trimEOL(line []byte) []byte {
+	line = bytes.TrimSuffix(line, []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r"))
+}
+
+// BlockFramer frames a binary format of a file header and blocks of one size:
+// each chunk holds whole blocks, but for the last one of a cut-off file. The
+// header comes with the first chunk.
+type BlockFramer struct {
+	R      io.Reader
+	Header int // bytes before the first block
+	Block  int
+	offset int64
+	err    error
+}
+
+// Next implements Framer.
+func (f *BlockFramer) Next() (*Chunk, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
+	size := max(1, chunkBytes/f.Block) * f.Block
+	if f.offset == 0 {
+		size += f.Header
+	}
+	data := make([]byte, size)
+	n, err := io.ReadFull(f.R, data)
+	if err != nil {
+		f.err = err
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			f.err = io.EOF
+		}
+	}
+	if n == 0 {
+		return nil, f.err
+	}
+	c := &Chunk{Data: data[:n:n], Offset: f.offset}
+	f.offset += int64(n)
+	return c, nil
+}

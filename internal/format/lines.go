@@ -1,0 +1,99 @@
+package format
+
+import (
+	"bytes"
+
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// lineChunks decodes the chunks of a line format: it splits them into records,
+// leaves out headers, and gives what the format does not understand to the
+// decoder of plain text.
+type lineChunks struct {
+	f *Format
+	p *Params
+}
+
+// Decode implements Decoder.
+func (d *lineChunks) Decode(c *Chunk, b *event.Batch) Bytes {
+	var n Bytes
+	p := *d.p
+	p.header = c.Header
+	decode := d.f.Lines(&p)
+	fallback := newTextDecoder(&p)
+	data := c.Data
+	offset := c.Offset
+	inHeader := false
+	for len(data) > 0 {
+		size, end := d.record(data) // with and without its line end
+		line := data[:end]
+		data = data[size:]
+		switch {
+		case len(bytes.TrimRight(line, " \t\r")) == 0:
+			n.Structure += int64(size)
+		case d.f.Header != nil && d.f.Header(line):
+			n.Structure += int64(size)
+			if !inHeader {
+				p.header, inHeader = nil, true
+			}
+			if len(p.header) < maxHeaderLines {
+				p.header = append(p.header, event.View(line))
+			}
+		default:
+			if inHeader {
+				inHeader = false
+				decode = d.f.Lines(&p)
+			}
+			raw := event.View(line)
+			e := b.Begin(offset, raw)
+			if err := decode(raw, b); err != nil {
+				b.Rollback()
+				fallback(raw, b)
+				e = b.Event()
+				e.Err = err.Error()
+			}
+			if p.Done != nil {
+				p.Done(b)
+			}
+			n.Events += int64(end)
+			n.Structure += int64(size - end)
+		}
+		offset += int64(size)
+	}
+	for _, r := range c.Refused {
+		n.Refused += r.Length
+	}
+	n.Refusals = c.Refused
+	return n
+}
+
+// record measures the first record of data: its size with the line end and
+// without.
+func (d *lineChunks) record(data []byte) (size, end int) {
+	size, end = line(data)
+	if d.f.Joins == nil {
+		return size, end
+	}
+	for size < len(data) && size < MaxRecord {
+		s, e := line(data[size:])
+		if e == 0 || !d.f.Joins(data[size:size+e]) {
+			break
+		}
+		end = size + e
+		size += s
+	}
+	return size, end
+}
+
+// line measures the first line of data: with its line end and without.
+func line(data []byte) (size, end int) {
+	i := bytes.IndexByte(data, '\n')
+	if i < 0 {
+		return len(data), len(data)
+	}
+	end = i
+	if end > 0 && data[end-1] == '\r' {
+		end--
+	}
+	return i + 1, end
+}
