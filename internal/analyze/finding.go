@@ -1,0 +1,102 @@
+// Package analyze holds what analysis produces, findings, and the techniques
+// that produce them. A technique is one file of this package.
+package analyze
+
+import (
+	"context"
+
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// Severity levels are Sigma's, lowest first (Sigma specification, "level").
+var Levels = []string{"informational", "low", "medium", "high", "critical"}
+
+// LevelRank is the place of a level in Levels, 0 for an unknown one.
+func LevelRank(level string) int {
+	for i, l := range Levels {
+		if l == level {
+			return i
+		}
+	}
+	return 0
+}
+
+// Finding is one thing worth a person's attention: what a rule or a technique
+// saw of the same entities within a stretch of time. Lists are sorted and hold
+// no value twice. The JSON form is part of the output contract.
+type Finding struct {
+	ID          string `json:"id"`   // stable: a hash of rule, entities and first evidence
+	Kind        string `json:"kind"` // "sigma", "correlation", or the technique's name
+	Rule        Rule   `json:"rule"`
+	Title       string `json:"title"`       // what happened, without names
+	Level       string `json:"level"`       // one of Levels
+	Explanation string `json:"explanation"` // one sentence with numbers: why this is a finding
+
+	First int64 `json:"-"` // ns since the epoch of the first and last evidence; event.NoTime if unknown
+	Last  int64 `json:"-"`
+	Count int   `json:"count"` // events it rests on; Evidence holds at most MaxEvidence of them
+
+	Techniques []string `json:"techniques"` // ATT&CK technique ids, "T1110.001"
+	Tactics    []string `json:"tactics"`    // ATT&CK tactics as Sigma tags spell them, "credential-access"
+	Outcomes   []string `json:"outcomes"`   // event.outcome values of the evidence
+	Datasets   []string `json:"datasets"`   // event.dataset values of the evidence
+	Entities   Entities `json:"entities"`
+
+	Evidence []Evidence `json:"evidence"` // in time order; the first and the last are always there
+}
+
+// MaxEvidence is how many records a finding cites by id.
+const MaxEvidence = 100
+
+// Rule is where a finding comes from.
+type Rule struct {
+	ID             string   `json:"id"`
+	Name           string   `json:"name"`
+	File           string   `json:"file,omitempty"`
+	FalsePositives []string `json:"false_positives,omitempty"`
+	References     []string `json:"references,omitempty"`
+}
+
+// Entities are who and what a finding is about; each list holds at most
+// MaxEntities values.
+type Entities struct {
+	Users        []string `json:"users,omitempty"`        // user.name and its .target, .effective, .changes
+	Sources      []string `json:"source_ips,omitempty"`   // source.ip
+	Destinations []string `json:"destinations,omitempty"` // destination.ip
+	Hosts        []string `json:"hosts,omitempty"`        // host.name
+	Processes    []string `json:"processes,omitempty"`    // process.name or .executable
+	Files        []string `json:"files,omitempty"`        // file.path
+	URLs         []string `json:"urls,omitempty"`         // url.original
+}
+
+// MaxEntities bounds each list of Entities.
+const MaxEntities = 50
+
+// Evidence is one record that a finding rests on.
+type Evidence struct {
+	ID      string `json:"event.id"`
+	Time    int64  `json:"-"`       // ns; event.NoTime if unknown
+	Message string `json:"message"` // at most 500 bytes of the record, for reading; not escaped
+	Path    string `json:"log.file.path"`
+	Offset  int64  `json:"log.offset"`
+	Outcome string `json:"event.outcome,omitempty"`
+}
+
+// Querier answers LogsQL over the case's store.
+type Querier interface {
+	// Query must call fn with each row of the answer, in the order the query
+	// defines, from one goroutine. Row fields are valid during the call only.
+	Query(ctx context.Context, logsql string, fn func(row []event.Field) error) error
+}
+
+// A Technique looks at every event once, in source order, and may query the
+// store at the end.
+type Technique interface {
+	// Name must be a stable word, as in --technique and Finding.Kind.
+	Name() string
+	// Consume must not keep the events' Fields, and must clone what strings it keeps.
+	Consume(b *event.Batch)
+	// Findings must give the same findings in the same order for the same
+	// events, however they were cut into batches.
+	Findings(ctx context.Context, q Querier) ([]Finding, error)
+}
