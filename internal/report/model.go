@@ -1,0 +1,125 @@
+// Package report presents the result of an investigation: as one JSON
+// document, as Markdown, and as one HTML file that needs neither network nor script.
+package report
+
+import (
+	"github.com/sextant-logs/sextant/internal/analyze"
+	"github.com/sextant-logs/sextant/internal/incident"
+)
+
+// Investigation is the result of `sextant investigate`. Its JSON form is the
+// output contract of DESIGN.md §1; the same evidence, rules and options give the same bytes.
+type Investigation struct {
+	Case       Case                `json:"case"`
+	Sources    []Source            `json:"sources"`
+	Accounting Accounting          `json:"accounting"`
+	Findings   []Finding           `json:"findings"`
+	Incidents  []incident.Incident `json:"incidents"`
+	Statistics Statistics          `json:"statistics"`
+	Rules      Rules               `json:"rules"`
+	Problems   []string            `json:"problems"` // what went wrong with the evidence, one line each
+}
+
+// Case describes the investigation itself.
+type Case struct {
+	Name     string   `json:"name"` // base name of the case directory
+	Version  string   `json:"sextant_version"`
+	Paths    []string `json:"paths"` // what was investigated, as given
+	First    string   `json:"first"` // time of the first and last record, RFC 3339 UTC, "" if none
+	Last     string   `json:"last"`
+	TimeZone string   `json:"time_zone"` // assumed for stamps without one
+}
+
+// Source is one log that was read.
+type Source struct {
+	ID          string     `json:"id"`     // 24 hex digits of the content's SHA-256
+	Path        string     `json:"path"`   // members of archives after '!'
+	Format      string     `json:"format"` // "" if refused
+	SHA256      string     `json:"sha256"` // of the content as read (decompressed)
+	Bytes       int64      `json:"bytes"`
+	Encoding    string     `json:"encoding,omitempty"`
+	First       string     `json:"first,omitempty"`
+	Last        string     `json:"last,omitempty"`
+	TimeQuality string     `json:"time_quality"` // "exact", "zone assumed", "year inferred", "none", joined by ", "
+	Accounting  Accounting `json:"accounting"`
+	DuplicateOf string     `json:"duplicate_of,omitempty"` // path of the source with the same content
+	Problems    []string   `json:"problems,omitempty"`
+}
+
+// Accounting is the invariant that nothing is lost: BytesIn = BytesEvents +
+// BytesSeparators + BytesRefused, and Records = Decoded + Undecoded + Duplicate.
+type Accounting struct {
+	BytesIn         int64 `json:"bytes_in"`
+	BytesEvents     int64 `json:"bytes_events"`
+	BytesSeparators int64 `json:"bytes_separators"`
+	BytesRefused    int64 `json:"bytes_refused"`
+	Records         int64 `json:"records"`
+	Decoded         int64 `json:"decoded"`
+	Undecoded       int64 `json:"undecoded"`
+	Duplicate       int64 `json:"duplicate"`
+	Balanced        bool  `json:"balanced"`
+}
+
+// Finding is a finding with its times spelt out.
+type Finding struct {
+	analyze.Finding
+	First string `json:"first"`
+	Last  string `json:"last"`
+}
+
+// Statistics are the counts behind the charts; lists are sorted by count, then name.
+type Statistics struct {
+	Events    int64        `json:"events"`
+	Datasets  []Count      `json:"datasets"`
+	Hosts     []Count      `json:"hosts"`
+	Users     []Count      `json:"users"`
+	SourceIPs []Count      `json:"source_ips"`
+	Actions   []Count      `json:"actions"`
+	Outcomes  []Count      `json:"outcomes"`
+	Timeline  Timeline     `json:"timeline"`
+	WeekHours [7][24]int64 `json:"week_hours"` // events by weekday (Monday first) and hour, UTC
+}
+
+// Count is a value and how many events have it.
+type Count struct {
+	Value string `json:"value"`
+	Count int64  `json:"count"`
+}
+
+// Timeline counts events over time in equal steps, by dataset.
+type Timeline struct {
+	Start  string           `json:"start"` // RFC 3339 UTC
+	Step   int64            `json:"step_seconds"`
+	Series []TimelineSeries `json:"series"`
+}
+
+// TimelineSeries is one dataset's counts, one per step.
+type TimelineSeries struct {
+	Dataset string  `json:"dataset"`
+	Counts  []int64 `json:"counts"`
+}
+
+// Rules says what became of every rule.
+type Rules struct {
+	Loaded        int           `json:"loaded"`
+	Applied       int           `json:"applied"` // had logs to be tried on
+	Matched       int           `json:"matched"`
+	NotApplicable int           `json:"not_applicable"` // no such log source here
+	Failed        []RuleProblem `json:"failed"`         // could not be loaded
+	Matches       []RuleCount   `json:"matches"`        // rules that matched, most first
+	Missing       []Count       `json:"missing"`        // log sources that rules wanted and nothing here is, with the number of rules
+}
+
+// RuleProblem is a rule file that could not be used.
+type RuleProblem struct {
+	File  string `json:"file"`
+	Error string `json:"error"`
+}
+
+// RuleCount is how many events matched a rule.
+type RuleCount struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Level string `json:"level"`
+	Count int64  `json:"count"`
+}
