@@ -1,0 +1,120 @@
+package chart
+
+import (
+	"image/color"
+	"math"
+)
+
+// Theme chooses the colours of a picture.
+type Theme int
+
+const (
+	// Light is dark ink on a white ground.
+	Light Theme = iota
+	// Dark is light ink on a dark ground.
+	Dark
+	// Auto is Light, with a style sheet in the SVG that turns to Dark where
+	// the reader prefers it, or where the page's root element carries
+	// data-theme="dark". PNG knows no preference and uses Light.
+	Auto
+)
+
+// ink is a role; a theme gives it a colour. The scene holds roles only, so one
+// scene serves both themes.
+type ink uint8
+
+const (
+	none ink = iota
+	ground
+	text
+	muted
+	axis
+	grid
+	rest    // the series "other", bins without meaning
+	series0 // series0+i for i < seriesInks
+)
+
+const (
+	seriesInks = 7
+	heatInks   = 9
+	heat0      = series0 + seriesInks // heat0 means zero; heat0+i grows with the value
+	inkCount   = int(heat0) + heatInks
+)
+
+func seriesInk(i int) ink {
+	if i >= seriesInks {
+		return rest
+	}
+	return series0 + ink(i)
+}
+
+// The series are the palette of Okabe and Ito (Color Universal Design, 2008),
+// which people with any of the common colour vision deficiencies can tell
+// apart, ordered so that neighbours differ in lightness too. The heat ramp
+// has one hue and grows monotonically in contrast with the ground.
+var (
+	light = palette(rgb(0xffffff), rgb(0x1c2229), rgb(0x59636e), rgb(0x8a939c), rgb(0xe3e7eb), rgb(0x999999),
+		[seriesInks]color.RGBA{rgb(0x0072b2), rgb(0xe69f00), rgb(0x009e73), rgb(0xcc79a7), rgb(0x56b4e9), rgb(0xd55e00), rgb(0xe3d42e)},
+		rgb(0xf1f4f7), []color.RGBA{rgb(0xd3e5f3), rgb(0x56a5d8), rgb(0x0072b2), rgb(0x08294a)})
+	dark = palette(rgb(0x14181d), rgb(0xe8ecf0), rgb(0xa3adb8), rgb(0x727d88), rgb(0x2c343c), rgb(0x8c8c8c),
+		[seriesInks]color.RGBA{rgb(0x3d9fdb), rgb(0xe69f00), rgb(0x1fb88b), rgb(0xd78fb7), rgb(0x8ccbf2), rgb(0xe8743b), rgb(0xf0e442)},
+		rgb(0x20262d), []color.RGBA{rgb(0x1d3f5a), rgb(0x2c78ae), rgb(0x7cc0ec), rgb(0xeef7fd)})
+)
+
+func palette(back, fore, faint, line, mesh, other color.RGBA, series [seriesInks]color.RGBA, zero color.RGBA, ramp []color.RGBA) [inkCount]color.RGBA {
+	var p [inkCount]color.RGBA
+	p[ground], p[text], p[muted], p[axis], p[grid], p[rest] = back, fore, faint, line, mesh, other
+	copy(p[series0:], series[:])
+	p[heat0] = zero
+	for i := 1; i < heatInks; i++ {
+		p[int(heat0)+i] = mix(ramp, float64(i-1)/float64(heatInks-2))
+	}
+	return p
+}
+
+// mix interpolates along a ramp of colours; at is 0 to 1.
+func mix(ramp []color.RGBA, at float64) color.RGBA {
+	x := at * float64(len(ramp)-1)
+	i := min(int(x), len(ramp)-2)
+	f := x - float64(i)
+	blend := func(a, b uint8) uint8 { return uint8(math.Round(float64(a) + f*(float64(b)-float64(a)))) }
+	a, b := ramp[i], ramp[i+1]
+	return color.RGBA{blend(a.R, b.R), blend(a.G, b.G), blend(a.B, b.B), 255}
+}
+
+func rgb(hex uint32) color.RGBA {
+	return color.RGBA{uint8(hex >> 16), uint8(hex >> 8), uint8(hex), 255}
+}
+
+func (t Theme) colours() *[inkCount]color.RGBA {
+	if t == Dark {
+		return &dark
+	}
+	return &light
+}
+
+// onHeat returns the ink in which a number is legible upon a heat cell.
+func (t Theme) onHeat(c ink) bool {
+	p := t.colours()
+	return contrast(p[c], p[ground]) > 4.2
+}
+
+// contrast is the ratio of WCAG 2.1 §1.4.3, from 1 to 21.
+func contrast(a, b color.RGBA) float64 {
+	la, lb := luminance(a), luminance(b)
+	if la < lb {
+		la, lb = lb, la
+	}
+	return (la + 0.05) / (lb + 0.05)
+}
+
+func luminance(c color.RGBA) float64 {
+	lin := func(v uint8) float64 {
+		x := float64(v) / 255
+		if x <= 0.04045 {
+			return x / 12.92
+		}
+		return math.Pow((x+0.055)/1.055, 2.4)
+	}
+	return 0.2126*lin(c.R) + 0.7152*lin(c.G) + 0.0722*lin(c.B)
+}
