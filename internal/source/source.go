@@ -34,6 +34,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"runtime"
+	"sync"
 	"time"
 )
 
@@ -71,6 +74,11 @@ type Options struct {
 type Evidence struct {
 	Sources  []*Source  // in order of the PATHs, then bytewise by path, then archive order
 	Problems []*Problem // in the same order; those of single sources come with their Inspection
+
+	options Options
+	spool   *spool
+	kept    *kept
+	stdin   *os.File // Options.StdinFile
 }
 
 // Source is one logical byte stream of evidence: a file, what a compressed
@@ -89,83 +97,135 @@ type Source struct {
 	ModTimeFrom string    // "file", "tar", "zip" or "gzip"; "" when unknown
 	StoredSize  int64     // bytes on disk or in the archive; -1 when unknown
 	Size        int64     // logical bytes, decompressed, if known without reading; else -1
+
+	evidence  *Evidence
+	node      *node
+	mu        sync.Mutex
+	inspected *Inspection
 }
 
 // Gather walks paths and lists the sources under them. Trouble with evidence
 // never stops it: each is one Problem. Its error is ctx's, or that of writing
 // Options.StdinFile or the temporary file.
 func Gather(ctx context.Context, paths []string, options Options) (*Evidence, error) {
-	return nil, errors.ErrUnsupported
+	e := &Evidence{options: options.withDefaults(), spool: &spool{}}
+	e.kept = &kept{limit: e.options.MemberCache}
+	found, err := e.walk(ctx, paths)
+	if err != nil {
+		e.Close()
+		return nil, err
+	}
+	expansions := make([]*expansion, len(found))
+	err = parallel(ctx, e.options.Threads, len(found), func(ctx context.Context, i int) (err error) {
+		if f := found[i]; f.outer != nil {
+			expansions[i], err = e.expandOuter(ctx, f.outer, f.name)
+		}
+		return err
+	})
+	if err != nil {
+		e.Close()
+		return nil, err
+	}
+	for i, f := range found {
+		if f.problem != nil {
+			e.Problems = append(e.Problems, f.problem)
+			continue
+		}
+		e.Sources = append(e.Sources, expansions[i].sources...)
+		e.Problems = append(e.Problems, expansions[i].problems...)
+	}
+	return e, nil
 }
 
 // Close ends all reading and deletes the temporary file.
-func (e *Evidence) Close() error { return nil }
+func (e *Evidence) Close() error {
+	e.kept.close()
+	err := e.spool.close()
+	if e.stdin != nil {
+		err = errors.Join(err, e.stdin.Close())
+		e.stdin = nil
+	}
+	return err
+}
 
 // Inspect inspects all sources, Options.Threads at a time. Its error is ctx's.
-func (e *Evidence) Inspect(ctx context.Context) error { return errors.ErrUnsupported }
+func (e *Evidence) Inspect(ctx context.Context) error {
+	return parallel(ctx, e.options.Threads, len(e.Sources), func(ctx context.Context, i int) error {
+		_, err := e.Sources[i].Inspect(ctx)
+		return err
+	})
+}
 
 // Open returns the source's bytes: decompressed, transcoded to UTF-8, without
 // byte order mark. It can be called often and from several goroutines. When
 // the stream cannot be read to its end, Read returns a *Problem instead of
 // io.EOF, after all bytes that could be had; Inspect has told it before.
-func (s *Source) Open(ctx context.Context) (io.ReadCloser, error) { return nil, errors.ErrUnsupported }
+func (s *Source) Open(ctx context.Context) (io.ReadCloser, error) {
+	r, err := s.node.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return newTextReader(r), nil
+}
 
 // OpenRaw is Open without transcoding: the logical bytes as they were hashed.
 func (s *Source) OpenRaw(ctx context.Context) (io.ReadCloser, error) {
-	return nil, errors.ErrUnsupported
+	r, err := s.node.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
-// Inspect reads the source once and tells what it is. The first call does the
-// work (Gather has done it for members of compressed tars), later ones return
-// the same. Its error is ctx's; trouble with the evidence is Inspection.Problem.
-func (s *Source) Inspect(ctx context.Context) (*Inspection, error) {
-	return nil, errors.ErrUnsupported
+func (o Options) withDefaults() Options {
+	or := func(v *int64, d int64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	or(&o.MaxRatio, 400)
+	or(&o.FreeSize, 64<<20)
+	or(&o.MaxTotal, 1<<40)
+	or(&o.MaxSpool, 16<<30)
+	or(&o.MemberCache, 64<<20)
+	if o.MaxDepth == 0 {
+		o.MaxDepth = 8
+	}
+	if o.MaxMembers == 0 {
+		o.MaxMembers = 200_000
+	}
+	if o.Threads <= 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	if o.Stdin == nil {
+		o.Stdin = os.Stdin
+	}
+	return o
 }
 
-// Encoding is how the text of a source is written.
-type Encoding string
-
-const (
-	UTF8       Encoding = "utf-8" // or anything else that is not transcoded: ASCII, Latin-1, binary
-	UTF8BOM    Encoding = "utf-8-bom"
-	UTF16LE    Encoding = "utf-16le" // without byte order mark
-	UTF16BE    Encoding = "utf-16be"
-	UTF16LEBOM Encoding = "utf-16le-bom"
-	UTF16BEBOM Encoding = "utf-16be-bom"
-)
-
-// Inspection is what one pass over a source found.
-type Inspection struct {
-	SHA256      string   // of the logical content: decompressed, before transcoding; lower-case hex
-	Size        int64    // bytes of that content
-	OuterSHA256 string   // of the outer file's bytes as they lie on disk, for custody
-	OuterSize   int64    // bytes of the outer file
-	Encoding    Encoding // found from the first bytes
-	BOM         int64    // bytes of byte order mark taken off
-	TextSize    int64    // bytes after transcoding, without the mark: what Open gives
-	Head        []byte   // the first 64 KiB of that; do not change
-	Binary      bool     // Head does not look like text
-	Lines       int64    // newlines in the text, and one for a last line without
-	MaxLine     int64    // bytes of the longest line, without its newline
-	Problem     *Problem // why the stream ended early, or nil
+// parallel runs do for each of n, at most threads at a time, in order of
+// start, and returns the first error after all have ended.
+func parallel(ctx context.Context, threads, n int, do func(ctx context.Context, i int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(threads, n) {
+		workers.Go(func() {
+			for i := range next {
+				if err := do(ctx, i); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for i := 0; i < n && ctx.Err() == nil; i++ {
+		select {
+		case next <- i:
+		case <-ctx.Done():
+		}
+	}
+	close(next)
+	workers.Wait()
+	return context.Cause(ctx)
 }
-
-// ContentID identifies the content wherever it lies: the first 24 hex
-// characters of its SHA-256.
-func (i *Inspection) ContentID() string { return i.SHA256[:24] }
-
-// BytesIn is what Account.BytesIn counts for the source: the text and the byte
-// order mark.
-func (i *Inspection) BytesIn() int64 { return i.TextSize + i.BOM }
-
-// Set is one log: its current file and what was rotated away, oldest first.
-type Set struct {
-	Key     string // Folder and the name without rotation suffix; stable and unique among the sets of a gathering
-	Sources []*Source
-}
-
-// Group sorts sources into rotation sets by folder and name alone; whether
-// their contents belong together is for the caller to see. Every source is in
-// exactly one set, alone where its name says nothing; sets come in the order
-// of their first source.
-func Group(sources []*Source) []Set { return nil }
