@@ -10,6 +10,9 @@ type CorrelatorOptions struct {
 // Correlator runs the engine's correlation rules over its matches. It is not safe for concurrent use: feed it from
 // one goroutine, in event-time order; the same input gives the same output.
 type Correlator struct{}
+type correlation struct{}
+
+func (e *Engine) linkCorrelations() {}
 
 // NewCorrelator returns a correlator for the engine's correlation rules.
 func NewCorrelator(e *Engine, opt CorrelatorOptions) *Correlator { panic("not built yet") }

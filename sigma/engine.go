@@ -1,5 +1,12 @@
 package sigma
 
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
 // Options tune Compile.
 type Options struct {
 	// Mapping says what the caller's logs and fields are. Nil takes the rules' log sources and field
@@ -12,7 +19,96 @@ type Options struct {
 
 // Engine is a set of rules compiled for matching. It is immutable and safe for concurrent use; each goroutine
 // matches with a Matcher of its own.
-type Engine struct{}
+type Engine struct {
+	rules   []*Rule
+	silent  []bool  // by rule: only serves correlations
+	logics  []*expr // by rule: its condition over tests, for Explain; nil when not a usable detection
+	mapping *Mapping
+	mapped  bool // the mapping is the caller's
+	router  *router
+	report  Report
+
+	slots    []slotInfo // 0 keywords, then inputs-1 fields of the caller, then fields made of several
+	inputs   int
+	slotOf   map[string]Slot
+	names    []string
+	preds    []predicate
+	triggers outputs // by predicate: variants that become candidates with it
+	variants []variant
+	logs     []logInfo
+
+	correlations []*correlation
+}
+
+const keywordSlot = 0
+
+// slotInfo is what is looked for in one field.
+type slotInfo struct {
+	aliases   []alias
+	ifPresent []int32 // predicates that hold when the field is there
+	ifAny     []int32 // … and is not null
+	numbers   map[float64][]int32
+	start     *trie
+	end       *trie
+	inside    *dfa
+	naive     []naiveNeedle
+}
+
+// alias passes a field's values on to a field that is made of several or is rewritten.
+type alias struct {
+	to       int32
+	values   map[string]string
+	prefixes []([2]string) // longest first
+}
+
+func (a *alias) rewrite(v string) string {
+	if w, ok := a.values[v]; ok {
+		return w
+	}
+	for _, p := range a.prefixes {
+		if len(v) >= len(p[0]) && strings.EqualFold(v[:len(p[0])], p[0]) {
+			return p[1] + v[len(p[0]):]
+		}
+	}
+	return v
+}
+
+type naiveNeedle struct {
+	test  *test
+	preds []int32
+}
+
+// predicate is one test of one slot, shared by all rules that ask it.
+type predicate struct {
+	test   *test
+	slot   int32
+	ref    int32   // the other slot of opFieldRef
+	marked bool    // found by the automata when the field is set; otherwise computed when asked
+	folds  bool    // needs the folded value
+	guards []int32 // computed only when one of these holds
+}
+
+// node is a rule's logic over predicates.
+type node struct {
+	kind exprKind
+	pred int32
+	n    int32
+	kids []node
+}
+
+// variant is a rule compiled for the logs that call its fields alike.
+type variant struct {
+	rule    int32
+	sources []uint64 // bit set of logs
+	logic   node
+}
+
+type logInfo struct {
+	need   []uint64 // bit set of slots
+	always []int32  // variants that can match without any predicate holding
+	text   bool     // some rule has keywords
+	rules  int
+}
 
 // SourceID is a log of the mapping: an index into Mapping.Logs, or one of those that SourcesOf returns.
 type SourceID int32
@@ -33,72 +129,167 @@ type Report struct {
 
 // Compile builds the matcher of all rules. It never fails as a whole: Report names the rules that cannot
 // be used and why.
-func Compile(rules []*Rule, opt Options) *Engine { panic("not built yet") }
-
-// Report says which rules are active, unmapped and failed.
-func (e *Engine) Report() *Report { panic("not built yet") }
-
-// Slot returns the slot of one of the caller's fields, or NoSlot when no rule reads it. Look slots up once.
-func (e *Engine) Slot(field string) Slot { panic("not built yet") }
-
-// SlotField is the inverse of Slot.
-func (e *Engine) SlotField(s Slot) string { panic("not built yet") }
-
-// Slots is the number of slots: valid slots are 0 to Slots()-1.
-func (e *Engine) Slots() int { panic("not built yet") }
-
-// RouteFields names the caller's fields, in order, whose values Matcher.Route wants.
-func (e *Engine) RouteFields() []string { panic("not built yet") }
-
-// SourcesOf returns the logs that are of log source ls, for callers that know it without routing.
-func (e *Engine) SourcesOf(ls LogSource) []SourceID { panic("not built yet") }
-
-// RulesFor counts the rules that are tried on events of a source.
-func (e *Engine) RulesFor(s SourceID) int { panic("not built yet") }
-
-// NewMatcher returns a matcher for one goroutine.
-func (e *Engine) NewMatcher() *Matcher { panic("not built yet") }
-
-// Match is one rule that matched the event.
-type Match struct {
-	Rule   *Rule
-	Source SourceID // the first of the event's sources on which it matched
-	// Silent is set when the rule only serves correlations that do not ask to generate its own matches.
-	Silent bool
+func Compile(rules []*Rule, opt Options) *Engine {
+	e := &Engine{
+		rules: rules, silent: make([]bool, len(rules)), logics: make([]*expr, len(rules)),
+		mapping: opt.Mapping, mapped: opt.Mapping != nil, slotOf: map[string]Slot{},
+	}
+	e.report.Rules = len(rules)
+	if e.mapping == nil {
+		e.mapping = identity(rules)
+	}
+	e.router = newRouter(e.mapping)
+	for i, r := range rules {
+		if r.Detection == nil {
+			continue
+		}
+		x, line, err := lowerDetection(r.Detection, opt.Placeholders)
+		if err != nil {
+			e.fail(r, line, err)
+			continue
+		}
+		e.logics[i] = x
+	}
+	e.joinFilters(opt.Placeholders)
+	e.build()
+	e.linkCorrelations()
+	slices.SortStableFunc(e.report.Failed, func(a, b *RuleError) int {
+		if c := strings.Compare(a.File, b.File); c != 0 {
+			return c
+		}
+		return a.Line - b.Line
+	})
+	return e
 }
 
-// Matcher matches one event at a time. Per event: Reset, Set for each field, Match.
-type Matcher struct{}
+func (e *Engine) fail(r *Rule, line int, err error) {
+	if line == 0 {
+		line = r.Line
+	}
+	e.report.Failed = append(e.report.Failed, &RuleError{File: r.File, Line: line, Rule: r.Ref(), Err: err})
+}
 
-// Route returns the sources that an event is of, given the values of Engine.RouteFields in that order
-// ("" for an absent one). Results are cached: the usual cost is one map lookup. The returned slice is the
-// matcher's; it stays valid and must not be changed.
-func (m *Matcher) Route(values ...string) []SourceID { panic("not built yet") }
+// Report says which rules are active, unmapped and failed.
+func (e *Engine) Report() *Report { return &e.report }
 
-// Reset starts an event that is of the given sources.
-func (m *Matcher) Reset(sources []SourceID) { panic("not built yet") }
+// Rules returns the rules as they were handed to Compile.
+func (e *Engine) Rules() []*Rule { return e.rules }
 
-// Set gives a field's value; again with the same slot for a further value. NoSlot is ignored. The string is read
-// until the next Reset, not after.
-func (m *Matcher) Set(s Slot, value string) { panic("not built yet") }
+// Slot returns the slot of one of the caller's fields, or NoSlot when no rule reads it. Look slots up once.
+func (e *Engine) Slot(field string) Slot {
+	if s, ok := e.slotOf[field]; ok {
+		return s
+	}
+	return NoSlot
+}
 
-// SetNull says that a field is present without a value (JSON null).
-func (m *Matcher) SetNull(s Slot) { panic("not built yet") }
+// SlotField is the inverse of Slot.
+func (e *Engine) SlotField(s Slot) string {
+	if s < 0 || int(s) >= len(e.names) {
+		return ""
+	}
+	return e.names[s]
+}
 
-// WantsText reports whether a rule for this event searches for keywords: only then do AddText and SetMessage matter.
-func (m *Matcher) WantsText() bool { panic("not built yet") }
+// Slots is the number of slots: valid slots are 0 to Slots()-1.
+func (e *Engine) Slots() int { return len(e.names) }
 
-// SetMessage gives the raw message, which keywords are searched in.
-func (m *Matcher) SetMessage(raw string) { panic("not built yet") }
+// RouteFields names the caller's fields, in order, whose values Matcher.Route wants.
+func (e *Engine) RouteFields() []string { return e.router.fields }
 
-// AddText gives the value of a field that has no slot, for keywords.
-func (m *Matcher) AddText(value string) { panic("not built yet") }
+// SourcesOf returns the logs that are of log source ls, for callers that know it without routing.
+func (e *Engine) SourcesOf(ls LogSource) []SourceID {
+	var out []SourceID
+	one := func(s []string) string { return strings.Join(s, ",") }
+	for i := range e.mapping.Logs {
+		l := &e.mapping.Logs[i]
+		covers := l.Covered(ls)
+		if !e.mapped { // logs are the rules' own log sources: a rule for less is for all of it
+			covers = LogSource{one(l.Category), one(l.Product), one(l.Service), ""}.Covers(ls)
+		}
+		if covers {
+			out = append(out, SourceID(i))
+		}
+	}
+	return out
+}
 
-// Match appends the rules that match the event to dst, in the order the rules were given to Compile, each once.
-func (m *Matcher) Match(dst []Match) []Match { panic("not built yet") }
+// SourceName names a source for people.
+func (e *Engine) SourceName(s SourceID) string {
+	if s < 0 || int(s) >= len(e.mapping.Logs) {
+		return ""
+	}
+	return e.mapping.Logs[s].Label()
+}
 
-// MatchMap matches one event held in a map: nested maps become dotted names, slices several values, nil null. For
-// tests and importers; the other methods are the fast way.
-func (m *Matcher) MatchMap(sources []SourceID, event map[string]any, message string) []Match {
-	panic("not built yet")
+// RulesFor counts the rules that are tried on events of a source.
+func (e *Engine) RulesFor(s SourceID) int {
+	if s < 0 || int(s) >= len(e.logs) {
+		return 0
+	}
+	return e.logs[s].rules
+}
+
+// lowerDetection turns a detection into logic over tests. On error the line is that of the culprit.
+func lowerDetection(d *Detection, placeholders map[string][]string) (*expr, int, error) {
+	names := make([]string, len(d.Searches))
+	searches := map[string]*expr{}
+	for i := range d.Searches {
+		s := &d.Searches[i]
+		names[i] = s.Name
+		var alternatives []*expr
+		for _, a := range s.Alternatives {
+			var items []*expr
+			for k := range a.Items {
+				x, err := lowerItem(&a.Items[k], placeholders)
+				if err != nil {
+					return nil, a.Items[k].Line, fmt.Errorf("%s: %s: %w", s.Name, strings.Join(append([]string{a.Items[k].Field}, a.Items[k].Modifiers...), "|"), err)
+				}
+				items = append(items, x)
+			}
+			alternatives = append(alternatives, and(items...))
+		}
+		searches[s.Name] = &expr{kind: exprSearch, name: s.Name, kids: []*expr{or(alternatives...)}}
+	}
+	var conditions []*expr
+	for _, c := range d.Conditions {
+		x, err := parseCondition(c, names, func(name string) *expr { return searches[name] })
+		if err != nil {
+			return nil, d.conditionLine, fmt.Errorf("condition: %w", err)
+		}
+		conditions = append(conditions, x)
+	}
+	return or(conditions...), 0, nil
+}
+
+// joinFilters adds each Sigma filter's condition to the rules it is for.
+func (e *Engine) joinFilters(placeholders map[string][]string) {
+	for _, f := range e.rules {
+		if f.Filter == nil {
+			continue
+		}
+		x, line, err := lowerDetection(&f.Filter.Detection, placeholders)
+		if err != nil {
+			e.fail(f, line, err)
+			continue
+		}
+		joined := 0
+		for i, r := range e.rules {
+			if e.logics[i] == nil || !f.LogSource.Covers(r.LogSource) {
+				continue
+			}
+			named := len(f.Filter.Rules) == 0 || slices.ContainsFunc(f.Filter.Rules, func(ref string) bool {
+				return ref != "" && (ref == r.ID || ref == r.Name || ref == r.Title)
+			})
+			if named {
+				e.logics[i] = and(e.logics[i], x)
+				joined++
+			}
+		}
+		if joined == 0 {
+			e.fail(f, 0, errors.New("none of the rules it names is loaded for its log source"))
+			continue
+		}
+		e.report.Active++
+	}
 }

@@ -1,0 +1,565 @@
+package sigma
+
+import (
+	"math"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// builder gathers the predicates of all rules before the automata are made of them.
+type builder struct {
+	e       *Engine
+	fields  map[string]int32 // the caller's field → slot
+	names   []string
+	made    map[string]int32 // a target that is not one plain field → slot, counted from madeBase
+	targets []Target
+	predOf  map[predicateKey]int32
+	groupOf map[string]int32
+	members map[int32][]int32 // group predicate → its members
+	uses    []int             // by predicate: how many variants ask it
+}
+
+// Slots of several fields are numbered from madeBase until it is known how many plain ones there are.
+const madeBase = 1 << 30
+
+type predicateKey struct {
+	slot int32
+	key  string
+}
+
+// build compiles every usable detection for every log it is for.
+func (e *Engine) build() {
+	b := &builder{
+		e: e, fields: map[string]int32{}, made: map[string]int32{}, predOf: map[predicateKey]int32{},
+		groupOf: map[string]int32{}, members: map[int32][]int32{},
+	}
+	words := (len(e.mapping.Logs) + 63) / 64
+	resolved := make([]map[string]int32, len(e.mapping.Logs))
+	for i := range resolved {
+		resolved[i] = map[string]int32{}
+	}
+	e.logs = make([]logInfo, len(e.mapping.Logs))
+	for i, r := range e.rules {
+		if e.logics[i] == nil {
+			continue
+		}
+		fields := fieldsOf(e.logics[i])
+		var signatures [][]int32 // of the variants made so far
+		first := len(e.variants)
+		active := false
+		for l := range e.mapping.Logs {
+			if !e.mapping.Logs[l].Covered(r.LogSource) || (!e.mapped && !sameSource(&e.mapping.Logs[l], r.LogSource)) {
+				continue
+			}
+			active = true
+			signature := make([]int32, len(fields))
+			for k, f := range fields {
+				s, ok := resolved[l][f]
+				if !ok {
+					s = b.slot(e.mapping.Logs[l].Resolve(f))
+					resolved[l][f] = s
+				}
+				signature[k] = s
+			}
+			at := slices.IndexFunc(signatures, func(s []int32) bool { return slices.Equal(s, signature) })
+			if at < 0 {
+				at = len(signatures)
+				signatures = append(signatures, signature)
+				slotOf := make(map[string]int32, len(fields))
+				for k, f := range fields {
+					slotOf[f] = signature[k]
+				}
+				e.variants = append(e.variants, variant{
+					rule: int32(i), sources: make([]uint64, words), logic: b.logic(e.logics[i], slotOf),
+				})
+			}
+			e.variants[first+at].sources[l/64] |= 1 << (l % 64)
+			e.logs[l].rules++
+		}
+		if !active {
+			e.report.Unmapped = append(e.report.Unmapped, r)
+			continue
+		}
+		e.report.Active++
+	}
+	b.chooseTriggers()
+	b.finishSlots()
+}
+
+// sameSource keeps, without a mapping, each rule on the one log that is its own log source.
+func sameSource(l *Log, ls LogSource) bool {
+	return strings.Join(l.Category, ",") == ls.Category && strings.Join(l.Product, ",") == ls.Product && strings.Join(l.Service, ",") == ls.Service
+}
+
+// fieldsOf lists the Sigma fields that logic reads, each once.
+func fieldsOf(x *expr) []string {
+	seen := map[string]bool{}
+	var out []string
+	add := func(f string) {
+		if f != "" && !seen[f] {
+			seen[f] = true
+			out = append(out, f)
+		}
+	}
+	var walk func(x *expr)
+	walk = func(x *expr) {
+		if x.kind == exprLeaf {
+			add(x.test.field)
+			if x.test.op == opFieldRef {
+				add(x.test.text)
+			}
+		}
+		for _, k := range x.kids {
+			walk(k)
+		}
+	}
+	walk(x)
+	return out
+}
+
+// slot returns the slot of a target.
+func (b *builder) slot(t Target) int32 {
+	if len(t.From) == 1 && len(t.Values) == 0 && len(t.Prefixes) == 0 {
+		return b.field(t.From[0])
+	}
+	var key strings.Builder
+	for _, f := range t.From {
+		key.WriteString(strconv.Quote(f))
+	}
+	for _, m := range []map[string]string{t.Values, t.Prefixes} {
+		key.WriteByte('|')
+		keys := make([]string, 0, len(m))
+		for k := range m {
+			keys = append(keys, k)
+		}
+		sort.Strings(keys)
+		for _, k := range keys {
+			key.WriteString(strconv.Quote(k) + strconv.Quote(m[k]))
+		}
+	}
+	s, ok := b.made[key.String()]
+	if !ok {
+		s = madeBase + int32(len(b.targets))
+		b.made[key.String()] = s
+		b.targets = append(b.targets, t)
+		for _, f := range t.From {
+			b.field(f)
+		}
+	}
+	return s
+}
+
+func (b *builder) field(name string) int32 {
+	s, ok := b.fields[name]
+	if !ok {
+		s = int32(len(b.names)) + 1
+		b.fields[name] = s
+		b.names = append(b.names, name)
+	}
+	return s
+}
+
+// predicate interns a test of a slot.
+func (b *builder) predicate(slot int32, t *test, slotOf map[string]int32) int32 {
+	key := predicateKey{slot, t.key()}
+	p := predicate{test: t, slot: slot}
+	if t.op == opFieldRef {
+		p.ref = slotOf[t.text]
+		key.key += "\x00" + strconv.Itoa(int(p.ref))
+	}
+	if id, ok := b.predOf[key]; ok {
+		return id
+	}
+	insensitive := func(o op, text string) int32 {
+		if o == opContains && len(text) > maxNeedle {
+			text = text[:maxNeedle]
+		}
+		return b.predicate(slot, &test{op: o, text: text}, nil)
+	}
+	switch {
+	case t.op == opAny, t.op == opExists, t.op == opCompare && t.cmp == cmpEq && t.part == partNone:
+		p.marked = true
+	case t.op <= opContains && !t.cased:
+		p.marked = t.op != opContains || len(t.text) <= maxNeedle
+		if !p.marked {
+			p.folds = true
+			p.guards = []int32{insensitive(opContains, t.text)}
+		}
+	case t.op <= opContains:
+		if utf8.ValidString(t.text) { // pieces of characters fold differently alone
+			p.guards = []int32{insensitive(t.op, fold(t.text))}
+		}
+	case t.op == opGlob:
+		p.folds = !t.cased
+		if l := t.glob.longest(); l != "" && utf8.ValidString(l) {
+			p.guards = []int32{insensitive(opContains, fold(l))}
+		}
+	case t.op == opRegexp:
+		for _, l := range t.lits {
+			p.guards = append(p.guards, insensitive(opContains, l))
+		}
+	}
+	if !p.marked && len(p.guards) == 0 && t.op != opNull {
+		p.guards = []int32{b.predicate(slot, &test{op: opAny}, nil)}
+	}
+	id := int32(len(b.e.preds))
+	b.e.preds = append(b.e.preds, p)
+	b.uses = append(b.uses, 0)
+	b.predOf[key] = id
+	return id
+}
+
+// logic compiles an expression. Alternatives that the automata find themselves become one predicate.
+func (b *builder) logic(x *expr, slotOf map[string]int32) node {
+	switch x.kind {
+	case exprLeaf:
+		slot := int32(keywordSlot)
+		if x.test.field != "" {
+			slot = slotOf[x.test.field]
+		}
+		p := b.predicate(slot, x.test, slotOf)
+		b.uses[p]++
+		return node{kind: exprLeaf, pred: p}
+	case exprSearch:
+		return b.logic(x.kids[0], slotOf)
+	}
+	n := node{kind: x.kind, n: int32(x.n)}
+	var add func(kids []*expr)
+	add = func(kids []*expr) {
+		for _, k := range kids {
+			for k.kind == exprSearch {
+				k = k.kids[0]
+			}
+			if k.kind == x.kind && (x.kind == exprAnd || x.kind == exprOr) {
+				add(k.kids)
+				continue
+			}
+			n.kids = append(n.kids, b.logic(k, slotOf))
+		}
+	}
+	add(x.kids)
+	if x.kind == exprOr {
+		n = b.group(n)
+	}
+	return n
+}
+
+func (b *builder) group(n node) node {
+	var marked []int32
+	var rest []node
+	for _, k := range n.kids {
+		if k.kind == exprLeaf && b.e.preds[k.pred].marked {
+			if g, ok := b.members[k.pred]; ok {
+				marked = append(marked, g...)
+			} else {
+				marked = append(marked, k.pred)
+			}
+		} else {
+			rest = append(rest, k)
+		}
+	}
+	slices.Sort(marked)
+	marked = slices.Compact(marked)
+	if len(marked) < 2 {
+		return n
+	}
+	var key []byte
+	for _, p := range marked {
+		key = strconv.AppendInt(key, int64(p), 36)
+		key = append(key, ' ')
+	}
+	id, ok := b.groupOf[string(key)]
+	if !ok {
+		id = int32(len(b.e.preds))
+		b.groupOf[string(key)] = id
+		b.e.preds = append(b.e.preds, predicate{marked: true, slot: -1})
+		b.uses = append(b.uses, 0)
+		b.members[id] = marked
+	}
+	b.uses[id]++
+	leaf := node{kind: exprLeaf, pred: id}
+	if len(rest) == 0 {
+		return leaf
+	}
+	// Cheap before dear: the group is one look, the rest may have to be computed.
+	return node{kind: exprOr, kids: append([]node{leaf}, rest...)}
+}
+
+// chance guesses how often a predicate makes its rules candidates: how likely it is on an event, times what that costs.
+func (b *builder) chance(p int32) float64 {
+	if members, ok := b.members[p]; ok {
+		sum := 0.0
+		for _, m := range members {
+			sum += b.chance(m)
+		}
+		return sum
+	}
+	c, t := 0.01, b.e.preds[p].test
+	switch t.op {
+	case opAny, opExists:
+		c = 0.9
+	case opCompare:
+		c = 0.2
+	case opEq:
+		if len(t.text) <= 4 {
+			c = 0.03
+		}
+	case opPrefix, opSuffix:
+		if len(t.text) <= 5 {
+			c = 0.1
+		}
+	case opContains:
+		c = 0.01 + 0.6*math.Pow(0.55, float64(len(t.text)-1))
+	}
+	return c * (1 + float64(b.uses[p])/8) // what many rules ask is often so
+}
+
+// choose returns predicates of which at least one holds whenever n does (not n, if negated), and how often they do. Infinity: n can
+// hold without any.
+func (b *builder) choose(n *node, negated bool) (float64, []int32) {
+	kind := n.kind
+	switch kind {
+	case exprLeaf:
+		p := &b.e.preds[n.pred]
+		if negated || p.test != nil && p.test.op == opNull {
+			return math.Inf(1), nil
+		}
+		if p.marked {
+			return b.chance(n.pred), []int32{n.pred}
+		}
+		cost := 0.0
+		for _, g := range p.guards {
+			cost += b.chance(g)
+		}
+		return cost * 0.9, p.guards
+	case exprNot:
+		return b.choose(&n.kids[0], !negated)
+	case exprAtLeast:
+		if negated {
+			return math.Inf(1), nil
+		}
+		kind = exprOr
+	case exprAnd:
+		if negated {
+			kind = exprOr
+		}
+	case exprOr:
+		if negated {
+			kind = exprAnd
+		}
+	}
+	if kind == exprAnd {
+		best, set := math.Inf(1), []int32(nil)
+		for i := range n.kids {
+			if c, s := b.choose(&n.kids[i], negated); c < best {
+				best, set = c, s
+			}
+		}
+		return best, set
+	}
+	sum, set := 0.0, []int32(nil)
+	for i := range n.kids {
+		c, s := b.choose(&n.kids[i], negated)
+		sum += c
+		set = append(slices.Clip(set), s...)
+	}
+	return sum, set
+}
+
+func (b *builder) chooseTriggers() {
+	triggers := make([][]int32, len(b.e.preds))
+	for v := range b.e.variants {
+		cost, set := b.choose(&b.e.variants[v].logic, false)
+		if math.IsInf(cost, 1) {
+			for l := range b.e.logs {
+				if b.e.variants[v].sources[l/64]&(1<<(l%64)) != 0 {
+					b.e.logs[l].always = append(b.e.logs[l].always, int32(v))
+				}
+			}
+			continue
+		}
+		slices.Sort(set)
+		for _, p := range slices.Compact(set) {
+			triggers[p] = append(triggers[p], int32(v))
+		}
+	}
+	b.e.triggers = packOutputs(triggers)
+}
+
+// finishSlots numbers the slots for good and makes their automata.
+func (b *builder) finishSlots() {
+	e := b.e
+	e.inputs = 1 + len(b.names)
+	e.names = b.names
+	for i, n := range b.names {
+		e.slotOf[n] = Slot(i)
+	}
+	final := func(s int32) int32 {
+		if s >= madeBase {
+			return int32(e.inputs) + s - madeBase
+		}
+		return s
+	}
+	for i := range e.preds {
+		e.preds[i].slot = final(e.preds[i].slot)
+		e.preds[i].ref = final(e.preds[i].ref)
+	}
+	e.slots = make([]slotInfo, e.inputs+len(b.targets))
+	for i, t := range b.targets {
+		a := alias{to: int32(e.inputs + i), values: t.Values}
+		for from, to := range t.Prefixes {
+			a.prefixes = append(a.prefixes, [2]string{from, to})
+		}
+		slices.SortFunc(a.prefixes, func(x, y [2]string) int {
+			if d := len(y[0]) - len(x[0]); d != 0 {
+				return d
+			}
+			return strings.Compare(x[0], y[0])
+		})
+		for _, f := range t.From {
+			s := &e.slots[b.fields[f]]
+			s.aliases = append(s.aliases, a)
+		}
+	}
+
+	// Which slots a log's rules read.
+	for l := range e.logs {
+		e.logs[l].need = make([]uint64, (len(e.slots)+63)/64)
+	}
+	for v := range e.variants {
+		var slots []int32
+		var walk func(n *node)
+		walk = func(n *node) {
+			if n.kind == exprLeaf {
+				ids := []int32{n.pred}
+				if m, ok := b.members[n.pred]; ok {
+					ids = m
+				}
+				for _, id := range ids {
+					slots = append(slots, e.preds[id].slot)
+					if e.preds[id].test.op == opFieldRef {
+						slots = append(slots, e.preds[id].ref)
+					}
+				}
+			}
+			for i := range n.kids {
+				walk(&n.kids[i])
+			}
+		}
+		walk(&e.variants[v].logic)
+		slices.Sort(slots)
+		slots = slices.Compact(slots)
+		for l := range e.logs {
+			if e.variants[v].sources[l/64]&(1<<(l%64)) == 0 {
+				continue
+			}
+			for _, s := range slots {
+				e.logs[l].need[s/64] |= 1 << (s % 64)
+				e.logs[l].text = e.logs[l].text || s == keywordSlot
+			}
+		}
+	}
+
+	// What finding a predicate makes true: itself, if anything asks it, and its groups.
+	asked := make([]bool, len(e.preds))
+	var walk func(n *node)
+	walk = func(n *node) {
+		if n.kind == exprLeaf {
+			asked[n.pred] = true
+		}
+		for i := range n.kids {
+			walk(&n.kids[i])
+		}
+	}
+	for v := range e.variants {
+		walk(&e.variants[v].logic)
+	}
+	for i := range e.preds {
+		for _, g := range e.preds[i].guards {
+			asked[g] = true
+		}
+		if len(e.triggers.of(int32(i))) > 0 {
+			asked[i] = true
+		}
+	}
+	effects := make([][]int32, len(e.preds))
+	for i := range e.preds {
+		if asked[i] && e.preds[i].test != nil {
+			effects[i] = append(effects[i], int32(i))
+		}
+	}
+	for g := range int32(len(e.preds)) { // in order: the result must not depend on map order
+		for _, m := range b.members[g] {
+			effects[m] = append(effects[m], g)
+		}
+	}
+
+	type needles struct{ prefix, whole, suffix, inside []needle }
+	bySlot := make([]needles, len(e.slots))
+	for i := range e.preds {
+		p := &e.preds[i]
+		if !p.marked || p.test == nil || len(effects[i]) == 0 {
+			continue
+		}
+		s, n := &bySlot[p.slot], needle{p.test.text, effects[i]}
+		switch p.test.op {
+		case opEq:
+			s.whole = append(s.whole, n)
+		case opPrefix:
+			s.prefix = append(s.prefix, n)
+		case opSuffix:
+			s.suffix = append(s.suffix, n)
+		case opContains:
+			s.inside = append(s.inside, n)
+		case opExists:
+			e.slots[p.slot].ifPresent = append(e.slots[p.slot].ifPresent, effects[i]...)
+		case opAny:
+			e.slots[p.slot].ifAny = append(e.slots[p.slot].ifAny, effects[i]...)
+		case opCompare:
+			if e.slots[p.slot].numbers == nil {
+				e.slots[p.slot].numbers = map[float64][]int32{}
+			}
+			e.slots[p.slot].numbers[p.test.num] = append(e.slots[p.slot].numbers[p.test.num], effects[i]...)
+		}
+	}
+	for i := range bySlot {
+		s, n := &e.slots[i], &bySlot[i]
+		if size(n.prefix)+size(n.whole) < maxTrie {
+			s.start = newTrie(n.prefix, n.whole, false)
+		} else {
+			s.naive = append(naives(opPrefix, n.prefix), naives(opEq, n.whole)...)
+		}
+		if size(n.suffix) < maxTrie {
+			s.end = newTrie(n.suffix, nil, true)
+		} else {
+			s.naive = append(s.naive, naives(opSuffix, n.suffix)...)
+		}
+		if len(n.inside) > 0 {
+			if s.inside = newDFA(n.inside); s.inside == nil {
+				s.naive = append(s.naive, naives(opContains, n.inside)...)
+			}
+		}
+	}
+}
+
+// maxTrie bounds a trie's nodes: they are numbered in 24 bits.
+const maxTrie = 1<<24 - 1
+
+func size(needles []needle) int {
+	n := 0
+	for i := range needles {
+		n += len(needles[i].text)
+	}
+	return n
+}
+
+func naives(o op, needles []needle) []naiveNeedle {
+	out := make([]naiveNeedle, len(needles))
+	for i, n := range needles {
+		out[i] = naiveNeedle{&test{op: o, text: n.text}, n.preds}
+	}
+	return out
+}

@@ -1,0 +1,475 @@
+package sigma
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strconv"
+)
+
+// Match is one rule that matched the event.
+type Match struct {
+	Rule   *Rule
+	Source SourceID // the first of the event's sources on which it matched
+	// Silent is set when the rule only serves correlations that do not ask to generate its own matches.
+	Silent bool
+}
+
+// Matcher matches one event at a time. Per event: Reset, Set for each field, Match.
+//
+// Setting a field runs the slot's automata over the value; they mark the predicates that hold. A marked predicate makes candidates of
+// the rules that cannot match without it, and Match evaluates only those.
+type Matcher struct {
+	e *Engine
+
+	epoch      uint32   // of the event; every stamp below that differs is of an earlier one
+	state      []uint32 // by predicate: epoch*2+1 it holds, epoch*2 it was computed and does not
+	tried      []uint32 // by variant: epoch when it is a candidate
+	candidates []int32  // variants
+	active     []uint64 // bit set: the event's sources
+	need       []uint64 // bit set: slots that rules of these sources read
+	sources    []SourceID
+	text       bool
+
+	head    []int32  // by slot: index of its first value in values
+	tail    []int32  // by slot: index of its last
+	present []uint32 // by slot: epoch*2+1 it has a value, epoch*2 it is null
+	values  []slotValue
+
+	fold   []byte
+	found  []found
+	routes map[string][]SourceID
+	key    []byte
+}
+
+type slotValue struct {
+	text   string
+	folded string // made when first needed
+	isFold bool
+	next   int32 // index of the slot's next value, or -1
+}
+
+type found struct{ rule, variant int32 }
+
+// maxRoutes bounds the route cache; hostile logs could make any number of routes.
+const maxRoutes = 1 << 14
+
+// NewMatcher returns a matcher for one goroutine.
+func (e *Engine) NewMatcher() *Matcher {
+	return &Matcher{
+		e:       e,
+		epoch:   1,
+		state:   make([]uint32, len(e.preds)),
+		tried:   make([]uint32, len(e.variants)),
+		active:  make([]uint64, (len(e.logs)+63)/64),
+		need:    make([]uint64, (len(e.slots)+63)/64),
+		head:    make([]int32, len(e.slots)),
+		tail:    make([]int32, len(e.slots)),
+		present: make([]uint32, len(e.slots)),
+		routes:  map[string][]SourceID{},
+	}
+}
+
+// Route returns the sources that an event is of, given the values of Engine.RouteFields in that order
+// ("" for an absent one). Results are cached: the usual cost is one map lookup. The returned slice is the
+// matcher's; it stays valid and must not be changed.
+func (m *Matcher) Route(values ...string) []SourceID {
+	m.key = m.key[:0]
+	for _, v := range values {
+		m.key = strconv.AppendInt(m.key, int64(len(v)), 36)
+		m.key = append(m.key, ':')
+		m.key = append(m.key, v...)
+	}
+	if s, ok := m.routes[string(m.key)]; ok {
+		return s
+	}
+	s := m.e.route(values)
+	if len(m.routes) >= maxRoutes {
+		clear(m.routes)
+	}
+	if len(m.key) < 4096 {
+		m.routes[string(m.key)] = s
+	}
+	return s
+}
+
+// Reset starts an event that is of the given sources.
+func (m *Matcher) Reset(sources []SourceID) {
+	if m.epoch++; m.epoch >= 1<<31-1 {
+		clear(m.state)
+		clear(m.tried)
+		clear(m.present)
+		m.epoch = 1
+	}
+	m.candidates, m.values = m.candidates[:0], m.values[:0]
+	if !slices.Equal(sources, m.sources) {
+		m.sources = append(m.sources[:0], sources...)
+		clear(m.active)
+		clear(m.need)
+		m.text = false
+		for _, s := range sources {
+			if s < 0 || int(s) >= len(m.e.logs) {
+				continue
+			}
+			m.active[s/64] |= 1 << (s % 64)
+			log := &m.e.logs[s]
+			m.text = m.text || log.text
+			for i, w := range log.need {
+				m.need[i] |= w
+			}
+		}
+	}
+	if m.text {
+		m.present[keywordSlot] = m.epoch * 2
+		m.head[keywordSlot] = -1
+	}
+}
+
+// Set gives a field's value; again with the same slot for a further value. NoSlot is ignored. The string is read
+// until the next Reset, not after.
+func (m *Matcher) Set(s Slot, value string) {
+	if s < 0 || int(s) >= m.e.inputs-1 {
+		return
+	}
+	if m.text {
+		m.put(keywordSlot, value)
+	}
+	slot := int32(s) + 1 // slot 0 is for keywords
+	if m.needs(slot) {
+		m.put(slot, value)
+	}
+	for i := range m.e.slots[slot].aliases {
+		if a := &m.e.slots[slot].aliases[i]; m.needs(a.to) {
+			m.put(a.to, a.rewrite(value))
+		}
+	}
+}
+
+// SetNull says that a field is present without a value (JSON null).
+func (m *Matcher) SetNull(s Slot) {
+	if s < 0 || int(s) >= m.e.inputs-1 {
+		return
+	}
+	slot := int32(s) + 1
+	m.putNull(slot)
+	for i := range m.e.slots[slot].aliases {
+		m.putNull(m.e.slots[slot].aliases[i].to)
+	}
+}
+
+// WantsText reports whether a rule for this event searches for keywords: only then do AddText and SetMessage matter.
+func (m *Matcher) WantsText() bool { return m.text }
+
+// SetMessage gives the raw message, which keywords are searched in.
+func (m *Matcher) SetMessage(raw string) { m.AddText(raw) }
+
+// AddText gives the value of a field that has no slot, for keywords.
+func (m *Matcher) AddText(value string) {
+	if m.text {
+		m.put(keywordSlot, value)
+	}
+}
+
+func (m *Matcher) needs(slot int32) bool { return m.need[slot/64]&(1<<(slot%64)) != 0 }
+
+func (m *Matcher) putNull(slot int32) {
+	if m.needs(slot) && m.present[slot]>>1 != m.epoch {
+		m.present[slot] = m.epoch * 2
+		m.head[slot] = -1
+		m.markAll(m.e.slots[slot].ifPresent)
+	}
+}
+
+// put stores a value and marks the predicates that it makes true.
+func (m *Matcher) put(slot int32, value string) {
+	s := &m.e.slots[slot]
+	n := int32(len(m.values))
+	m.values = append(m.values, slotValue{text: value, next: -1})
+	if m.present[slot] == m.epoch*2+1 {
+		m.values[m.tail[slot]].next = n
+	} else {
+		m.present[slot] = m.epoch*2 + 1
+		m.head[slot] = n
+		m.markAll(s.ifPresent)
+		m.markAll(s.ifAny)
+	}
+	m.tail[slot] = n
+	if s.numbers != nil {
+		if f, ok := parseNumber(value); ok {
+			m.markAll(s.numbers[f])
+		}
+	}
+	if s.naive != nil {
+		m.scanNaive(s.naive, fold(value))
+	}
+	if isASCII(value) {
+		if s.start != nil {
+			scanStart(s.start, value, m)
+		}
+		if s.end != nil {
+			scanEnd(s.end, value, m)
+		}
+		if s.inside != nil {
+			scanDFA(s.inside, value, m)
+		}
+		return
+	}
+	m.fold = appendFold(m.fold[:0], value)
+	if s.start != nil {
+		scanStart(s.start, m.fold, m)
+	}
+	if s.end != nil {
+		scanEnd(s.end, m.fold, m)
+	}
+	if s.inside != nil {
+		scanDFA(s.inside, m.fold, m)
+	}
+}
+
+// scanNaive looks for the needles that did not fit the automata, one by one.
+func (m *Matcher) scanNaive(needles []naiveNeedle, folded string) {
+	for i := range needles {
+		if needles[i].test.matches(folded, folded) {
+			m.markAll(needles[i].preds)
+		}
+	}
+}
+
+// markAll makes predicates true and the rules that wait for them candidates.
+func (m *Matcher) markAll(preds []int32) {
+	on := m.epoch*2 + 1
+	for _, p := range preds {
+		if m.state[p] == on {
+			continue
+		}
+		m.state[p] = on
+		for _, v := range m.e.triggers.of(p) {
+			if m.tried[v] == m.epoch {
+				continue
+			}
+			for i, w := range m.e.variants[v].sources {
+				if w&m.active[i] != 0 {
+					m.tried[v] = m.epoch
+					m.candidates = append(m.candidates, v)
+					break
+				}
+			}
+		}
+	}
+}
+
+// Match appends the rules that match the event to dst, in the order the rules were given to Compile, each once.
+func (m *Matcher) Match(dst []Match) []Match {
+	m.found = m.found[:0]
+	for _, v := range m.candidates {
+		if m.holds(&m.e.variants[v].logic) {
+			m.found = append(m.found, found{m.e.variants[v].rule, v})
+		}
+	}
+	for _, s := range m.sources {
+		if s < 0 || int(s) >= len(m.e.logs) {
+			continue
+		}
+		for _, v := range m.e.logs[s].always {
+			if m.tried[v] == m.epoch {
+				continue
+			}
+			m.tried[v] = m.epoch
+			if m.holds(&m.e.variants[v].logic) {
+				m.found = append(m.found, found{m.e.variants[v].rule, v})
+			}
+		}
+	}
+	if len(m.found) == 0 {
+		return dst
+	}
+	slices.SortFunc(m.found, func(a, b found) int {
+		if a.rule != b.rule {
+			return int(a.rule) - int(b.rule)
+		}
+		return int(a.variant) - int(b.variant)
+	})
+	last := int32(-1)
+	for _, f := range m.found {
+		if f.rule == last {
+			continue
+		}
+		last = f.rule
+		dst = append(dst, Match{Rule: m.e.rules[f.rule], Source: m.sourceOf(f.variant), Silent: m.e.silent[f.rule]})
+	}
+	return dst
+}
+
+func (m *Matcher) sourceOf(variant int32) SourceID {
+	for _, s := range m.sources {
+		if s >= 0 && m.e.variants[variant].sources[s/64]&(1<<(s%64)) != 0 {
+			return s
+		}
+	}
+	return -1
+}
+
+// holds evaluates logic. Predicates are evaluated at most once per event.
+func (m *Matcher) holds(n *node) bool {
+	switch n.kind {
+	case exprLeaf:
+		return m.predicate(n.pred)
+	case exprNot:
+		return !m.holds(&n.kids[0])
+	case exprAnd:
+		for i := range n.kids {
+			if !m.holds(&n.kids[i]) {
+				return false
+			}
+		}
+		return true
+	case exprOr:
+		for i := range n.kids {
+			if m.holds(&n.kids[i]) {
+				return true
+			}
+		}
+		return false
+	}
+	count := int32(0) // exprAtLeast
+	for i := range n.kids {
+		if m.holds(&n.kids[i]) {
+			if count++; count >= n.n {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (m *Matcher) predicate(p int32) bool {
+	switch s := m.state[p]; {
+	case s == m.epoch*2+1:
+		return true
+	case s == m.epoch*2:
+		return false
+	}
+	pr := &m.e.preds[p]
+	if pr.marked {
+		return false // the automata would have said so
+	}
+	result := m.compute(pr)
+	m.state[p] = m.epoch * 2
+	if result {
+		m.state[p]++
+	}
+	return result
+}
+
+func (m *Matcher) compute(p *predicate) bool {
+	if p.test.op == opNull {
+		return m.present[p.slot] != m.epoch*2+1
+	}
+	if m.present[p.slot] != m.epoch*2+1 {
+		return false
+	}
+	if len(p.guards) > 0 {
+		seen := false
+		for _, g := range p.guards {
+			if m.state[g] == m.epoch*2+1 {
+				seen = true
+				break
+			}
+		}
+		if !seen {
+			return false
+		}
+	}
+	for i := m.head[p.slot]; i >= 0; i = m.values[i].next {
+		v := &m.values[i]
+		if p.test.op == opFieldRef {
+			if m.present[p.ref] != m.epoch*2+1 {
+				return false
+			}
+			for j := m.head[p.ref]; j >= 0; j = m.values[j].next {
+				if p.test.refers(v.text, m.values[j].text) {
+					return true
+				}
+			}
+			continue
+		}
+		if p.folds && !v.isFold {
+			v.folded, v.isFold = fold(v.text), true
+		}
+		if p.test.matches(v.text, v.folded) {
+			return true
+		}
+	}
+	return false
+}
+
+// MatchMap matches one event held in a map: nested maps become dotted names, slices several values, nil null. For
+// tests and importers; the other methods are the fast way.
+func (m *Matcher) MatchMap(sources []SourceID, event map[string]any, message string) []Match {
+	m.Reset(sources)
+	for _, f := range flatten(event) {
+		s := m.e.Slot(f.name)
+		switch {
+		case f.null:
+			m.SetNull(s)
+		case s == NoSlot:
+			m.AddText(f.value)
+		default:
+			m.Set(s, f.value)
+		}
+	}
+	if message != "" {
+		m.SetMessage(message)
+	}
+	return m.Match(nil)
+}
+
+// flatField is one value of an event given as a map.
+type flatField struct {
+	name, value string
+	null        bool
+}
+
+// flatten lists the fields of a map in name order.
+func flatten(event map[string]any) []flatField {
+	var out []flatField
+	var walk func(name string, v any, depth int)
+	walk = func(name string, v any, depth int) {
+		if depth > maxDepth {
+			return
+		}
+		switch v := v.(type) {
+		case nil:
+			out = append(out, flatField{name: name, null: true})
+		case string:
+			out = append(out, flatField{name: name, value: v})
+		case float64:
+			out = append(out, flatField{name: name, value: strconv.FormatFloat(v, 'f', -1, 64)})
+		case map[string]any:
+			keys := make([]string, 0, len(v))
+			for k := range v {
+				keys = append(keys, k)
+			}
+			sort.Strings(keys)
+			for _, k := range keys {
+				full := k
+				if name != "" {
+					full = name + "." + k
+				}
+				walk(full, v[k], depth+1)
+			}
+		case []any:
+			for _, x := range v {
+				walk(name, x, depth+1)
+			}
+		case []string:
+			for _, x := range v {
+				walk(name, x, depth+1)
+			}
+		default:
+			out = append(out, flatField{name: name, value: fmt.Sprint(v)})
+		}
+	}
+	walk("", event, 0)
+	return out
+}
