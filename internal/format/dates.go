@@ -8,14 +8,13 @@ import (
 
 // DateScanner feeds years with the dates of a source's lines: the first pass
 // over formats whose stamps have no year. The function it returns is given the
-// source's bytes in order, cut anywhere, and counts offsets from base (the parts of a
-// rotated set follow one another); nil for formats that need no such pass.
-func (f *Format) DateScanner(years *timestamp.Years, base int64) func(p []byte) {
+// source's bytes in order, cut anywhere; nil for formats that need no such pass.
+func (f *Format) DateScanner(years *timestamp.Years) func(p []byte) {
 	if f.Date == nil {
 		return nil
 	}
 	var head []byte // beginning of a line whose end has not come
-	offset := base
+	var offset int64
 	const enough = 256 // bytes of a line that Date may want
 	return func(p []byte) {
 		for len(p) > 0 {

@@ -26,10 +26,10 @@ var anchor = time.Date(2025, 1, 15, 12, 0, 0, 0, time.UTC)
 func decodeAll(t testing.TB, f *Format, data []byte, r io.Reader) []byte {
 	t.Helper()
 	var years timestamp.Years
-	if scan := f.DateScanner(&years, 0); scan != nil {
+	if scan := f.DateScanner(&years); scan != nil {
 		scan(data)
 	}
-	ref := years.Anchor(anchor)
+	ref := years.Reference(years.FirstYear(anchor))
 	framer := f.NewFramer(r)
 	var out []byte
 	var b event.Batch

@@ -95,7 +95,7 @@ func TestAClockStartedAtAnyOffsetAgreesWithOneThatReadEverything(t *testing.T) {
 			ns += int64(100 * 24 * time.Hour) // a quiet season
 		}
 	}
-	ref := y.Anchor(time.Unix(0, times[len(times)-1]).Add(3 * time.Hour))
+	ref := y.Reference(y.FirstYear(time.Unix(0, times[len(times)-1]).Add(3 * time.Hour)))
 	for begin := range stamps {
 		k := NewClock(nil, ref(int64(begin)))
 		for i := begin; i < min(begin+5, len(stamps)); i++ {

@@ -45,10 +45,10 @@ func (y *Years) Add(offset int64, month, dayOfMonth int) {
 // Any reports whether a stamp without a year was seen.
 func (y *Years) Any() bool { return y.first != 0 }
 
-// Anchor fixes the years: the last stamp lies in the latest year that does not
-// put it more than a day after newest (the file's modification time). It
-// returns the function that gives the reference time for a chunk at an offset.
-func (y *Years) Anchor(newest time.Time) func(offset int64) int64 {
+// FirstYear is the year of the first stamp if the last one lies in the latest
+// year that does not put it more than a day after newest: the file's
+// modification time, or the first stamp of the log that continues this one.
+func (y *Years) FirstYear(newest time.Time) int {
 	newest = newest.UTC()
 	year := newest.Year() + 1
 	month, d := y.last/32, y.last%32
@@ -56,11 +56,18 @@ func (y *Years) Anchor(newest time.Time) func(offset int64) int64 {
 	for year > 1970 && (d > daysIn(year, month) || daysFromCivil(year, month, d)*day > limit) {
 		year--
 	}
-	return y.AnchorYear(year - y.year)
+	return year - y.year
 }
 
-// AnchorYear fixes the years by that of the first stamp (--year).
-func (y *Years) AnchorYear(first int) func(offset int64) int64 {
+// Continues is the year of the first stamp if the stamps follow those of the
+// log before, whose own first stamp is of the given year.
+func (y *Years) Continues(before *Years, firstYear int) int {
+	return firstYear + before.year + yearStep(before.last, y.first)
+}
+
+// Reference returns the function that gives the time about which the stamps
+// of a chunk at an offset lie, given the year of the first stamp.
+func (y *Years) Reference(firstYear int) func(offset int64) int64 {
 	marks := y.marks
 	return func(offset int64) int64 {
 		i := sort.Search(len(marks), func(i int) bool { return marks[i].offset > offset })
@@ -68,10 +75,10 @@ func (y *Years) AnchorYear(first int) func(offset int64) int64 {
 			i--
 		}
 		if i >= len(marks) {
-			return daysFromCivil(first, 1, 1) * day
+			return daysFromCivil(firstYear, 1, 1) * day
 		}
 		m := marks[i]
-		return daysFromCivil(first+m.year, m.date/32, m.date%32) * day
+		return daysFromCivil(firstYear+m.year, m.date/32, m.date%32) * day
 	}
 }
 
