@@ -3,6 +3,9 @@
 package report
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/incident"
 )
@@ -60,6 +63,19 @@ type Accounting struct {
 	Balanced        bool  `json:"balanced"`
 }
 
+// Add adds the sums of b; the result is balanced if both are.
+func (a *Accounting) Add(b Accounting) {
+	a.BytesIn += b.BytesIn
+	a.BytesEvents += b.BytesEvents
+	a.BytesSeparators += b.BytesSeparators
+	a.BytesRefused += b.BytesRefused
+	a.Records += b.Records
+	a.Decoded += b.Decoded
+	a.Undecoded += b.Undecoded
+	a.Duplicate += b.Duplicate
+	a.Balanced = a.Balanced && b.Balanced
+}
+
 // Finding is a finding with its times spelt out.
 type Finding struct {
 	analyze.Finding
@@ -108,6 +124,7 @@ type Rules struct {
 	Failed        []RuleProblem `json:"failed"`         // could not be loaded
 	Matches       []RuleCount   `json:"matches"`        // rules that matched, most first
 	Missing       []Count       `json:"missing"`        // log sources that rules wanted and nothing here is, with the number of rules
+	Limits        []string      `json:"limits"`         // bounds that were reached, one sentence each
 }
 
 // RuleProblem is a rule file that could not be used.
@@ -122,4 +139,11 @@ type RuleCount struct {
 	Name  string `json:"name"`
 	Level string `json:"level"`
 	Count int64  `json:"count"`
+}
+
+// SortCounts sorts by count, most first, then by value.
+func SortCounts(c []Count) {
+	slices.SortFunc(c, func(a, b Count) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
+	})
 }

@@ -1,0 +1,213 @@
+// Package detect ties the Sigma engine to Sextant's events: it loads rules,
+// knows which of them are for which logs (logsources.yaml), matches events in
+// parallel, and gathers what matched into findings.
+//
+//	d := detect.Load(detect.Options{Paths: dirs})
+//	m := d.NewMatcher()            // one per goroutine
+//	hits = m.Match(&batch.Events[i], i, hits)
+//	g.Add(batch, path, hits)       // g := d.NewGatherer(), in source order
+//	findings, err := g.Findings(ctx, store)
+package detect
+
+import (
+	_ "embed"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/sigma"
+)
+
+//go:embed logsources.yaml
+var logSources []byte
+
+// Options say which rules to use.
+type Options struct {
+	Embedded fs.FS       // rules built in; nil for none
+	Paths    []string    // rule files and directories
+	MinLevel sigma.Level // rules below it are left out; LevelNone for all
+}
+
+// Detector is a compiled set of rules. It is immutable but for the matchers
+// and gatherers made from it.
+type Detector struct {
+	engine *sigma.Engine
+	rules  []*sigma.Rule
+	failed []*sigma.RuleError
+	order  map[*sigma.Rule]int
+
+	fields map[string]fieldUse // every event field that a rule or the routing reads
+	routes int                 // number of route fields
+}
+
+// fieldUse says what a field of ours is wanted for.
+type fieldUse struct {
+	slot  sigma.Slot
+	route int // index among the route fields, -1 for none
+}
+
+// Load reads and compiles rules. It never fails as a whole: Summary tells
+// which rules could not be used.
+func Load(opt Options) (*Detector, error) {
+	mapping, err := sigma.ParseMapping("logsources.yaml", logSources)
+	if err != nil {
+		return nil, fmt.Errorf("log source table: %w", err)
+	}
+	d := &Detector{order: map[*sigma.Rule]int{}, fields: map[string]fieldUse{}}
+	if opt.Embedded != nil {
+		if err := d.loadEmbedded(opt.Embedded); err != nil {
+			return nil, err
+		}
+	}
+	rules, failed := sigma.Load(opt.Paths...)
+	d.rules = append(d.rules, rules...)
+	d.failed = append(d.failed, failed...)
+	d.dropTwins()
+	if opt.MinLevel > sigma.LevelNone {
+		d.rules = slices.DeleteFunc(d.rules, func(r *sigma.Rule) bool {
+			return r.Detection != nil && r.Level < opt.MinLevel
+		})
+	}
+	for i, r := range d.rules {
+		d.order[r] = i
+	}
+	d.engine = sigma.Compile(d.rules, sigma.Options{Mapping: mapping})
+	for s := range d.engine.Slots() {
+		d.fields[d.engine.SlotField(sigma.Slot(s))] = fieldUse{sigma.Slot(s), -1}
+	}
+	for i, name := range d.engine.RouteFields() {
+		use, ok := d.fields[name]
+		if !ok {
+			use.slot = sigma.NoSlot
+		}
+		use.route = i
+		d.fields[name] = use
+		d.routes = i + 1
+	}
+	return d, nil
+}
+
+func (d *Detector) loadEmbedded(fsys fs.FS) error {
+	return fs.WalkDir(fsys, ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || !strings.HasSuffix(path, ".yml") || strings.HasSuffix(path, ".test.yml") {
+			return err
+		}
+		data, err := fs.ReadFile(fsys, path)
+		if err != nil {
+			return err
+		}
+		rules, failed := sigma.Parse("builtin/"+path, data)
+		d.rules = append(d.rules, rules...)
+		d.failed = append(d.failed, failed...)
+		return nil
+	})
+}
+
+// dropTwins keeps the first of rules that share an id: a directory given twice
+// must not report everything twice.
+func (d *Detector) dropTwins() {
+	seen := map[string]bool{}
+	d.rules = slices.DeleteFunc(d.rules, func(r *sigma.Rule) bool {
+		if r.ID == "" {
+			return false
+		}
+		twin := seen[r.ID]
+		seen[r.ID] = true
+		return twin
+	})
+}
+
+// Rules returns every rule that was loaded, embedded ones first.
+func (d *Detector) Rules() []*sigma.Rule { return d.rules }
+
+// Failed says which files, documents and rules cannot be used, and why.
+func (d *Detector) Failed() []*sigma.RuleError {
+	return append(slices.Clone(d.failed), d.engine.Report().Failed...)
+}
+
+// Engine is the compiled engine, for explaining rules.
+func (d *Detector) Engine() *sigma.Engine { return d.engine }
+
+// Hit is one rule that matched one event of a batch.
+type Hit struct {
+	Event int // index in the batch
+	sigma.Match
+}
+
+// Matcher matches events against the rules; one per goroutine.
+type Matcher struct {
+	d       *Detector
+	m       *sigma.Matcher
+	route   []string
+	matches []sigma.Match
+	seen    map[sigma.SourceID]bool
+	last    []sigma.SourceID // the sources of the event before, to spare the map
+}
+
+// NewMatcher returns a matcher for one goroutine.
+func (d *Detector) NewMatcher() *Matcher {
+	return &Matcher{d: d, m: d.engine.NewMatcher(), route: make([]string, d.routes), seen: map[sigma.SourceID]bool{}}
+}
+
+// Match appends the rules that match event e, which is number i of its batch.
+func (m *Matcher) Match(e *event.Event, i int, hits []Hit) []Hit {
+	clear(m.route)
+	var used [256]fieldUse
+	n := min(len(e.Fields), len(used))
+	for j := range n {
+		use, ok := m.d.fields[e.Fields[j].Name]
+		if !ok {
+			use = fieldUse{sigma.NoSlot, -1}
+		}
+		used[j] = use
+		if use.route >= 0 && m.route[use.route] == "" {
+			m.route[use.route] = e.Fields[j].Value
+		}
+	}
+	sources := m.m.Route(m.route...)
+	if len(sources) == 0 {
+		return hits
+	}
+	m.remember(sources)
+	m.m.Reset(sources)
+	text := m.m.WantsText()
+	for j := range e.Fields {
+		f := &e.Fields[j]
+		slot := sigma.NoSlot
+		if j < n {
+			slot = used[j].slot
+		} else if use, ok := m.d.fields[f.Name]; ok {
+			slot = use.slot
+		}
+		switch {
+		case slot == sigma.NoSlot:
+			if text {
+				m.m.AddText(f.Value)
+			}
+		case f.Kind == event.JSON && f.Value == "null":
+			m.m.SetNull(slot)
+		default:
+			m.m.Set(slot, f.Value)
+		}
+	}
+	if text {
+		m.m.SetMessage(e.Raw)
+	}
+	m.matches = m.m.Match(m.matches[:0])
+	for _, match := range m.matches {
+		hits = append(hits, Hit{i, match})
+	}
+	return hits
+}
+
+func (m *Matcher) remember(sources []sigma.SourceID) {
+	if len(m.last) == len(sources) && &m.last[0] == &sources[0] {
+		return
+	}
+	m.last = sources
+	for _, s := range sources {
+		m.seen[s] = true
+	}
+}

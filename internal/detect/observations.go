@@ -1,0 +1,248 @@
+package detect
+
+import (
+	"bufio"
+	"cmp"
+	"container/heap"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+)
+
+// observations holds what correlation rules need of the matches they refer
+// to, and gives it back in event-time order: sources come one after another,
+// time does not. Beyond a bound, sorted runs go to temporary files.
+type observations struct {
+	buf   []byte        // encoded, one after another
+	index []observation // of buf
+	runs  []*os.File
+	count int64
+}
+
+type observation struct {
+	time int64
+	off  int // in buf
+	id   string
+}
+
+// A record is uvarint-prefixed: rule, source, silent, id, then pairs of field
+// name and value.
+type decoded struct {
+	time   int64
+	rule   int
+	source int
+	silent bool
+	id     string
+	fields []string // name, value, name, value, …
+}
+
+const maxObservationBytes = 96 << 20
+
+// add keeps one match.
+func (o *observations) add(d decoded) error {
+	off := len(o.buf)
+	o.buf = appendRecord(o.buf, d)
+	o.index = append(o.index, observation{d.time, off, strings.Clone(d.id)})
+	o.count++
+	if len(o.buf)+len(o.index)*64 > maxObservationBytes {
+		return o.spill()
+	}
+	return nil
+}
+
+func appendRecord(dst []byte, d decoded) []byte {
+	var body []byte
+	body = binary.AppendVarint(body, d.time)
+	body = binary.AppendUvarint(body, uint64(d.rule))
+	body = binary.AppendUvarint(body, uint64(d.source))
+	silent := byte(0)
+	if d.silent {
+		silent = 1
+	}
+	body = append(body, silent)
+	body = appendString(body, d.id)
+	for _, f := range d.fields {
+		body = appendString(body, f)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(body)))
+	return append(dst, body...)
+}
+
+func appendString(dst []byte, s string) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(s)))
+	return append(dst, s...)
+}
+
+var errRecord = errors.New("temporary file of matches is damaged")
+
+func parseRecord(body []byte) (d decoded, err error) {
+	var n int
+	if d.time, n = binary.Varint(body); n <= 0 {
+		return d, errRecord
+	}
+	body = body[n:]
+	for _, p := range []*int{&d.rule, &d.source} {
+		v, n := binary.Uvarint(body)
+		if n <= 0 {
+			return d, errRecord
+		}
+		*p, body = int(v), body[n:]
+	}
+	if len(body) == 0 {
+		return d, errRecord
+	}
+	d.silent, body = body[0] == 1, body[1:]
+	text := string(body)
+	next := func() (string, bool) {
+		v, n := binary.Uvarint(body)
+		if n <= 0 || uint64(len(body)-n) < v {
+			return "", false
+		}
+		start := len(text) - len(body) + n
+		body = body[n+int(v):]
+		return text[start : start+int(v)], true
+	}
+	var ok bool
+	if d.id, ok = next(); !ok {
+		return d, errRecord
+	}
+	for len(body) > 0 {
+		s, ok := next()
+		if !ok {
+			return d, errRecord
+		}
+		d.fields = append(d.fields, s)
+	}
+	return d, nil
+}
+
+func compareObservation(a, b observation) int {
+	return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.id, b.id), cmp.Compare(a.off, b.off))
+}
+
+// spill sorts what is held and writes it to a temporary file.
+func (o *observations) spill() error {
+	slices.SortFunc(o.index, compareObservation)
+	f, err := os.CreateTemp("", "sextant-matches-*")
+	if err != nil {
+		return fmt.Errorf("too many rule matches for memory, and no temporary file for them: %w", err)
+	}
+	o.runs = append(o.runs, f)
+	w := bufio.NewWriterSize(f, 1<<20)
+	for _, i := range o.index {
+		n, k := binary.Uvarint(o.buf[i.off:])
+		if _, err := w.Write(o.buf[i.off : i.off+k+int(n)]); err != nil {
+			return err
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	o.buf, o.index = o.buf[:0], o.index[:0]
+	_, err = f.Seek(0, io.SeekStart)
+	return err
+}
+
+// each calls fn with every observation in order of time, then event id.
+func (o *observations) each(fn func(decoded) error) error {
+	if len(o.runs) == 0 {
+		slices.SortFunc(o.index, compareObservation)
+		for _, i := range o.index {
+			n, k := binary.Uvarint(o.buf[i.off:])
+			d, err := parseRecord(o.buf[i.off+k : i.off+k+int(n)])
+			if err != nil {
+				return err
+			}
+			if err := fn(d); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := o.spill(); err != nil {
+		return err
+	}
+	var h runHeap
+	for i, f := range o.runs {
+		r := &run{r: bufio.NewReaderSize(f, 256<<10), number: i}
+		if err := r.next(); err != nil {
+			return err
+		}
+		if !r.done {
+			h = append(h, r)
+		}
+	}
+	heap.Init(&h)
+	for len(h) > 0 {
+		r := h[0]
+		if err := fn(r.head); err != nil {
+			return err
+		}
+		if err := r.next(); err != nil {
+			return err
+		}
+		if r.done {
+			heap.Pop(&h)
+		} else {
+			heap.Fix(&h, 0)
+		}
+	}
+	return nil
+}
+
+// close removes the temporary files.
+func (o *observations) close() {
+	for _, f := range o.runs {
+		f.Close()
+		os.Remove(f.Name())
+	}
+	o.runs, o.buf, o.index = nil, nil, nil
+}
+
+// run is one sorted temporary file being read.
+type run struct {
+	r      *bufio.Reader
+	number int
+	head   decoded
+	body   []byte
+	done   bool
+}
+
+func (r *run) next() error {
+	n, err := binary.ReadUvarint(r.r)
+	if err == io.EOF {
+		r.done = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if n > maxObservationBytes {
+		return errRecord
+	}
+	r.body = append(r.body[:0], make([]byte, n)...)
+	if _, err := io.ReadFull(r.r, r.body); err != nil {
+		return err
+	}
+	r.head, err = parseRecord(r.body)
+	return err
+}
+
+type runHeap []*run
+
+func (h runHeap) Len() int { return len(h) }
+func (h runHeap) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(h[i].head.time, h[j].head.time), cmp.Compare(h[i].head.id, h[j].head.id), cmp.Compare(h[i].number, h[j].number)) < 0
+}
+func (h runHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *runHeap) Push(x any)   { *h = append(*h, x.(*run)) }
+func (h *runHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}

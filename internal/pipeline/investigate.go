@@ -1,0 +1,374 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sextant-logs/sextant/internal/detect"
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/incident"
+	"github.com/sextant-logs/sextant/internal/report"
+	"github.com/sextant-logs/sextant/internal/store"
+	"github.com/sextant-logs/sextant/sigma"
+)
+
+// Investigation says what to investigate, with which rules, and where to keep it.
+type Investigation struct {
+	Options
+	Case     string      // the case directory; made if it does not exist
+	Builtin  fs.FS       // the rules built in; nil for none
+	Rules    []string    // further rule files and directories
+	MinLevel sigma.Level // leave out rules below it
+	Version  string      // of the program, for the report
+}
+
+// How often what was stored is made to survive a power cut, so that a run that
+// is killed has to do little again.
+const (
+	syncEvery  = 30 * time.Second
+	syncEvents = 2_000_000
+)
+
+// Investigate reads all evidence into the case, runs the rules over it, and
+// returns the investigation. What the case has already is not stored again; the
+// result is that of all evidence of the case, in whatever runs it came.
+//
+// When ctx ends the case is consistent: sources read to their end are in it,
+// others not at all.
+func Investigate(ctx context.Context, in Investigation) (*report.Investigation, error) {
+	detector, err := detect.Load(detect.Options{Embedded: in.Builtin, Paths: in.Rules, MinLevel: in.MinLevel})
+	if err != nil {
+		return nil, err
+	}
+	st, err := store.Open(in.Case, store.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	if err := st.Recover(ctx); err != nil {
+		return nil, err
+	}
+	plan, err := NewPlan(ctx, in.Options)
+	if err != nil {
+		return nil, err
+	}
+	defer plan.Close()
+
+	run := &investigation{Investigation: in, detector: detector, gatherer: detector.NewGatherer(), store: st}
+	if err := run.ingest(ctx, plan); err != nil {
+		return nil, err
+	}
+	if err := run.replay(ctx, plan); err != nil {
+		return nil, err
+	}
+	for _, m := range run.matchers {
+		run.gatherer.Saw(m)
+	}
+	return run.conclude(ctx, plan)
+}
+
+type investigation struct {
+	Investigation
+	detector *detect.Detector
+	gatherer *detect.Gatherer
+	store    *store.Embedded
+	matchers []*detect.Matcher
+	mu       sync.Mutex // guards matchers
+
+	pending []store.Record // read to the end, not yet durable
+	rows    int64          // stored since the last sync
+	synced  time.Time
+}
+
+// ingest decodes, matches and stores the evidence.
+func (run *investigation) ingest(ctx context.Context, plan *Plan) error {
+	run.synced = time.Now()
+	ledger := run.store.Ledger()
+	fresh := map[*Log]bool{} // begun in this run; written by the reader before any of the log's chunks
+	err := read(ctx, plan.Logs, run.Options,
+		func(l *Log) (bool, error) {
+			if _, done := ledger.Committed(l.ID); done {
+				return true, nil
+			}
+			return false, ledger.Begin(store.Record{ID: l.ID, Path: l.path})
+		},
+		run.newWorker,
+		func(t *task) error {
+			if !t.stored {
+				fresh[t.log] = true
+				run.rows += int64(len(t.batch.Events))
+			}
+			if err := run.gatherer.Add(&t.batch, t.log.path, t.hits); err != nil {
+				return err
+			}
+			if run.rows > syncEvents || time.Since(run.synced) > syncEvery {
+				return run.sync(ctx)
+			}
+			return nil
+		},
+		func(l *Log) error {
+			if !fresh[l] {
+				return nil
+			}
+			delete(fresh, l)
+			books, err := json.Marshal(describeLog(l))
+			if err != nil {
+				return err
+			}
+			run.pending = append(run.pending, store.Record{ID: l.ID, Path: l.path, SHA256: l.Inspection.SHA256,
+				Size: l.Inspection.Size, Records: l.Account.Records, Accounting: books})
+			return nil
+		})
+	// Also after Ctrl-C: what was read to its end is kept.
+	if e := run.sync(context.WithoutCancel(ctx)); err == nil {
+		err = e
+	}
+	return err
+}
+
+func (run *investigation) newWorker() worker {
+	matcher := run.detector.NewMatcher()
+	writer := run.store.NewWriter()
+	run.keep(matcher)
+	return func(t *task) error {
+		for i := range t.batch.Events {
+			t.hits = matcher.Match(&t.batch.Events[i], i, t.hits)
+		}
+		if t.stored {
+			return nil
+		}
+		src := store.Source{ID: t.log.ID, Path: t.log.path, Fallback: t.log.fallback()}
+		if err := writer.Add(&src, t.batch.Events); err != nil {
+			return err
+		}
+		return writer.Flush()
+	}
+}
+
+// keep remembers a matcher, which knows what logs it met.
+func (run *investigation) keep(m *detect.Matcher) {
+	run.mu.Lock()
+	run.matchers = append(run.matchers, m)
+	run.mu.Unlock()
+}
+
+// sync makes the finished sources durable and says so in the ledger.
+func (run *investigation) sync(ctx context.Context) error {
+	if len(run.pending) > 0 {
+		if err := run.store.Sync(ctx); err != nil {
+			return err
+		}
+		if err := run.store.Ledger().Commit(run.pending...); err != nil {
+			return err
+		}
+		run.pending = nil
+	}
+	run.rows, run.synced = 0, time.Now()
+	return nil
+}
+
+// replay runs the rules over sources that the case has from earlier runs and
+// that are not among the evidence now, from what the store keeps of them.
+func (run *investigation) replay(ctx context.Context, plan *Plan) error {
+	present := map[string]bool{}
+	for _, l := range plan.Logs {
+		present[l.ID] = true
+	}
+	matcher := run.detector.NewMatcher()
+	run.keep(matcher)
+	for _, r := range run.store.Ledger().Sources() {
+		if present[r.ID] {
+			continue
+		}
+		var batch event.Batch
+		flush := func() error {
+			var hits []detect.Hit
+			for i := range batch.Events {
+				hits = matcher.Match(&batch.Events[i], i, hits)
+			}
+			err := run.gatherer.Add(&batch, r.Path, hits)
+			batch.Reset()
+			return err
+		}
+		err := run.store.Query(ctx, "sextant.source:="+store.Quote(r.ID), func(row []event.Field) error {
+			batch.Events = append(batch.Events, detect.Stored(row))
+			if len(batch.Events) >= 4096 {
+				return flush()
+			}
+			return nil
+		})
+		if err := cmp.Or(err, flush()); err != nil {
+			return fmt.Errorf("read %s back from the case: %w", r.Path, err)
+		}
+	}
+	return nil
+}
+
+// conclude turns what was gathered into the investigation document.
+func (run *investigation) conclude(ctx context.Context, plan *Plan) (*report.Investigation, error) {
+	run.progress("concluding", 0, 0, 0)
+	findings, err := run.gatherer.Findings(ctx, run.store)
+	if err != nil {
+		return nil, err
+	}
+	coverage, err := coverage(ctx, run.store)
+	if err != nil {
+		return nil, err
+	}
+	incidents, err := incident.Build(ctx, incident.Input{Findings: findings, Coverage: coverage, Events: run.store})
+	if err != nil {
+		return nil, err
+	}
+	statistics, err := statistics(ctx, run.store, coverage)
+	if err != nil {
+		return nil, err
+	}
+	out := &report.Investigation{
+		Case: report.Case{Name: filepath.Base(filepath.Clean(run.Case)), Version: run.Version, Paths: run.Paths,
+			First: statistics.first, Last: statistics.last, TimeZone: zoneName(run.Zone)},
+		Incidents:  incidents,
+		Statistics: statistics.Statistics,
+		Rules:      describeRules(run.gatherer.Summary()),
+		Problems:   slices.Clone(plan.Problems),
+	}
+	for _, f := range findings {
+		out.Findings = append(out.Findings, report.Finding{Finding: f, First: stamp(f.First), Last: stamp(f.Last)})
+	}
+	if err := run.describeSources(out, plan); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// describeSources lists the sources of this run and of earlier ones, by path.
+func (run *investigation) describeSources(out *report.Investigation, plan *Plan) error {
+	present := map[string]bool{}
+	for _, l := range plan.Logs {
+		present[l.ID] = true
+		out.Sources = append(out.Sources, describeLog(l))
+	}
+	for _, r := range run.store.Ledger().Sources() {
+		if present[r.ID] {
+			continue
+		}
+		var s report.Source
+		if err := json.Unmarshal(r.Accounting, &s); err != nil {
+			return fmt.Errorf("ledger: books of %s: %w", r.Path, err)
+		}
+		out.Sources = append(out.Sources, s)
+	}
+	slices.SortStableFunc(out.Sources, func(a, b report.Source) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.ID, b.ID))
+	})
+	out.Accounting.Balanced = true
+	for _, s := range out.Sources {
+		out.Accounting.Add(s.Accounting)
+		out.Problems = append(out.Problems, s.Problems...)
+	}
+	return nil
+}
+
+func describeLog(l *Log) report.Source {
+	s := report.Source{
+		ID: l.ID, Path: l.path, SHA256: l.Inspection.SHA256, Bytes: l.Inspection.Size, Encoding: string(l.Inspection.Encoding),
+		First: stamp(l.First), Last: stamp(l.Last), TimeQuality: l.Quality.String(), Problems: l.Problems,
+	}
+	if l.Format != nil {
+		s.Format = l.Format.Name
+	}
+	if l.SameAs != nil {
+		s.DuplicateOf = l.SameAs.path
+	}
+	a := &l.Account
+	s.Accounting = report.Accounting{
+		BytesIn: a.BytesIn, BytesEvents: a.BytesEvents, BytesSeparators: a.BytesSeparators, BytesRefused: a.Refused(),
+		Records: a.Records, Decoded: a.Decoded, Undecoded: a.Undecoded, Duplicate: a.Duplicate, Balanced: a.Check() == nil,
+	}
+	return s
+}
+
+func describeRules(s detect.Summary) report.Rules {
+	r := report.Rules{Loaded: s.Loaded, Applied: s.Applied, Matched: s.Matched, NotApplicable: len(s.NotApplicable)}
+	for _, f := range s.Failed {
+		file := f.File
+		if f.Line > 0 {
+			file = fmt.Sprintf("%s:%d", f.File, f.Line)
+		}
+		r.Failed = append(r.Failed, report.RuleProblem{File: file, Error: f.Err.Error()})
+	}
+	for _, c := range s.Counts {
+		level := c.Rule.Level.String()
+		r.Matches = append(r.Matches, report.RuleCount{ID: c.Rule.ID, Name: c.Rule.Title, Level: level, Count: c.Count})
+	}
+	missing := map[string]int64{}
+	for _, rule := range s.NotApplicable {
+		if rule.Detection != nil {
+			missing[rule.LogSource.String()]++
+		}
+	}
+	for source, n := range missing {
+		r.Missing = append(r.Missing, report.Count{Value: source, Count: n})
+	}
+	report.SortCounts(r.Missing)
+	for _, l := range s.Limits {
+		r.Limits = append(r.Limits, fmt.Sprintf("correlation “%s” reached its bound on %s %d times: it may have missed some", l.Rule.Title, l.What, l.Count))
+	}
+	if s.Coarse {
+		r.Limits = append(r.Limits, "very many different hosts and origins matched: the last of them are gathered by rule and host alone")
+	}
+	if s.Untimed > 0 {
+		r.Limits = append(r.Limits, fmt.Sprintf("%d matches have no time and could not be correlated", s.Untimed))
+	}
+	return r
+}
+
+// stamp is a time in RFC 3339, "" for an unknown one.
+func stamp(ns int64) string {
+	if ns == event.NoTime {
+		return ""
+	}
+	return time.Unix(0, ns).UTC().Format(time.RFC3339Nano)
+}
+
+func zoneName(z *time.Location) string {
+	if z == nil {
+		return "UTC"
+	}
+	return z.String()
+}
+
+// WriteCase writes the investigation into its case directory: report.html,
+// report.md and report.json, each whole or not at all.
+func WriteCase(dir string, inv *report.Investigation) error {
+	for _, f := range []struct {
+		name   string
+		render func(*report.Investigation) ([]byte, error)
+	}{
+		{"report.html", report.HTML}, {"report.md", report.Markdown}, {"report.json", report.JSON},
+	} {
+		data, err := f.render(inv)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
+		path := filepath.Join(dir, f.name)
+		if err := os.WriteFile(path+".tmp", data, 0o644); err != nil {
+			return err
+		}
+		if err := os.Rename(path+".tmp", path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Interrupted reports whether err is the end of a run that the person stopped.
+func Interrupted(err error) bool { return errors.Is(err, context.Canceled) }

@@ -1,0 +1,289 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sextant-logs/sextant/internal/detect"
+	"github.com/sextant-logs/sextant/internal/enrich"
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/format"
+	"github.com/sextant-logs/sextant/internal/source"
+	"github.com/sextant-logs/sextant/internal/timestamp"
+)
+
+// task is one chunk on its way from the reader through a worker to the sink,
+// or, without a chunk, the end of its log.
+type task struct {
+	seq   int64
+	log   *Log
+	chunk *format.Chunk
+	err   error // of the log's stream, at its end
+	read  int64 // bytes of the log that were read, at its end
+
+	batch       event.Batch
+	bytes       format.Bytes
+	quality     timestamp.Quality
+	undecoded   int64
+	first, last int64
+	hits        []detect.Hit
+	out         []byte
+	stored      bool // the case already has the log
+	fail        error
+}
+
+// worker does what is done to a chunk besides decoding it. Each goroutine has one.
+type worker func(t *task) error
+
+// read decodes the logs and hands every chunk to sink, in order and from one
+// goroutine; then, for each log, finish once its books are closed. Memory is
+// bounded by a few chunks for each thread.
+func read(ctx context.Context, logs []*Log, opt Options, stored func(*Log) (bool, error),
+	newWorker func() worker, sink func(*task) error, finish func(*Log) error) error {
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	threads := opt.threads()
+	inFlight := 3*threads + 1
+	free := make(chan *task, inFlight)
+	for range inFlight {
+		free <- &task{}
+	}
+	work := make(chan *task, inFlight)
+	done := make(chan *task, inFlight)
+	var total int64
+	for _, l := range logs {
+		if l.Format != nil && l.SameAs == nil {
+			total += l.Inspection.TextSize
+		}
+	}
+	var bytesDone, events atomic.Int64
+
+	go func() {
+		defer close(work)
+		r := reader{ctx: ctx, free: free, work: work, stored: stored}
+		for _, l := range logs {
+			if err := r.log(l); err != nil {
+				cancel(err)
+				return
+			}
+		}
+	}()
+
+	var workers sync.WaitGroup
+	for range threads {
+		workers.Go(func() {
+			do := newWorker()
+			var en enrich.Enricher
+			for t := range work {
+				if t.chunk != nil && ctx.Err() == nil {
+					decode(t, &en)
+					t.fail = do(t)
+				}
+				done <- t
+			}
+		})
+	}
+	go func() {
+		workers.Wait()
+		close(done)
+	}()
+
+	waiting := map[int64]*task{}
+	var next int64
+	for t := range done {
+		waiting[t.seq] = t
+		for t := waiting[next]; t != nil; t = waiting[next] {
+			delete(waiting, next)
+			next++
+			if ctx.Err() == nil {
+				if err := settle(t, sink, finish); err != nil {
+					cancel(err)
+				}
+				if t.chunk != nil {
+					n := int64(len(t.chunk.Data))
+					for _, r := range t.chunk.Refused {
+						n += r.Length
+					}
+					opt.progress("reading", bytesDone.Add(n), total, events.Add(int64(len(t.batch.Events))))
+				}
+			}
+			free <- t
+		}
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return nil
+}
+
+// reader cuts logs into chunks.
+type reader struct {
+	ctx    context.Context
+	free   chan *task
+	work   chan *task
+	stored func(*Log) (bool, error)
+	seq    int64
+}
+
+func (r *reader) log(l *Log) error {
+	if l.Format == nil || l.SameAs != nil {
+		return r.send(l, nil, nil, 0, false)
+	}
+	stored, err := r.stored(l)
+	if err != nil {
+		return err
+	}
+	stream, err := l.Source.Open(r.ctx)
+	if err != nil {
+		return r.send(l, nil, err, 0, stored)
+	}
+	defer stream.Close()
+	counted := &counter{r: stream}
+	framer := l.Format.NewFramer(counted)
+	for {
+		chunk, err := framer.Next()
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return r.send(l, nil, err, counted.n, stored)
+		}
+		if err := r.send(l, chunk, nil, 0, stored); err != nil {
+			return err
+		}
+	}
+}
+
+// send hands the next task, or the end of a log, to the workers.
+func (r *reader) send(l *Log, c *format.Chunk, err error, read int64, stored bool) error {
+	select {
+	case <-r.ctx.Done():
+		return context.Cause(r.ctx)
+	case t := <-r.free:
+		t.seq, t.log, t.chunk, t.err, t.read, t.stored, t.fail = r.seq, l, c, err, read, stored, nil
+		r.seq++
+		r.work <- t // as roomy as there are tasks
+		return nil
+	}
+}
+
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// decode turns the task's chunk into events with their ids and times.
+func decode(t *task, en *enrich.Enricher) {
+	t.batch.Reset()
+	t.hits, t.out, t.undecoded = t.hits[:0], t.out[:0], 0
+	t.first, t.last = event.NoTime, event.NoTime
+	clock := t.log.clock(t.chunk.Offset)
+	prefix := t.log.ID
+	d := t.log.Format.NewDecoder(&format.Params{Clock: clock, Done: func(b *event.Batch) {
+		e := b.Event()
+		e.ID = eventID(b, prefix, e.Offset)
+		if e.Err != "" {
+			t.undecoded++
+		}
+		if e.Time != event.NoTime {
+			if t.first == event.NoTime || e.Time < t.first {
+				t.first = e.Time
+			}
+			t.last = max(t.last, e.Time)
+		}
+		en.Enrich(b)
+	}})
+	t.bytes = d.Decode(t.chunk, &t.batch)
+	t.quality = clock.Quality
+}
+
+// eventID is the log's content id, a dash, and the record's offset in ten hex
+// digits or more: an id that is the same wherever the evidence is read, tells where
+// the record is, and sorts as the source does.
+func eventID(b *event.Batch, log string, offset int64) string {
+	var buf [48]byte
+	id := append(append(buf[:0], log...), '-')
+	for shift := int64(1 << 36); shift > 0 && offset < shift; shift >>= 4 {
+		id = append(id, '0')
+		if shift == 1 {
+			return b.Bytes(id)
+		}
+	}
+	return b.Bytes(strconv.AppendInt(id, offset, 16))
+}
+
+// settle takes a finished task in order: it books it and passes it on.
+func settle(t *task, sink func(*task) error, finish func(*Log) error) error {
+	l := t.log
+	if t.chunk == nil {
+		closeBooks(l, t)
+		return finish(l)
+	}
+	if t.fail != nil {
+		return fmt.Errorf("%s: %w", l.path, t.fail)
+	}
+	a := &l.Account
+	a.BytesEvents += t.bytes.Events
+	a.BytesSeparators += t.bytes.Structure
+	for _, r := range t.bytes.Refusals {
+		a.Refuse(r.Reason, r.Length)
+		if len(l.Problems) < maxProblems {
+			l.Problems = append(l.Problems, fmt.Sprintf("%s: byte %d: %d bytes refused: %s", l.path, r.Offset, r.Length, printable(r.Reason)))
+		}
+	}
+	n := int64(len(t.batch.Events))
+	a.Records += n
+	a.Undecoded += t.undecoded
+	a.Decoded += n - t.undecoded
+	l.Quality |= t.quality
+	if t.first != event.NoTime {
+		if l.First == event.NoTime || t.first < l.First {
+			l.First = t.first
+		}
+		l.Last = max(l.Last, t.last)
+	}
+	return sink(t)
+}
+
+const maxProblems = 20 // of one log; the sums say the rest
+
+// closeBooks ends the account of a log at the end of its stream.
+func closeBooks(l *Log, t *task) {
+	a := &l.Account
+	switch {
+	case l.SameAs != nil:
+		// Same bytes, same books, but that the case has each record already.
+		*a = source.Account{}
+		a.Add(l.SameAs.Account)
+		a.Decoded, a.Undecoded, a.Duplicate = 0, 0, a.Records
+		l.First, l.Last, l.Quality = l.SameAs.First, l.SameAs.Last, l.SameAs.Quality
+		return
+	case l.Format == nil:
+		a.BytesIn = l.Inspection.BytesIn()
+		a.Refuse(l.Refused, a.BytesIn)
+		return
+	}
+	a.BytesIn = t.read + l.Inspection.BOM
+	a.BytesSeparators += l.Inspection.BOM
+	if t.err != nil && l.Inspection.Problem == nil {
+		l.Problems = append(l.Problems, l.path+": "+printable(t.err.Error()))
+	}
+	if t.read != l.Inspection.TextSize {
+		l.Problems = append(l.Problems, fmt.Sprintf("%s: changed while it was read: %d bytes first, %d bytes later; investigate a copy", l.path, l.Inspection.TextSize, t.read))
+	}
+	if err := a.Check(); err != nil {
+		l.Problems = append(l.Problems, l.path+": "+err.Error())
+	}
+}

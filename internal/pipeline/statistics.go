@@ -1,0 +1,182 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/incident"
+	"github.com/sextant-logs/sextant/internal/report"
+	"github.com/sextant-logs/sextant/internal/store"
+)
+
+// timed leaves out events whose time is made up (see package store).
+const timed = `!"sextant.time":*`
+
+// coverage asks the store which logs it holds of which hosts and from when to when.
+func coverage(ctx context.Context, st store.Store) ([]incident.Coverage, error) {
+	var all []incident.Coverage
+	q := timed + ` | stats by (event.dataset, host.name) min(_time) first, max(_time) last, count() n | sort by (event.dataset, host.name)`
+	err := st.Query(ctx, q, func(row []event.Field) error {
+		r := columns(row)
+		c := incident.Coverage{Dataset: strings.Clone(r("event.dataset")), Host: strings.Clone(r("host.name"))}
+		var err error
+		if c.Events, err = strconv.ParseInt(r("n"), 10, 64); err != nil {
+			return fmt.Errorf("coverage: %w", err)
+		}
+		c.First, c.Last = parseTime(r("first")), parseTime(r("last"))
+		all = append(all, c)
+		return nil
+	})
+	return all, err
+}
+
+func columns(row []event.Field) func(string) string {
+	return func(name string) string {
+		for _, f := range row {
+			if f.Name == name {
+				return f.Value
+			}
+		}
+		return ""
+	}
+}
+
+func parseTime(s string) int64 {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return event.NoTime
+	}
+	return t.UnixNano()
+}
+
+type caseStatistics struct {
+	report.Statistics
+	first, last string // of all events with a time
+}
+
+const topValues = 20
+
+// statistics asks the store for the counts behind the report's charts.
+func statistics(ctx context.Context, st store.Store, coverage []incident.Coverage) (*caseStatistics, error) {
+	s := &caseStatistics{}
+	first, last := int64(event.NoTime), int64(event.NoTime)
+	for _, c := range coverage {
+		if c.First != event.NoTime && (first == event.NoTime || c.First < first) {
+			first = c.First
+		}
+		last = max(last, c.Last)
+	}
+	s.first, s.last = stamp(first), stamp(last)
+	err := st.Query(ctx, `* | stats count() n`, func(row []event.Field) (err error) {
+		s.Events, err = strconv.ParseInt(columns(row)("n"), 10, 64)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range []struct {
+		field string
+		into  *[]report.Count
+	}{
+		{"event.dataset", &s.Datasets}, {"host.name", &s.Hosts}, {"user.name", &s.Users},
+		{"source.ip", &s.SourceIPs}, {"event.action", &s.Actions}, {"event.outcome", &s.Outcomes},
+	} {
+		if *t.into, err = top(ctx, st, t.field); err != nil {
+			return nil, err
+		}
+	}
+	if first == event.NoTime {
+		return s, nil
+	}
+	if s.Timeline, err = timeline(ctx, st, first, last); err != nil {
+		return nil, err
+	}
+	err = st.Query(ctx, timed+` | stats by (_time:1h) count() n`, func(row []event.Field) error {
+		t := time.Unix(0, parseTime(columns(row)("_time"))).UTC()
+		n, err := strconv.ParseInt(columns(row)("n"), 10, 64)
+		s.WeekHours[(int(t.Weekday())+6)%7][t.Hour()] += n
+		return err
+	})
+	return s, err
+}
+
+// top counts the most frequent values of a field.
+func top(ctx context.Context, st store.Store, field string) ([]report.Count, error) {
+	counts := []report.Count{}
+	name := store.Quote(field)
+	q := fmt.Sprintf(`%s:* | stats by (%s) count() n | sort by (n desc, %s) | limit %d`, name, name, name, topValues)
+	err := st.Query(ctx, q, func(row []event.Field) error {
+		n, err := strconv.ParseInt(columns(row)("n"), 10, 64)
+		counts = append(counts, report.Count{Value: strings.Clone(columns(row)(field)), Count: n})
+		return err
+	})
+	report.SortCounts(counts)
+	return counts, err
+}
+
+// steps are the bar widths a timeline may have.
+var steps = []time.Duration{
+	time.Second, 5 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 3 * time.Hour,
+	6 * time.Hour, 12 * time.Hour, 24 * time.Hour, 2 * 24 * time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour, 90 * 24 * time.Hour, 365 * 24 * time.Hour,
+}
+
+const (
+	maxSteps  = 120
+	maxSeries = 8 // datasets shown apart; the rest are "other"
+)
+
+// timeline counts events in at most maxSteps equal steps, by dataset.
+func timeline(ctx context.Context, st store.Store, first, last int64) (report.Timeline, error) {
+	step := steps[len(steps)-1]
+	for _, s := range steps {
+		if (last-first)/int64(s) < maxSteps {
+			step = s
+			break
+		}
+	}
+	start := first - first%int64(step)
+	if first < 0 && first%int64(step) != 0 {
+		start -= int64(step)
+	}
+	n := (last-start)/int64(step) + 1
+	counts := map[string][]int64{}
+	totals := map[string]int64{}
+	q := fmt.Sprintf(`%s | stats by (_time:%ds, event.dataset) count() n`, timed, int64(step/time.Second))
+	err := st.Query(ctx, q, func(row []event.Field) error {
+		r := columns(row)
+		at := (parseTime(r("_time")) - start) / int64(step)
+		if at < 0 || at >= n {
+			return fmt.Errorf("timeline: the store answered %q, outside %s to %s", r("_time"), stamp(first), stamp(last))
+		}
+		c, err := strconv.ParseInt(r("n"), 10, 64)
+		d := strings.Clone(r("event.dataset"))
+		if counts[d] == nil {
+			counts[d] = make([]int64, n)
+		}
+		counts[d][at] += c
+		totals[d] += c
+		return err
+	})
+	t := report.Timeline{Start: stamp(start), Step: int64(step / time.Second), Series: []report.TimelineSeries{}}
+	var order []report.Count
+	for d, c := range totals {
+		order = append(order, report.Count{Value: d, Count: c})
+	}
+	report.SortCounts(order)
+	for i, o := range order {
+		if i >= maxSeries {
+			other := &t.Series[maxSeries-1]
+			other.Dataset = "other"
+			for j, c := range counts[o.Value] {
+				other.Counts[j] += c
+			}
+			continue
+		}
+		t.Series = append(t.Series, report.TimelineSeries{Dataset: o.Value, Counts: counts[o.Value]})
+	}
+	return t, err
+}
