@@ -61,8 +61,9 @@ func detectEncoding(head []byte) Encoding {
 // looksUTF16 reports whether head reads as text in UTF-16. Without a byte
 // order mark it asks for more: some units, of which at least three in ten are
 // ASCII (the NULs all on one side), as every log's digits, blanks and line
-// ends are in any language. Either way control characters and lone surrogates
-// must be rare, which keeps binary records with their NULs out.
+// ends are in any language. With a mark one in fifty will do, which tells text
+// that only begins with the mark's bytes. Either way control characters and
+// lone surrogates must be rare, which keeps binary records with their NULs out.
 func looksUTF16(head []byte, order binary.ByteOrder, bare bool) bool {
 	units, ascii, bad := 0, 0, 0
 	for i := 0; i+1 < len(head); i += 2 {
@@ -86,7 +87,7 @@ func looksUTF16(head []byte, order binary.ByteOrder, bare bool) bool {
 	if bare {
 		return units >= 8 && ascii*10 >= units*3 && bad*100 <= units
 	}
-	return bad*10 <= units
+	return bad*10 <= units && (units < 16 || ascii*50 >= units)
 }
 
 // utf16Decoder makes UTF-8 of UTF-16 in pieces of any length. A lone surrogate

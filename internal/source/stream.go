@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/bzip2"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash"
@@ -19,7 +18,6 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
-	"github.com/ulikunitz/xz"
 )
 
 const (
@@ -46,7 +44,6 @@ type layer struct {
 	node  *node
 	in    io.Reader
 	under *stream // nil for bytes that lie in a file
-	base  int64   // under.out when this layer began
 	out   int64
 	bound bool  // whether MaxRatio is judged
 	end   error // sticky: how it ended
@@ -59,9 +56,6 @@ var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, buffer
 // the stream is closed; the caller closes under in it where it is the owner.
 func newStream(ctx context.Context, n *node, in io.Reader, under *stream, closing func()) *stream {
 	l := &layer{ctx: ctx, node: n, in: in, under: under, close: closing}
-	if under != nil {
-		l.base = under.out
-	}
 	b := buffers.Get().(*bufio.Reader)
 	b.Reset(l)
 	return &stream{b, l}
@@ -102,7 +96,7 @@ func (l *layer) Read(p []byte) (int, error) {
 	}
 	if l.bound && l.under != nil {
 		o := &l.node.outer.evidence.options
-		if used := max(l.under.out-l.base, 1); l.out > o.FreeSize && l.out/used > o.MaxRatio {
+		if used := max(l.under.out, 1); l.out > o.FreeSize && l.out/used > o.MaxRatio {
 			l.end = l.node.problem(Limit,
 				fmt.Sprintf("expands to more than %d times its size (%d bytes from %d so far): taken for a decompression bomb", o.MaxRatio, l.out, used),
 				"raise the ratio limit if the file is trusted", nil)
@@ -179,17 +173,15 @@ func (n *node) decompress(ctx context.Context, kind string, under *stream) (s *s
 	case "gzip":
 		g := &gzipReader{in: under.Reader}
 		if err = g.next(); err == nil {
-			if m := g.z.ModTime; m.Unix() > 0 {
-				modTime = m.UTC()
+			if m := g.z.ModTime.Unix(); m > 0 && m != goZeroTime {
+				modTime = g.z.ModTime.UTC()
 			}
 		}
 		in = g
 	case "bzip2":
 		in = bzip2.NewReader(under)
 	case "xz":
-		if err = checkXZ(under.Reader); err == nil {
-			in, err = xz.NewReader(under)
-		}
+		in = &xzReader{in: under.Reader}
 	case "zstd":
 		var d *zstd.Decoder
 		d, err = zstd.NewReader(under, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
@@ -213,6 +205,10 @@ func (n *node) decompress(ctx context.Context, kind string, under *stream) (s *s
 	s.bound = true
 	return s, modTime
 }
+
+// goZeroTime is what some Go programs write into a gzip header for no time at
+// all: time.Time{}.Unix() cut to 32 bits, a day in 2042.
+const goZeroTime = -62135596800 & 0xffffffff
 
 type failing struct{ err error }
 
@@ -283,47 +279,10 @@ func trailing(in io.Reader) error {
 	}
 }
 
-// windowError is a stream that wants more memory than maxWindow.
+// windowError is a stream that would look back further than maxWindow.
 type windowError struct{ bytes uint64 }
 
 func (e *windowError) Error() string { return fmt.Sprintf("window of %d bytes", e.bytes) }
-
-// checkXZ looks at the first block header for the size of the dictionary,
-// which the library would allocate unseen (xz file format 1.2.0, 2.1.1, 3.1
-// and 5.3.1).
-func checkXZ(in *bufio.Reader) error {
-	head, _ := in.Peek(12 + 64)
-	if len(head) < 14 || head[12] == 0 {
-		return nil // too short, or no block: the library will say
-	}
-	flags, pos := head[13], 14
-	varint := func() uint64 {
-		v, n := binary.Uvarint(head[min(pos, len(head)):])
-		pos += max(n, 1)
-		return v
-	}
-	if flags&0x40 != 0 {
-		varint() // compressed size
-	}
-	if flags&0x80 != 0 {
-		varint() // uncompressed size
-	}
-	for range int(flags&3) + 1 {
-		id, size := varint(), varint()
-		if id == 0x21 && size == 1 && pos < len(head) {
-			if bits := uint(head[pos] & 0x3f); bits < 40 {
-				if dict := uint64(2|bits&1) << (bits/2 + 11); dict > maxWindow {
-					return &windowError{dict}
-				}
-			}
-		}
-		if size > 64 {
-			return nil
-		}
-		pos += int(size)
-	}
-	return nil
-}
 
 // checked verifies length and CRC-32 of a zip member as it is read
 // (APPNOTE.TXT 4.4.7, 4.4.9).

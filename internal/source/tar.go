@@ -44,13 +44,14 @@ func (x *expansion) tar(n *node, live *stream) error {
 		}
 		s := t.member(x.ctx, m)
 		err = x.expand(m, s, true)
-		if p := s.fault(); p != nil {
-			x.told[p] = true // by the member
-			t.cut = true
-		}
+		p := s.fault()
 		s.Close()
 		if err != nil {
 			return err
+		}
+		if t.cut = p != nil; t.cut {
+			x.told[p] = true // by the member
+			continue
 		}
 		if !x.pass(m, h.Size) {
 			return nil
@@ -102,8 +103,8 @@ type tarReader struct {
 	in    *stream
 	count countingReader
 	r     *tar.Reader
-	index int // of the current member, -1 before the first
-	cut   bool
+	index int  // of the current member, -1 before the first
+	cut   bool // the current member could not be read to its end
 }
 
 type countingReader struct {
@@ -162,7 +163,6 @@ func (t *tarReader) offset() int64 { return t.count.n }
 // member is the current member's bytes.
 func (t *tarReader) member(ctx context.Context, m *node) *stream {
 	s := newStream(ctx, m, t.r, t.in, nil)
-	s.base = 0
 	s.bound = true // a sparse member may be a bomb
 	return s
 }
