@@ -30,12 +30,14 @@ func packOutputs(by [][]int32) outputs {
 }
 
 // dfa is the automaton for needles anywhere. next holds rows of one entry per byte class; an entry is the index of the next
-// state's row, with hitBit set when that state has outputs.
+// state's row, with hitBit set when that state has outputs. The last entry of a row is the number of its outputs.
 type dfa struct {
-	next   []uint32
-	class  [256]uint8
-	stride uint32
-	outs   outputs
+	next    []uint32
+	class   [256]uint8
+	stride  uint32
+	outs    outputs
+	longest int // bytes of the longest needle
+	seen    int // where the automaton's outputs begin in Matcher.seen
 }
 
 const hitBit = 1 << 31
@@ -80,6 +82,7 @@ func newDFA(needles []needle) *dfa {
 	if classes == 256 {
 		return nil
 	}
+	classes++ // the outputs' number
 	d.stride = uint32(classes)
 
 	// The trie, its states in the order they are made.
@@ -87,6 +90,7 @@ func newDFA(needles []needle) *dfa {
 	var own [][]int32
 	own = append(own, nil)
 	for _, n := range needles {
+		d.longest = max(d.longest, len(n.text))
 		s := uint32(0)
 		for i := range len(n.text) {
 			at := s + uint32(d.class[n.text[i]])
@@ -106,7 +110,7 @@ func newDFA(needles []needle) *dfa {
 	// Breadth first: a missing edge goes where the longest proper suffix's edge goes.
 	fail := make([]uint32, len(own))
 	queue := make([]uint32, 0, len(own))
-	for c := range classes {
+	for c := range classes - 1 {
 		if s := next[c]; s != 0 {
 			queue = append(queue, s)
 		}
@@ -118,7 +122,7 @@ func newDFA(needles []needle) *dfa {
 			own[s/d.stride] = append(slices.Clip(own[s/d.stride]), inherited...)
 		}
 		row, suffix := next[s:s+d.stride], next[f:f+d.stride]
-		for c, to := range row {
+		for c, to := range row[:classes-1] {
 			if to == 0 {
 				row[c] = suffix[c]
 			} else {
@@ -134,12 +138,15 @@ func newDFA(needles []needle) *dfa {
 		place[s/d.stride] = uint32(i+1) * d.stride
 	}
 	d.next = make([]uint32, len(next))
-	sorted := make([][]int32, len(own))
+	var outs [][]int32
 	for old := range own {
 		to := place[old]
-		slices.Sort(own[old])
-		sorted[to/d.stride] = slices.Compact(own[old])
-		from := next[uint32(old)*d.stride : uint32(old+1)*d.stride]
+		if len(own[old]) > 0 {
+			slices.Sort(own[old])
+			d.next[to+d.stride-1] = uint32(len(outs))
+			outs = append(outs, slices.Compact(own[old]))
+		}
+		from := next[uint32(old)*d.stride : uint32(old+1)*d.stride-1]
 		for c, s := range from {
 			t := place[s/d.stride]
 			if len(own[s/d.stride]) > 0 {
@@ -148,20 +155,52 @@ func newDFA(needles []needle) *dfa {
 			d.next[to+uint32(c)] = t
 		}
 	}
-	d.outs = packOutputs(sorted)
+	d.outs = packOutputs(outs)
 	return d
 }
 
-// scan calls hit with the outputs of every state that text passes through. text is folded, or ASCII in any case.
+// scanDFA marks the outputs of every state that text passes through. text is folded, or ASCII in any case.
+//
+// Each step waits for the one before it, so a longer text is cut into parts that are walked side by side. A part starts as far
+// before its place as the longest needle reaches, so that no needle is missed.
 func scanDFA[T string | []byte](d *dfa, text T, m *Matcher) {
 	next, class := d.next, &d.class
-	s := uint32(0)
-	for i := 0; i < len(text); i++ {
+	overlap := d.longest - 1
+	s, i := uint32(0), 0
+	if part := (len(text) + overlap) / 2; len(text) >= 2*overlap+32 && part < len(text) {
+		a, b := text[:part], text[len(text)-part:]
+		t := uint32(0)
+		for j := 0; j < len(a) && j < len(b); j++ {
+			s = next[s+uint32(class[a[j]])]
+			t = next[t+uint32(class[b[j]])]
+			if (s|t)&hitBit != 0 {
+				if s&hitBit != 0 {
+					s &^= hitBit
+					m.markState(d, s)
+				}
+				if t&hitBit != 0 {
+					t &^= hitBit
+					m.markState(d, t)
+				}
+			}
+		}
+		return
+	}
+	for ; i < len(text); i++ {
 		s = next[s+uint32(class[text[i]])]
 		if s&hitBit != 0 {
 			s &^= hitBit
-			m.markAll(d.outs.of(int32(s / d.stride)))
+			m.markState(d, s)
 		}
+	}
+}
+
+// markState marks a state's outputs, once per event.
+func (m *Matcher) markState(d *dfa, state uint32) {
+	n := d.next[state+d.stride-1]
+	if seen := &m.seen[d.seen+int(n)]; *seen != m.epoch {
+		*seen = m.epoch
+		m.markAll(d.outs.of(int32(n)))
 	}
 }
 
@@ -177,7 +216,7 @@ type trie struct {
 
 type edge struct {
 	key uint32 // node<<8 | byte; 0: free
-	to  int32
+	to  int32  // negative (^node) when the node has outputs
 }
 
 func hashEdge(key, shift uint32) uint32 { return key * 2654435769 >> shift }
@@ -222,6 +261,9 @@ func newTrie(needles, whole []needle, backwards bool) *trie {
 	}
 	t.edges, t.shift = make([]edge, size), 32-bits
 	for key, to := range children {
+		if len(outs[to]) > 0 {
+			to = ^to
+		}
 		if key < 256 {
 			t.root[key] = to
 			continue
@@ -255,11 +297,12 @@ func (t *trie) child(node int32, b byte) int32 {
 func scanStart[T string | []byte](t *trie, text T, m *Matcher) {
 	node := int32(0)
 	for i := 0; i < len(text); i++ {
-		if node = t.child(node, lower[text[i]]); node == 0 {
-			return
-		}
-		if outs := t.outs.of(node); len(outs) > 0 {
-			m.markAll(outs)
+		if node = t.child(node, lower[text[i]]); node <= 0 {
+			if node == 0 {
+				return
+			}
+			node = ^node
+			m.markAll(t.outs.of(node))
 		}
 	}
 	m.markAll(t.ends.of(node))
@@ -268,11 +311,12 @@ func scanStart[T string | []byte](t *trie, text T, m *Matcher) {
 func scanEnd[T string | []byte](t *trie, text T, m *Matcher) {
 	node := int32(0)
 	for i := len(text) - 1; i >= 0; i-- {
-		if node = t.child(node, lower[text[i]]); node == 0 {
-			return
-		}
-		if outs := t.outs.of(node); len(outs) > 0 {
-			m.markAll(outs)
+		if node = t.child(node, lower[text[i]]); node <= 0 {
+			if node == 0 {
+				return
+			}
+			node = ^node
+			m.markAll(t.outs.of(node))
 		}
 	}
 }

@@ -186,24 +186,30 @@ func (b *builder) predicate(slot int32, t *test, slotOf map[string]int32) int32 
 		p.marked = t.op != opContains || len(t.text) <= maxNeedle
 		if !p.marked {
 			p.folds = true
-			p.guards = []int32{insensitive(opContains, t.text)}
+			p.guards = [][]int32{{insensitive(opContains, t.text)}}
 		}
 	case t.op <= opContains:
 		if utf8.ValidString(t.text) { // pieces of characters fold differently alone
-			p.guards = []int32{insensitive(t.op, fold(t.text))}
+			p.guards = [][]int32{{insensitive(t.op, fold(t.text))}}
 		}
 	case t.op == opGlob:
 		p.folds = !t.cased
-		if l := t.glob.longest(); l != "" && utf8.ValidString(l) {
-			p.guards = []int32{insensitive(opContains, fold(l))}
+		for _, x := range t.glob {
+			if len(x.lit) > 1 && utf8.ValidString(x.lit) {
+				p.guards = append(p.guards, []int32{insensitive(opContains, fold(x.lit))})
+			}
 		}
 	case t.op == opRegexp:
-		for _, l := range t.lits {
-			p.guards = append(p.guards, insensitive(opContains, l))
+		for _, any := range t.lits {
+			var set []int32
+			for _, l := range any {
+				set = append(set, insensitive(opContains, l))
+			}
+			p.guards = append(p.guards, set)
 		}
 	}
 	if !p.marked && len(p.guards) == 0 && t.op != opNull {
-		p.guards = []int32{b.predicate(slot, &test{op: opAny}, nil)}
+		p.guards = [][]int32{{b.predicate(slot, &test{op: opAny}, nil)}}
 	}
 	id := int32(len(b.e.preds))
 	b.e.preds = append(b.e.preds, p)
@@ -244,7 +250,31 @@ func (b *builder) logic(x *expr, slotOf map[string]int32) node {
 	if x.kind == exprOr {
 		n = b.group(n)
 	}
+	slices.SortStableFunc(n.kids, func(x, y node) int { return b.effort(&x) - b.effort(&y) }) // cheap before dear
 	return n
+}
+
+// effort ranks how much work it is to evaluate a node.
+func (b *builder) effort(n *node) int {
+	if n.kind == exprLeaf {
+		p := &b.e.preds[n.pred]
+		switch {
+		case p.marked:
+			return 0
+		case p.test.op == opRegexp && len(p.test.lits) == 0:
+			return 1000
+		case p.test.op == opRegexp:
+			return 100
+		case p.test.op == opNull:
+			return 1
+		}
+		return 10
+	}
+	sum := 1
+	for i := range n.kids {
+		sum += b.effort(&n.kids[i])
+	}
+	return sum
 }
 
 func (b *builder) group(n node) node {
@@ -284,7 +314,6 @@ func (b *builder) group(n node) node {
 	if len(rest) == 0 {
 		return leaf
 	}
-	// Cheap before dear: the group is one look, the rest may have to be computed.
 	return node{kind: exprOr, kids: append([]node{leaf}, rest...)}
 }
 
@@ -330,11 +359,17 @@ func (b *builder) choose(n *node, negated bool) (float64, []int32) {
 		if p.marked {
 			return b.chance(n.pred), []int32{n.pred}
 		}
-		cost := 0.0
-		for _, g := range p.guards {
-			cost += b.chance(g)
+		best, set := math.Inf(1), []int32(nil)
+		for _, any := range p.guards {
+			cost := 0.0
+			for _, g := range any {
+				cost += b.chance(g)
+			}
+			if cost < best {
+				best, set = cost, any
+			}
 		}
-		return cost * 0.9, p.guards
+		return best * 0.9, set
 	case exprNot:
 		return b.choose(&n.kids[0], !negated)
 	case exprAtLeast:
@@ -478,8 +513,10 @@ func (b *builder) finishSlots() {
 		walk(&e.variants[v].logic)
 	}
 	for i := range e.preds {
-		for _, g := range e.preds[i].guards {
-			asked[g] = true
+		for _, any := range e.preds[i].guards {
+			for _, g := range any {
+				asked[g] = true
+			}
 		}
 		if len(e.triggers.of(int32(i))) > 0 {
 			asked[i] = true
@@ -537,10 +574,29 @@ func (b *builder) finishSlots() {
 		} else {
 			s.naive = append(s.naive, naives(opSuffix, n.suffix)...)
 		}
-		if len(n.inside) > 0 {
-			if s.inside = newDFA(n.inside); s.inside == nil {
-				s.naive = append(s.naive, naives(opContains, n.inside)...)
+		// Most values are ASCII, and what is not ASCII cannot be in them: its needles wait for values that are not, which
+		// keeps the automaton that is always run small.
+		var plain, wide []needle
+		for _, x := range n.inside {
+			if isASCII(x.text) {
+				plain = append(plain, x)
+			} else {
+				wide = append(wide, x)
 			}
+		}
+		for _, x := range []struct {
+			needles []needle
+			dst     **dfa
+		}{{plain, &s.inside}, {wide, &s.wide}} {
+			if len(x.needles) == 0 {
+				continue
+			}
+			if *x.dst = newDFA(x.needles); *x.dst == nil {
+				s.naive = append(s.naive, naives(opContains, x.needles)...)
+				continue
+			}
+			(*x.dst).seen = e.outputs
+			e.outputs += len((*x.dst).outs.start) - 1
 		}
 	}
 }

@@ -36,6 +36,7 @@ type Engine struct {
 	triggers outputs // by predicate: variants that become candidates with it
 	variants []variant
 	logs     []logInfo
+	outputs  int // of all automata
 
 	correlations []*correlation
 }
@@ -51,6 +52,7 @@ type slotInfo struct {
 	start     *trie
 	end       *trie
 	inside    *dfa
+	wide      *dfa // needles that are not ASCII, for values that are not
 	naive     []naiveNeedle
 }
 
@@ -82,10 +84,10 @@ type naiveNeedle struct {
 type predicate struct {
 	test   *test
 	slot   int32
-	ref    int32   // the other slot of opFieldRef
-	marked bool    // found by the automata when the field is set; otherwise computed when asked
-	folds  bool    // needs the folded value
-	guards []int32 // computed only when one of these holds
+	ref    int32     // the other slot of opFieldRef
+	marked bool      // found by the automata when the field is set; otherwise computed when asked
+	folds  bool      // needs the folded value
+	guards [][]int32 // computed only when one of each of these holds
 }
 
 // node is a rule's logic over predicates.

@@ -25,6 +25,7 @@ type Matcher struct {
 	epoch      uint32   // of the event; every stamp below that differs is of an earlier one
 	state      []uint32 // by predicate: epoch*2+1 it holds, epoch*2 it was computed and does not
 	tried      []uint32 // by variant: epoch when it is a candidate
+	seen       []uint32 // by output of an automaton: epoch when it was marked
 	candidates []int32  // variants
 	active     []uint64 // bit set: the event's sources
 	need       []uint64 // bit set: slots that rules of these sources read
@@ -61,6 +62,7 @@ func (e *Engine) NewMatcher() *Matcher {
 		epoch:   1,
 		state:   make([]uint32, len(e.preds)),
 		tried:   make([]uint32, len(e.variants)),
+		seen:    make([]uint32, e.outputs),
 		active:  make([]uint64, (len(e.logs)+63)/64),
 		need:    make([]uint64, (len(e.slots)+63)/64),
 		head:    make([]int32, len(e.slots)),
@@ -98,6 +100,7 @@ func (m *Matcher) Reset(sources []SourceID) {
 	if m.epoch++; m.epoch >= 1<<31-1 {
 		clear(m.state)
 		clear(m.tried)
+		clear(m.seen)
 		clear(m.present)
 		m.epoch = 1
 	}
@@ -223,6 +226,9 @@ func (m *Matcher) put(slot int32, value string) {
 	}
 	if s.inside != nil {
 		scanDFA(s.inside, m.fold, m)
+	}
+	if s.wide != nil {
+		scanDFA(s.wide, m.fold, m)
 	}
 }
 
@@ -368,9 +374,9 @@ func (m *Matcher) compute(p *predicate) bool {
 	if m.present[p.slot] != m.epoch*2+1 {
 		return false
 	}
-	if len(p.guards) > 0 {
+	for _, any := range p.guards {
 		seen := false
-		for _, g := range p.guards {
+		for _, g := range any {
 			if m.state[g] == m.epoch*2+1 {
 				seen = true
 				break

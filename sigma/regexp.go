@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -16,7 +17,9 @@ const maxRegexpBytes = 64 << 10
 type translated struct {
 	re   *regexp.Regexp
 	veto *regexp.Regexp
-	lits []string // folded; a matching value holds at least one. nil: nothing is known
+	// What a matching value must have: at least one of each set of folded literals, and so many bytes.
+	lits  [][]string
+	short int
 }
 
 // translateRegexp compiles a PCRE pattern. Sigma allows only the part of PCRE that RE2 has too, but rules use more; what has
@@ -55,6 +58,7 @@ func translateRegexp(src, flags string) (translated, error) {
 		}
 	}
 	if tree, err := syntax.Parse(prefix+body, syntax.Perl); err == nil {
+		t.short = shortest(tree)
 		t.lits = requiredLiterals(tree.Simplify())
 	}
 	return t, nil
@@ -335,28 +339,25 @@ func negatedClass(s string) (string, bool) {
 	return "", false
 }
 
-// requiredLiterals returns folded strings of which every match holds at least one, or nil when none can be told. The strings are
-// what lets a regular expression wait until its literal was seen.
-func requiredLiterals(re *syntax.Regexp) []string {
-	const most, least = 64, 3 // longer lists and shorter strings filter too little
-	var walk func(re *syntax.Regexp) []string
-	score := func(lits []string) int {
-		if len(lits) == 0 {
-			return -1
-		}
-		short := len(lits[0])
+// requiredLiterals returns sets of folded strings of which every match holds at least one each. They let a regular
+// expression wait until its literals were seen.
+func requiredLiterals(re *syntax.Regexp) [][]string {
+	const most, mostSets = 64, 8
+	score := func(lits []string) int { // of one set: its shortest member counts
+		short := math.MaxInt
 		for _, l := range lits {
 			short = min(short, len(l))
 		}
-		return short*64 - len(lits)
+		return short*most - len(lits)
 	}
-	walk = func(re *syntax.Regexp) []string {
+	var walk func(re *syntax.Regexp) [][]string
+	walk = func(re *syntax.Regexp) [][]string {
 		switch re.Op {
 		case syntax.OpLiteral:
 			if slices.Contains(re.Rune, utf8.RuneError) { // could also be a byte that is not UTF-8
 				return nil
 			}
-			return []string{fold(string(re.Rune))}
+			return [][]string{{fold(string(re.Rune))}}
 		case syntax.OpCapture, syntax.OpPlus:
 			return walk(re.Sub[0])
 		case syntax.OpRepeat:
@@ -364,33 +365,60 @@ func requiredLiterals(re *syntax.Regexp) []string {
 				return walk(re.Sub[0])
 			}
 		case syntax.OpConcat:
-			var best []string
+			var all [][]string
 			for _, sub := range re.Sub {
-				if lits := walk(sub); score(lits) > score(best) {
-					best = lits
-				}
+				all = append(all, walk(sub)...)
 			}
-			return best
-		case syntax.OpAlternate:
+			return all
+		case syntax.OpAlternate: // the best set of each branch together are one set
 			var all []string
 			for _, sub := range re.Sub {
-				lits := walk(sub)
-				if len(lits) == 0 {
+				sets := walk(sub)
+				if len(sets) == 0 {
 					return nil
 				}
-				all = append(all, lits...)
+				all = append(all, slices.MaxFunc(sets, func(a, b []string) int { return score(a) - score(b) })...)
 			}
 			if len(all) <= most {
-				return all
+				return [][]string{all}
 			}
 		}
 		return nil
 	}
-	lits := walk(re)
-	for _, l := range lits {
-		if len(l) < least {
-			return nil
+	sets := walk(re)
+	// What nearly every log line has filters nothing and costs the automaton.
+	sets = slices.DeleteFunc(sets, func(lits []string) bool {
+		return slices.ContainsFunc(lits, func(l string) bool {
+			return l == "" || len(l) == 1 && (l[0] >= 0x80 || l[0] >= 'a' && l[0] <= 'z' || l[0] >= '0' && l[0] <= '9' ||
+				strings.Contains(` .,:/\-_"'=()`, l))
+		})
+	})
+	slices.SortStableFunc(sets, func(a, b []string) int { return score(b) - score(a) })
+	return sets[:min(len(sets), mostSets)]
+}
+
+// shortest is the least number of bytes that a match has.
+func shortest(re *syntax.Regexp) int {
+	const enough = 4096
+	n := 0
+	switch re.Op {
+	case syntax.OpLiteral:
+		n = len(re.Rune)
+	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		n = 1
+	case syntax.OpCapture, syntax.OpPlus:
+		n = shortest(re.Sub[0])
+	case syntax.OpRepeat:
+		n = re.Min * shortest(re.Sub[0])
+	case syntax.OpConcat:
+		for _, sub := range re.Sub {
+			n += shortest(sub)
+		}
+	case syntax.OpAlternate:
+		n = enough
+		for _, sub := range re.Sub {
+			n = min(n, shortest(sub))
 		}
 	}
-	return lits
+	return min(n, enough)
 }

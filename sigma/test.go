@@ -19,7 +19,8 @@ type test struct {
 	glob  pattern        // opGlob, likewise folded
 	re    *regexp.Regexp // opRegexp: must match
 	veto  *regexp.Regexp // opRegexp: must not match, see translateRegexp
-	lits  []string       // opRegexp: folded literals of which a matching value has at least one; nil when unknown
+	lits  [][]string     // opRegexp: folded literals; a matching value has at least one of each set
+	short int            // opRegexp: a matching value has at least so many bytes
 	net   netip.Prefix   // opCIDR
 	num   float64        // opCompare
 	cmp   cmpOp          // opCompare
@@ -117,7 +118,7 @@ func (t *test) matches(value, folded string) bool {
 	case opGlob:
 		return t.glob.match(s)
 	case opRegexp:
-		return t.re.MatchString(value) && (t.veto == nil || !t.veto.MatchString(value))
+		return len(value) >= t.short && t.re.MatchString(value) && (t.veto == nil || !t.veto.MatchString(value))
 	case opCIDR:
 		a, ok := parseAddr(value)
 		return ok && t.net.Contains(a)
@@ -138,6 +139,9 @@ func (t *test) matches(value, folded string) bool {
 // refers reports whether value is like other, in the way that an opFieldRef test asks.
 func (t *test) refers(value, other string) bool {
 	if !t.cased {
+		if t.how == opEq {
+			return strings.EqualFold(value, other)
+		}
 		value, other = fold(value), fold(other)
 	}
 	switch t.how {
