@@ -444,16 +444,7 @@ func (b *builder) finishSlots() {
 	}
 	e.slots = make([]slotInfo, e.inputs+len(b.targets))
 	for i, t := range b.targets {
-		a := alias{to: int32(e.inputs + i), values: t.Values}
-		for from, to := range t.Prefixes {
-			a.prefixes = append(a.prefixes, [2]string{from, to})
-		}
-		slices.SortFunc(a.prefixes, func(x, y [2]string) int {
-			if d := len(y[0]) - len(x[0]); d != 0 {
-				return d
-			}
-			return strings.Compare(x[0], y[0])
-		})
+		a := newAlias(int32(e.inputs+i), t)
 		for _, f := range t.From {
 			s := &e.slots[b.fields[f]]
 			s.aliases = append(s.aliases, a)

@@ -63,6 +63,20 @@ type alias struct {
 	prefixes []([2]string) // longest first
 }
 
+func newAlias(to int32, t Target) alias {
+	a := alias{to: to, values: t.Values}
+	for from, to := range t.Prefixes {
+		a.prefixes = append(a.prefixes, [2]string{from, to})
+	}
+	slices.SortFunc(a.prefixes, func(x, y [2]string) int {
+		if d := len(y[0]) - len(x[0]); d != 0 {
+			return d
+		}
+		return strings.Compare(x[0], y[0])
+	})
+	return a
+}
+
 func (a *alias) rewrite(v string) string {
 	if w, ok := a.values[v]; ok {
 		return w
