@@ -3,9 +3,17 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
 
-	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
 )
 
 // Options configure Open. The zero value of each means the default given with it.
@@ -15,49 +23,407 @@ type Options struct {
 	// a process decides: the engine cannot change it later.
 	MaxMemory int64
 
+	// MinFreeDisk is the free space below which writers refuse rows, 256 MiB;
+	// negative for none. The engine cannot survive a full disk.
+	MinFreeDisk int64
+
 	// MustExist makes Open fail with fs.ErrNotExist instead of making a new case.
 	MustExist bool
 
-	// Log gets what the engine has to say; by default it is dropped below Warn
-	// and goes to slog.Default.
+	// Log gets what the engine has to say, most of it at level Debug;
+	// slog.Default.
 	Log *slog.Logger
 }
 
-// ErrLocked is what Open's error wraps when another process has the case open.
-var ErrLocked = errors.New("the case is open in another process")
+var (
+	// ErrLocked is what Open's error wraps when the case is open elsewhere.
+	ErrLocked = errors.New("the case is open in another process")
+
+	// ErrClosed is what every method returns after Close.
+	ErrClosed = errors.New("the store is closed")
+
+	// ErrDiskFull is what a writer's error wraps when the disk is full.
+	ErrDiskFull = errors.New("the disk is full")
+)
+
+// The engine holds times from minTime up to maxTime, both days; the rest of
+// what int64 could say, 1677 to 2262, is left for its own arithmetic.
+var (
+	minTime = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
+	maxTime = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
+)
+
+const (
+	retention    = 200 * 365 * 24 * time.Hour // from now into the past, and into the future
+	dayNanos     = int64(24 * time.Hour)
+	lockName     = "lock"
+	snapshotDays = 64 // Sync makes at most so many snapshots; see there
+)
 
 // Embedded is the Store of a case directory.
-type Embedded struct{ ledger Ledger }
+type Embedded struct {
+	dir    string
+	log    *slog.Logger
+	lock   *os.File
+	ledger *Ledger
+	engine *logstorage.Storage
+	links  bool // the file system has hard links
+
+	adding sync.RWMutex // held for reading while rows are handed to the engine, for writing by Sync
+	dirty  map[int64]struct{}
+	days   sync.Mutex // guards dirty
+	stream uint64     // the engine's count of new streams at the last Sync
+
+	life   sync.Mutex // guards closed and the start of users
+	closed bool
+	users  sync.WaitGroup // calls under way
+	once   sync.Once
+	err    error // of Close
+}
 
 var _ Store = (*Embedded)(nil)
 
 // Open opens the case in dir, or makes it. It fails with a line that says what
 // to do when dir is something else, is damaged, or is open elsewhere (ErrLocked).
-func Open(dir string, options Options) (*Embedded, error) { return nil, errors.ErrUnsupported }
+func Open(dir string, options Options) (*Embedded, error) {
+	if options.MaxMemory <= 0 {
+		options.MaxMemory = 1 << 30
+	}
+	if options.MinFreeDisk == 0 {
+		options.MinFreeDisk = 256 << 20
+	}
+	if options.Log == nil {
+		options.Log = slog.Default()
+	}
+	if err := checkCase(dir, options.MustExist); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	dir, err := filepath.Abs(dir) // the engine's paths must outlive a change of directory
+	if err != nil {
+		return nil, err
+	}
+	lock, err := takeLock(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Embedded{dir: dir, log: options.Log, lock: lock, dirty: map[int64]struct{}{}}
+	// Look again: until the lock was ours, another process could change the case.
+	if err := checkCase(dir, options.MustExist); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	if s.ledger, err = openLedger(dir); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	prepareEngine(options.MaxMemory)
+	engineLog.Store(options.Log)
+	if err := s.openEngine(options); err != nil {
+		s.ledger.close()
+		lock.Close()
+		return nil, err
+	}
+	s.links = hasLinks(dir)
+	return s, nil
+}
+
+func (s *Embedded) openEngine(options Options) (err error) {
+	defer recovered("open "+s.dir, &err)
+	s.engine = logstorage.MustOpenStorage(filepath.Join(s.dir, engineName), &logstorage.StorageConfig{
+		Retention:             retention,
+		FutureRetention:       retention,
+		FlushInterval:         time.Second,
+		MinFreeDiskSpaceBytes: max(options.MinFreeDisk, 0),
+	})
+	for _, path := range s.engine.PartitionSnapshotList() { // of a Sync that was killed
+		if err := s.engine.PartitionSnapshotDelete(path); err != nil {
+			s.log.Warn("cannot remove a snapshot of the store", "path", path, "error", err)
+		}
+	}
+	return nil
+}
+
+// takeLock keeps other processes out of dir until the file is closed.
+func takeLock(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	held, err := lockFile(f)
+	if err != nil {
+		defer f.Close()
+		if !held {
+			return nil, fmt.Errorf("%s: cannot lock the case: %w", dir, err)
+		}
+		who := make([]byte, 20)
+		n, _ := f.Read(who)
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(who[:n]))); err == nil {
+			return nil, fmt.Errorf("%s: %w (process %d): wait for it or end it", dir, ErrLocked, pid)
+		}
+		return nil, fmt.Errorf("%s: %w: wait for it or end it", dir, ErrLocked)
+	}
+	_ = f.Truncate(0)
+	_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0) // for the message above only
+	return f, nil
+}
+
+// hasLinks reports whether files in dir can be linked, which snapshots need
+// and not every file system has (exFAT on an evidence disk).
+func hasLinks(dir string) bool {
+	to := filepath.Join(dir, ".link")
+	os.Remove(to)
+	if os.Link(filepath.Join(dir, ledgerName), to) != nil {
+		return false
+	}
+	return os.Remove(to) == nil
+}
+
+// enter notes a call under way, so that Close waits for it.
+func (s *Embedded) enter() error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.users.Add(1)
+	return nil
+}
 
 // Ledger is the case's list of sources.
-func (s *Embedded) Ledger() *Ledger { return &s.ledger }
+func (s *Embedded) Ledger() *Ledger { return s.ledger }
 
 // Recover removes the rows of sources that were begun and never committed, so
 // that they can be read again. Call it before the first writer adds.
-func (s *Embedded) Recover(ctx context.Context) error { return errors.ErrUnsupported }
-
-func (s *Embedded) NewWriter() Writer { return nil }
-
-func (s *Embedded) Flush(ctx context.Context) error { return errors.ErrUnsupported }
-
-func (s *Embedded) Sync(ctx context.Context) error { return errors.ErrUnsupported }
-
-func (s *Embedded) Query(ctx context.Context, logsql string, fn func(row []event.Field) error) error {
-	return s.QueryWith(ctx, logsql, QueryOptions{}, fn)
+func (s *Embedded) Recover(ctx context.Context) error {
+	var ids []string
+	for _, r := range s.ledger.Leftovers() {
+		ids = append(ids, r.ID)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	if err := s.Delete(ctx, ids); err != nil {
+		return err
+	}
+	return s.ledger.removed(ids)
 }
 
-func (s *Embedded) QueryWith(ctx context.Context, logsql string, options QueryOptions, fn func(row []event.Field) error) error {
-	return errors.ErrUnsupported
+func (s *Embedded) Flush(ctx context.Context) (err error) {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.users.Done()
+	defer recovered("flush", &err)
+	s.engine.DebugFlush()
+	return ctx.Err()
 }
 
-func (s *Embedded) Delete(ctx context.Context, sourceIDs []string) error {
-	return errors.ErrUnsupported
+// Sync makes rows durable in the only ways the engine has: it takes a snapshot
+// of each day that got rows, for which the engine writes its memory to disk,
+// and throws the snapshot away; or it waits for the engine's own writing of
+// every second, where there are no hard links, or so many days that waiting is
+// faster. Writers wait as long.
+func (s *Embedded) Sync(ctx context.Context) (err error) {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.users.Done()
+	defer recovered("sync", &err)
+
+	s.adding.Lock()
+	defer s.adding.Unlock()
+	if len(s.dirty) == 0 {
+		return ctx.Err()
+	}
+	var stats logstorage.StorageStats
+	s.engine.DebugFlush()
+	rounds := 1
+	if s.engine.UpdateStats(&stats); stats.StreamsCreatedTotal != s.stream {
+		rounds = 2 // the index of streams has no counter of what is in memory: what a merge held back the first time goes the second
+	}
+	pause := time.Millisecond
+	for {
+		if s.links && len(s.dirty) <= snapshotDays {
+			if err := s.snapshot(); err != nil {
+				return err
+			}
+		}
+		stats.Reset()
+		s.engine.UpdateStats(&stats)
+		rounds--
+		if rounds <= 0 && stats.InmemoryRowsCount == 0 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+			pause = min(2*pause, 50*time.Millisecond)
+		}
+	}
+	s.stream = stats.StreamsCreatedTotal
+	clear(s.dirty)
+	return nil
 }
 
-func (s *Embedded) Close() error { return nil }
+func (s *Embedded) snapshot() error {
+	for day := range s.dirty {
+		name := time.Unix(0, day*dayNanos).UTC().Format("20060102")
+		for _, path := range s.engine.PartitionSnapshotMustCreate(name) {
+			if err := s.engine.PartitionSnapshotDelete(path); err != nil {
+				return fmt.Errorf("sync: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// Delete lets the engine's delete task do the work, which rewrites all files
+// that have such rows; it looks for tasks about every second.
+func (s *Embedded) Delete(ctx context.Context, sourceIDs []string) (err error) {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.users.Done()
+	defer recovered("delete", &err)
+
+	for len(sourceIDs) > 0 {
+		some := sourceIDs[:min(len(sourceIDs), 1000)]
+		sourceIDs = sourceIDs[len(some):]
+		if err := s.deleteSome(ctx, some); err != nil {
+			return fmt.Errorf("delete: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Embedded) deleteSome(ctx context.Context, ids []string) error {
+	quoted := make([]string, len(ids))
+	for i, id := range ids {
+		quoted[i] = strconv.Quote(id)
+	}
+	query := "sextant.source:in(" + strings.Join(quoted, ",") + ")"
+	filter, err := logstorage.ParseFilter(query)
+	if err != nil {
+		return err
+	}
+	s.engine.DebugFlush()
+	for attempt := 0; ; attempt++ {
+		left, err := s.count(ctx, query)
+		if err != nil || left == 0 {
+			return err
+		}
+		if attempt == 10 {
+			return fmt.Errorf("%d rows remain", left)
+		}
+		// A merge that ends between the task's choice of files and its start
+		// would make the engine panic, so let those that Open started end.
+		if err := s.quiet(ctx); err != nil {
+			return err
+		}
+		// The task leaves alone what is later than its start, so it starts at the end of time.
+		id := "sextant-" + strconv.FormatInt(time.Now().UnixNano(), 36)
+		if err := s.engine.DeleteRunTask(ctx, id, maxTime, []logstorage.TenantID{{}}, filter); err != nil {
+			return err
+		}
+		if err := s.taskDone(ctx, id); err != nil {
+			return err
+		}
+	}
+}
+
+// quiet waits until the engine merges nothing, as seen several times in a row.
+func (s *Embedded) quiet(ctx context.Context) error {
+	for calm := 0; calm < 3; {
+		var st logstorage.StorageStats
+		s.engine.UpdateStats(&st)
+		calm++
+		if st.ActiveInmemoryMerges+st.ActiveSmallMerges+st.ActiveBigMerges > 0 {
+			calm = 0
+		}
+		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Embedded) taskDone(ctx context.Context, id string) error {
+	for {
+		tasks, err := s.engine.DeleteActiveTasks(ctx)
+		if err != nil {
+			return err
+		}
+		done := true
+		for _, t := range tasks {
+			done = done && t.TaskID != id
+		}
+		if done {
+			return nil
+		}
+		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// Close waits for calls under way, makes all flushed rows durable and lets
+// others open the case. It returns the same error however often it is called.
+func (s *Embedded) Close() error {
+	s.once.Do(func() {
+		s.life.Lock()
+		s.closed = true
+		s.life.Unlock()
+		s.users.Wait()
+		s.err = s.closeEngine()
+		s.err = errors.Join(s.err, s.ledger.close(), s.lock.Close())
+		engineLog.CompareAndSwap(s.log, nil)
+	})
+	return s.err
+}
+
+func (s *Embedded) closeEngine() (err error) {
+	defer recovered("close "+s.dir, &err)
+	s.engine.MustClose()
+	return nil
+}
+
+// Stats are figures of the store, for progress lines and reports.
+type Stats struct {
+	Rows      int64 // stored, without those Flush has not made visible
+	DiskBytes int64 // of the rows' files and their index
+	Days      int   // distinct days (UTC) that have rows
+	First     int64 // time of the first and the last row, ns since the epoch; both 0 without rows
+	Last      int64
+}
+
+// Stats returns the store's figures as they are now.
+func (s *Embedded) Stats() (Stats, error) {
+	if err := s.enter(); err != nil {
+		return Stats{}, err
+	}
+	defer s.users.Done()
+	var st logstorage.StorageStats
+	s.engine.UpdateStats(&st)
+	out := Stats{
+		Rows:      int64(st.RowsCount()),
+		DiskBytes: int64(st.CompressedSmallPartSize + st.CompressedBigPartSize + st.IndexdbSizeBytes),
+		Days:      int(st.PartitionsCount),
+	}
+	if st.MinTimestamp > math.MinInt64 && st.MaxTimestamp < math.MaxInt64 && st.MinTimestamp <= st.MaxTimestamp {
+		out.First, out.Last = st.MinTimestamp, st.MaxTimestamp
+	}
+	return out, nil
+}

@@ -1,0 +1,343 @@
+package store
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// The engine drops rows beyond its limits with a line in its log. So a writer
+// keeps them: lib/logstorage/consts.go has 2,000 columns, 128 bytes for a
+// name, and 2 MiB for a row as it estimates it.
+const (
+	maxColumns = 1900
+	maxName    = 128
+	maxRow     = 2<<20 - 4<<10
+	minCut     = 512 // values are not cut below this many bytes
+)
+
+// writer implements Writer for Embedded.
+type writer struct {
+	s      *Embedded
+	rows   *logstorage.LogRows
+	days   map[int64]struct{} // of the rows not handed over yet
+	last   int64              // the day added to days last
+	report Report
+
+	row    []logstorage.Field
+	seen   [16]uint64 // Bloom filter over the names in row, to find fields with several values
+	source string
+	path   string
+	num    [2][20]byte
+	buf    []byte
+
+	// Of the row being built:
+	more    []value        // second and further values of columns
+	index   map[string]int // columns from the manyColumns-th on
+	renamed []event.Field  // column name and the field's own name
+	rest    []event.Field  // fields beyond maxColumns
+}
+
+type value struct {
+	col  int
+	text string
+}
+
+// Streams are what the engine sorts and packs rows by: the rows of one stream
+// lie together. A log and its format are what belongs together, and their
+// number is bounded by what is read, which the number of hosts or users named
+// in hostile logs is not.
+const streamFields = 2 // sextant.source and event.dataset, the first columns of a row
+
+func (s *Embedded) NewWriter() Writer {
+	return &writer{s: s, rows: logstorage.GetLogRows(nil, nil, nil, nil, ""), days: map[int64]struct{}{}, index: map[string]int{}, last: math.MinInt64}
+}
+
+func (w *writer) Report() Report { return w.report }
+
+func (w *writer) Add(source *Source, events []event.Event) error {
+	w.source, w.path = source.ID, source.Path
+	fallback := max(minTime, min(source.Fallback, maxTime-1))
+	for i := range events {
+		w.build(&events[i], fallback)
+		if w.rows.NeedFlush() {
+			if err := w.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Flush hands the rows to the engine, which copies them.
+func (w *writer) Flush() (err error) {
+	n := w.rows.RowsCount()
+	if n == 0 {
+		return nil
+	}
+	s := w.s
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.users.Done()
+	if s.engine.IsReadOnly() {
+		return fmt.Errorf("%s: %w: free some space and run again", s.dir, ErrDiskFull)
+	}
+	s.adding.RLock()
+	defer s.adding.RUnlock()
+	defer recovered("add rows", &err)
+	s.days.Lock()
+	for day := range w.days {
+		s.dirty[day] = struct{}{}
+	}
+	s.days.Unlock()
+	s.engine.MustAddRows(w.rows)
+	w.report.Rows += int64(n)
+	w.rows.ResetKeepSettings()
+	clear(w.days)
+	w.last = math.MinInt64
+	return nil
+}
+
+// build adds the row of e to w.rows.
+func (w *writer) build(e *event.Event, fallback int64) {
+	w.row = append(w.row[:0],
+		logstorage.Field{Name: "sextant.source", Value: w.source},
+		logstorage.Field{Name: "event.dataset"},
+		logstorage.Field{Name: "_msg", Value: e.Raw},
+		logstorage.Field{Name: "log.file.path", Value: w.path},
+		logstorage.Field{Name: "event.id", Value: e.ID},
+		logstorage.Field{Name: "log.offset", Value: number(w.num[0][:0], e.Offset)},
+	)
+	w.more, w.renamed, w.rest = w.more[:0], w.renamed[:0], w.rest[:0]
+	clear(w.index)
+	w.seen = [16]uint64{}
+	if e.Sequence != 0 {
+		w.row = append(w.row, logstorage.Field{Name: "event.sequence", Value: number(w.num[1][:0], e.Sequence)})
+	}
+	at := w.place(e, fallback)
+
+	message := ""
+	for i := range e.Fields {
+		f := &e.Fields[i]
+		switch f.Name {
+		case "event.dataset":
+			if w.row[1].Value == "" {
+				w.row[1].Value = f.Value
+			} else {
+				w.more = append(w.more, value{1, f.Value})
+			}
+			continue
+		case "message":
+			if message == "" {
+				message = f.Value
+				continue
+			}
+		}
+		w.add(f)
+	}
+	if e.Err != "" {
+		w.add(&event.Field{Name: "error.message", Value: e.Err})
+	}
+	if message != "" && message != e.Raw {
+		w.row[2].Value = message
+		w.row = append(w.row, logstorage.Field{Name: "event.original", Value: e.Raw})
+	}
+	if len(w.more) > 0 {
+		w.join()
+	}
+	if len(w.renamed) > 0 {
+		w.report.Renamed++
+		w.row = append(w.row, logstorage.Field{Name: "sextant.renamed", Value: object(w.renamed)})
+	}
+	if len(w.rest) > 0 {
+		w.report.Overflowed++
+		w.row = append(w.row, logstorage.Field{Name: "sextant.overflow", Value: object(w.rest)})
+	}
+	if logstorage.EstimatedJSONRowLen(w.row) > maxRow {
+		w.report.Cut++
+		w.cut()
+	}
+	w.rows.MustAdd(logstorage.TenantID{}, at, w.row, streamFields)
+}
+
+// object is fields as a flat JSON object of strings.
+func object(fields []event.Field) string {
+	out := []byte{'{'}
+	for i, f := range fields {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(event.AppendQuoted(out, f.Name), ':')
+		out = event.AppendQuoted(out, f.Value)
+	}
+	return string(append(out, '}'))
+}
+
+// number is n in decimal, in dst's memory: the engine copies it.
+func number(dst []byte, n int64) string {
+	return event.View(strconv.AppendInt(dst, n, 10))
+}
+
+// place returns the row's _time and says in a column where it is not the event's.
+func (w *writer) place(e *event.Event, fallback int64) int64 {
+	at := e.Time
+	if at < minTime || at >= maxTime {
+		if at == event.NoTime {
+			w.report.NoTime++
+			w.row = append(w.row, logstorage.Field{Name: "sextant.time", Value: "none"})
+		} else {
+			w.report.OutOfRange++
+			w.row = append(w.row,
+				logstorage.Field{Name: "sextant.time", Value: "out of range"},
+				logstorage.Field{Name: "sextant.time.original", Value: e.Timestamp().Format(time.RFC3339Nano)})
+		}
+		at = fallback
+	}
+	if day := at / dayNanos; day != w.last { // as the engine counts days
+		w.last = day
+		w.days[day] = struct{}{}
+	}
+	return at
+}
+
+// add adds a field as a column, or its value to the column that is there.
+func (w *writer) add(f *event.Field) {
+	if f.Value == "" {
+		return
+	}
+	name := f.Name
+	if reserved(name) || len(name) > maxName {
+		name = columnName(name)
+		w.renamed = append(w.renamed, event.Field{Name: name, Value: f.Name})
+	}
+	if col := w.column(name); col >= 0 {
+		w.more = append(w.more, value{col, f.Value})
+		return
+	}
+	if len(w.row) >= maxColumns {
+		w.rest = append(w.rest, *f)
+		return
+	}
+	if len(w.row) >= manyColumns {
+		w.index[name] = len(w.row)
+	}
+	w.row = append(w.row, logstorage.Field{Name: name, Value: f.Value})
+}
+
+// manyColumns is the number of columns after which a map finds them.
+const manyColumns = 48
+
+// column returns where in w.row the named column is, -1 if it is not there,
+// and expects to be asked about a name once before it is added.
+func (w *writer) column(name string) int {
+	if n := len(w.more); n > 0 && w.row[w.more[n-1].col].Name == name {
+		return w.more[n-1].col // the values of an array come together
+	}
+	if len(w.row) >= manyColumns {
+		if col, ok := w.index[name]; ok {
+			return col
+		}
+	}
+	h := uint(len(name))
+	if len(name) > 2 {
+		h += uint(name[len(name)-1])*37 + uint(name[len(name)-3])*149 + uint(name[len(name)/2])*13
+	}
+	word, bit := &w.seen[h/64%16], uint64(1)<<(h%64)
+	if *word&bit != 0 {
+		for i := range min(len(w.row), manyColumns) {
+			if w.row[i].Name == name {
+				return i
+			}
+		}
+	}
+	*word |= bit
+	return -1
+}
+
+// join makes arrays of the columns that have more than one value.
+func (w *writer) join() {
+	slices.SortStableFunc(w.more, func(a, b value) int { return cmp.Compare(a.col, b.col) })
+	for i := 0; i < len(w.more); {
+		col := &w.row[w.more[i].col]
+		w.buf = event.AppendQuoted(append(w.buf[:0], '['), col.Value)
+		for at := w.more[i].col; i < len(w.more) && w.more[i].col == at; i++ {
+			w.buf = event.AppendQuoted(append(w.buf, ','), w.more[i].text)
+		}
+		col.Value = string(append(w.buf, ']'))
+	}
+}
+
+// reserved reports whether a column of that name is the engine's or ours.
+func reserved(name string) bool {
+	switch name {
+	case "", "_msg", "_time", "_stream", "_stream_id",
+		"event.id", "event.original", "event.sequence", "log.file.path", "log.offset":
+		return true
+	}
+	return strings.HasPrefix(name, "sextant.")
+}
+
+// columnName is the column for a field whose name cannot be one: reserved
+// names get a prefix, long ones keep their beginning and get a hash.
+func columnName(name string) string {
+	if len(name) <= maxName-len("original.") {
+		return "original." + name
+	}
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return fmt.Sprintf("%s~%016x", cutAt(name, maxName-17), h.Sum64())
+}
+
+// cutAt returns at most n bytes of s, whole characters where it is UTF-8.
+func cutAt(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for i := n; i > n-utf8.UTFMax && i > 0; i-- {
+		if utf8.RuneStart(s[i]) {
+			return s[:i]
+		}
+	}
+	return s[:n]
+}
+
+// cut shortens the row's longest values until the engine takes it, and names
+// them in the column sextant.cut.
+func (w *writer) cut() {
+	size := logstorage.EstimatedJSONRowLen(w.row) + len(`,"sextant.cut":"[]"`)
+	var long []int // columns that may be cut, longest first
+	for i := range w.row {
+		if len(w.row[i].Value) > minCut {
+			long = append(long, i)
+		}
+	}
+	slices.SortStableFunc(long, func(a, b int) int { return cmp.Compare(len(w.row[b].Value), len(w.row[a].Value)) })
+	names := []byte{'['}
+	for _, i := range long {
+		if size <= maxRow {
+			break
+		}
+		c := &w.row[i]
+		if len(names) > 1 {
+			names = append(names, ',')
+		}
+		before := len(names)
+		names = event.AppendQuoted(names, c.Name)
+		size += len(names) - before + 1
+		keep := cutAt(c.Value, max(minCut, len(c.Value)-(size-maxRow)))
+		size -= len(c.Value) - len(keep)
+		c.Value = keep
+	}
+	w.row = append(w.row, logstorage.Field{Name: "sextant.cut", Value: string(append(names, ']'))})
+}
