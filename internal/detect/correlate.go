@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -107,8 +108,55 @@ func (g *Gatherer) correlate(ctx context.Context) ([]*chain, error) {
 				}
 			}
 		}
-		matches = matches[:0]
 	}
+	err := g.replay(ctx, func(m []sigma.CorrelationMatch) error {
+		matches = m
+		take()
+		return nil
+	})
+	return done, err
+}
+
+// Correlation is one match of a correlation rule.
+type Correlation = sigma.CorrelationMatch
+
+// Correlate keeps only what correlation rules need of the hits, for callers
+// that want matches and not findings.
+func (g *Gatherer) Correlate(b *event.Batch, hits []Hit) error {
+	for i := range hits {
+		h := &hits[i]
+		g.counts[h.Rule]++
+		if g.correlator.Wants(h.Rule) {
+			if err := g.observe(&b.Events[h.Event], h); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Correlations runs the correlations and calls fn with each match that is not
+// silent. It ends the gathering.
+func (g *Gatherer) Correlations(ctx context.Context, fn func(Correlation) error) error {
+	defer g.observations.close()
+	return g.replay(ctx, func(ms []sigma.CorrelationMatch) error {
+		for _, m := range ms {
+			if m.Silent {
+				continue
+			}
+			g.counts[m.Rule]++
+			if err := fn(m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// replay feeds the correlator what was observed, in order of time, and calls
+// take with what matches.
+func (g *Gatherer) replay(ctx context.Context, take func([]sigma.CorrelationMatch) error) error {
+	var matches []sigma.CorrelationMatch
 	var n int
 	err := g.observations.each(func(d decoded) error {
 		if n++; n&0xffff == 0 && ctx.Err() != nil {
@@ -125,18 +173,30 @@ func (g *Gatherer) correlate(ctx context.Context) ([]*chain, error) {
 				}
 				return "", false
 			},
-		}, matches)
+		}, matches[:0])
 		if len(matches) > 0 {
-			take()
+			return take(matches)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	matches = g.correlator.Flush(matches)
-	take()
-	return done, nil
+	return take(g.correlator.Flush(matches[:0]))
+}
+
+// RuleFields describes a rule in ECS: rule.* and threat.*.
+func RuleFields(r *sigma.Rule) []event.Field {
+	fs := []event.Field{{Name: "rule.id", Value: r.Ref()}, {Name: "rule.name", Value: r.Title}, {Name: "rule.level", Value: level(r)},
+		{Name: "rule.file", Value: r.File}, {Name: "threat.framework", Value: "MITRE ATT&CK"}}
+	techniques, tactics := attack(r.Tags)
+	for _, t := range techniques {
+		fs = append(fs, event.Field{Name: "threat.technique.id", Value: t})
+	}
+	for _, t := range tactics {
+		fs = append(fs, event.Field{Name: "threat.tactic.name", Value: t})
+	}
+	return fs
 }
 
 // describe turns chains into findings, asking the store for the records they
@@ -180,17 +240,7 @@ func cited(ids []string) []string {
 
 // fetch reads the wanted records from the store and gives each to its spans.
 func fetch(ctx context.Context, store analyze.Querier, wanted map[string][]*span) error {
-	if len(wanted) == 0 {
-		return nil
-	}
-	ids := make([]string, 0, len(wanted))
-	for id := range wanted {
-		ids = append(ids, strconv.Quote(id))
-	}
-	slices.Sort(ids)
-	query := "event.id:in(" + strings.Join(ids, ",") + ")"
-	return store.Query(ctx, query, func(row []event.Field) error {
-		e := Stored(row)
+	return byID(ctx, store, slices.Sorted(maps.Keys(wanted)), func(e event.Event) error {
 		for _, s := range wanted[e.ID] {
 			first, last := s.first, s.last
 			s.take(&e, strings.Clone(e.Get("log.file.path")))
@@ -198,6 +248,37 @@ func fetch(ctx context.Context, store analyze.Querier, wanted map[string][]*span
 		}
 		return nil
 	})
+}
+
+// byID calls fn with each of the records with the given ids, sorted, that the
+// store has.
+func byID(ctx context.Context, store analyze.Querier, ids []string, fn func(event.Event) error) error {
+	const most = 2000 // ids of a query
+	for len(ids) > 0 {
+		n := min(most, len(ids))
+		quoted := make([]string, n)
+		for i, id := range ids[:n] {
+			quoted[i] = strconv.Quote(id)
+		}
+		query := `"event.id":in(` + strings.Join(quoted, ",") + ")"
+		err := store.Query(ctx, query, func(row []event.Field) error { return fn(Stored(row)) })
+		if err != nil {
+			return err
+		}
+		ids = ids[n:]
+	}
+	return nil
+}
+
+// Fetch reads records from the store for citing them.
+func Fetch(ctx context.Context, store analyze.Querier, ids []string) ([]analyze.Evidence, error) {
+	var out []analyze.Evidence
+	err := byID(ctx, store, ids, func(e event.Event) error {
+		out = append(out, analyze.Evidence{ID: e.ID, Time: e.Time, Message: clip(e.Message()), Path: e.Get("log.file.path"),
+			Offset: e.Offset, Outcome: e.Get("event.outcome")})
+		return nil
+	})
+	return out, err
 }
 
 // finding is what the chain has become, given a span with its records.

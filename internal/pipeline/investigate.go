@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
+	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/detect"
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/incident"
@@ -239,14 +242,49 @@ func (run *investigation) conclude(ctx context.Context, plan *Plan) (*report.Inv
 		Statistics: statistics.Statistics,
 		Rules:      describeRules(run.gatherer.Summary()),
 		Problems:   slices.Clone(plan.Problems),
+		Unread:     plan.Unread,
 	}
 	for _, f := range findings {
 		out.Findings = append(out.Findings, report.Finding{Finding: f, First: stamp(f.First), Last: stamp(f.Last)})
+	}
+	if out.Evidence, err = run.cited(ctx, incidents, findings); err != nil {
+		return nil, err
 	}
 	if err := run.describeSources(out, plan); err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// maxCited bounds the records that the report shows in full.
+const maxCited = 5000
+
+// cited returns the records that incidents cite, by time, then id: those that
+// findings hold, and the rest from the store.
+func (run *investigation) cited(ctx context.Context, incidents []incident.Incident, findings []analyze.Finding) ([]analyze.Evidence, error) {
+	wanted := map[string]bool{}
+	for _, in := range incidents {
+		for _, id := range in.Evidence {
+			if len(wanted) < maxCited {
+				wanted[id] = true
+			}
+		}
+	}
+	var out []analyze.Evidence
+	for _, f := range findings {
+		for _, e := range f.Evidence {
+			if wanted[e.ID] {
+				delete(wanted, e.ID)
+				out = append(out, e)
+			}
+		}
+	}
+	rest, err := detect.Fetch(ctx, run.store, slices.Sorted(maps.Keys(wanted)))
+	out = append(out, rest...)
+	slices.SortFunc(out, func(a, b analyze.Evidence) int {
+		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.ID, b.ID))
+	})
+	return out, err
 }
 
 // describeSources lists the sources of this run and of earlier ones, by path.
@@ -285,6 +323,7 @@ func describeLog(l *Log) report.Source {
 	if l.Format != nil {
 		s.Format = l.Format.Name
 	}
+	s.Unread = l.Failed()
 	if l.SameAs != nil {
 		s.DuplicateOf = l.SameAs.path
 	}
@@ -372,3 +411,5 @@ func WriteCase(dir string, inv *report.Investigation) error {
 
 // Interrupted reports whether err is the end of a run that the person stopped.
 func Interrupted(err error) bool { return errors.Is(err, context.Canceled) }
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -91,6 +91,7 @@ func (l *Log) fallback() int64 {
 type Plan struct {
 	Logs     []*Log // in the order in which they are decoded and reported
 	Problems []string
+	Unread   bool // some path could not be read
 
 	evidence *source.Evidence
 }
@@ -187,6 +188,7 @@ func NewPlan(ctx context.Context, opt Options) (*Plan, error) {
 	}
 	for _, p := range evidence.Problems {
 		plan.Problems = append(plan.Problems, p.String())
+		plan.Unread = plan.Unread || p.Kind != source.Linked && p.Kind != source.Loop
 	}
 	for _, set := range source.Group(evidence.Sources) {
 		var logs []*Log
@@ -286,3 +288,9 @@ func placeYears(logs []*Log, years []*timestamp.Years, firstYear int) {
 
 // printable is s on one line, without control characters.
 func printable(s string) string { return source.Printable(strings.ToValidUTF8(s, "\uFFFD")) }
+
+// Failed reports whether part of the log could not be read. An empty log and
+// a copy of another are read.
+func (l *Log) Failed() bool {
+	return l.Inspection.Problem != nil || l.Format == nil && l.Inspection.TextSize > 0
+}

@@ -19,8 +19,10 @@ type Investigation struct {
 	Findings   []Finding           `json:"findings"`
 	Incidents  []incident.Incident `json:"incidents"`
 	Statistics Statistics          `json:"statistics"`
+	Evidence   []analyze.Evidence  `json:"evidence"` // every record that an incident cites, by time, then id
 	Rules      Rules               `json:"rules"`
 	Problems   []string            `json:"problems"` // what went wrong with the evidence, one line each
+	Unread     bool                `json:"unread"`   // some PATH could not be read at all
 }
 
 // Case describes the investigation itself.
@@ -46,6 +48,7 @@ type Source struct {
 	TimeQuality string     `json:"time_quality"` // "exact", "zone assumed", "year inferred", "none", joined by ", "
 	Accounting  Accounting `json:"accounting"`
 	DuplicateOf string     `json:"duplicate_of,omitempty"` // path of the source with the same content
+	Unread      bool       `json:"unread,omitempty"`       // could not be read to its end
 	Problems    []string   `json:"problems,omitempty"`
 }
 

@@ -1,0 +1,119 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/incident"
+)
+
+// Headline says in a sentence or two what came of the investigation.
+func Headline(inv *Investigation) string {
+	if len(inv.Incidents) == 0 {
+		s := "No incident was found."
+		if n := len(inv.Findings); n > 0 {
+			s += fmt.Sprintf(" %s on their own; they are listed below.", count(n, "finding stands", "findings stand"))
+		}
+		return s
+	}
+	succeeded, unknown := 0, 0
+	for _, in := range inv.Incidents {
+		switch in.Outcome.Result {
+		case incident.Succeeded, incident.Mixed:
+			succeeded++
+		case incident.Unknown:
+			unknown++
+		}
+	}
+	s := count(len(inv.Incidents), "incident", "incidents") + " found"
+	switch {
+	case succeeded > 0:
+		s += fmt.Sprintf(", of which %d succeeded at least in part", succeeded)
+	case unknown == 0:
+		s += "; none succeeded, as far as the logs tell"
+	}
+	if unknown > 0 {
+		s += fmt.Sprintf("; of %d the logs here do not tell whether they succeeded", unknown)
+	}
+	return s + ". The gravest: " + inv.Incidents[0].Title + "."
+}
+
+// Scope says what the investigation rests on.
+func Scope(inv *Investigation) string {
+	s := fmt.Sprintf("%s from %s", count(int(inv.Accounting.Records), "record", "records"), count(len(inv.Sources), "source", "sources"))
+	if inv.Case.First != "" {
+		s += fmt.Sprintf(", %s to %s", inv.Case.First, inv.Case.Last)
+	}
+	return s + fmt.Sprintf("; %s, %d of them with logs to work on. Times are UTC; where a log names no zone, %s was assumed.",
+		count(inv.Rules.Loaded, "rule", "rules"), inv.Rules.Applied, inv.Case.TimeZone)
+}
+
+// Books says how the bytes and records add up.
+func Books(a Accounting) string {
+	s := fmt.Sprintf("%d bytes read = %d in records + %d between them + %d refused. %d records = %d decoded + %d kept as plain text + %d there already.",
+		a.BytesIn, a.BytesEvents, a.BytesSeparators, a.BytesRefused, a.Records, a.Decoded, a.Undecoded, a.Duplicate)
+	if !a.Balanced {
+		return "The books do not balance, which is a defect of Sextant: " + s
+	}
+	return s
+}
+
+// When is the time span of an incident.
+func When(w incident.When) string {
+	if w.First == "" {
+		return "unknown: no record has a time"
+	}
+	s := w.First
+	if w.Last != w.First {
+		s += " to " + w.Last
+	}
+	if w.Certainty != "" && w.Certainty != "exact" {
+		s += " (" + w.Certainty + ")"
+	}
+	return s
+}
+
+// Where is the place of an incident.
+func Where(w incident.Where) string {
+	var parts []string
+	if len(w.Hosts) > 0 {
+		parts = append(parts, "on "+strings.Join(w.Hosts, ", "))
+	}
+	if len(w.Sources) > 0 {
+		parts = append(parts, "from "+strings.Join(w.Sources, ", "))
+	}
+	if len(w.Destinations) > 0 {
+		parts = append(parts, "to "+strings.Join(w.Destinations, ", "))
+	}
+	return strings.Join(parts, " ")
+}
+
+// Entities lists who and what a finding is about, shortly.
+func Entities(f Finding) string {
+	var parts []string
+	for _, l := range [][]string{f.Entities.Hosts, f.Entities.Sources, f.Entities.Users, f.Entities.Processes} {
+		if len(l) > 4 {
+			parts = append(parts, strings.Join(l[:4], ", ")+fmt.Sprintf(" and %d more", len(l)-4))
+		} else if len(l) > 0 {
+			parts = append(parts, strings.Join(l, ", "))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+func sourceFormat(s Source) string {
+	switch {
+	case s.DuplicateOf != "":
+		return "same as " + s.DuplicateOf
+	case s.Format == "":
+		return "not read"
+	}
+	return s.Format
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
