@@ -92,6 +92,7 @@ const (
 	NotRegular  ProblemKind = "not regular" // socket, device, FIFO, virtual file system
 	Loop        ProblemKind = "loop"        // a link leads back to a directory being walked
 	Linked      ProblemKind = "linked"      // a link to a directory that is read elsewhere: for information
+	Empty       ProblemKind = "empty"       // an archive that holds no files: for information
 	Truncated   ProblemKind = "truncated"   // compressed data or an archive ends early
 	Corrupt     ProblemKind = "corrupt"     // a checksum or structure is wrong
 	Encrypted   ProblemKind = "encrypted"   // password-protected

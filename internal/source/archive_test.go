@@ -483,6 +483,11 @@ func TestHostileMemberNamesAreOnlyShown(t *testing.T) {
 	}
 }
 
+func TestAnArchiveWithoutFilesIsSaid(t *testing.T) {
+	onlyProblem(t, one(t, Options{}, "e.tar", tarOf(t, member{"var/", ""}, member{"var/log/", ""})), Empty, "e.tar: the tar archive holds no files")
+	onlyProblem(t, one(t, Options{}, "e.zip", zipOf(t, zip.Store)), Empty, "e.zip: the zip archive holds no files")
+}
+
 func TestSparseTarMembersReadWithTheirHoles(t *testing.T) {
 	// A GNU sparse header of the old kind: 4 bytes at 1000 of a file of 2000.
 	var b bytes.Buffer

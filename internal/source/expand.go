@@ -98,11 +98,19 @@ func (x *expansion) expand(n *node, live *stream, passing bool) error {
 		x.report(n.problem(Limit, fmt.Sprintf("%s inside %d layers of compression and archive: not opened", kind, n.depth), "raise the depth limit, or unpack it first", nil))
 		return nil
 	}
-	switch kind {
-	case "tar":
-		return x.tar(n, live)
-	case "zip":
-		return x.zip(n, live)
+	if kind == "tar" || kind == "zip" {
+		members, problems := x.members, len(x.told)
+		archive := x.zip
+		if kind == "tar" {
+			archive = x.tar
+		}
+		if err := archive(n, live); err != nil {
+			return err
+		}
+		if x.members == members && len(x.told) == problems {
+			x.report(n.problem(Empty, "the "+kind+" archive holds no files", "", nil))
+		}
+		return nil
 	}
 	return x.compressed(n, kind, live, passing)
 }
