@@ -1,0 +1,78 @@
+package incident
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/analyze"
+)
+
+// Build makes incidents of findings, the highest score first.
+//
+// Findings first get a verdict each: pairings look in the case's store for
+// what came of what they report. Then those that share people, outside
+// addresses, things or, with less weight, places close in time become one
+// incident. Findings below level medium join incidents and make none.
+//
+// The same findings, coverage and store give the same incidents, whatever the
+// order of the lists in in. Every event.id cited is of a finding's evidence or
+// was returned by the store. Build fails when the store does, or ctx ends.
+func Build(ctx context.Context, in Input) ([]Incident, error) {
+	if in.Events == nil {
+		return nil, fmt.Errorf("incidents: no store to ask")
+	}
+	return build(ctx, in, logsQL{in.Events})
+}
+
+func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, error) {
+	incidents := []Incident{}
+	if !slices.ContainsFunc(in.Findings, func(f analyze.Finding) bool { return analyze.LevelRank(f.Level) >= findingLevel }) {
+		return incidents, ctx.Err()
+	}
+	kinds, err := store.kinds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	addresses, err := store.addresses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &court{store: store, logs: newLogs(in.Coverage, kinds), owner: map[string]string{}, owns: map[string][]string{}}
+	for _, a := range addresses {
+		h := hostName(a.host)
+		if h == "" {
+			continue
+		}
+		c.owns[h] = append(c.owns[h], a.address)
+		if other, taken := c.owner[a.address]; taken && other != h {
+			c.owner[a.address] = "" // two hosts had it: it names neither
+			continue
+		}
+		c.owner[a.address] = h
+	}
+
+	nodes := make([]*node, 0, len(in.Findings))
+	for i := range in.Findings {
+		nodes = append(nodes, newNode(&in.Findings[i], c.owner))
+	}
+	slices.SortFunc(nodes, compareNodes)
+	nodes = slices.CompactFunc(nodes, func(a, b *node) bool { return a.f.ID == b.f.ID })
+	judged := slices.DeleteFunc(slices.Clone(nodes), func(n *node) bool { return n.level < findingLevel })
+	if err := c.judge(ctx, judged); err != nil {
+		return nil, err
+	}
+	for _, g := range mergeBackground(gather(nodes)) {
+		inc, err := g.answer(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		incidents = append(incidents, inc)
+	}
+	slices.SortFunc(incidents, func(a, b Incident) int {
+		return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.When.First, b.When.First), strings.Compare(a.ID, b.ID))
+	})
+	return incidents, ctx.Err()
+}

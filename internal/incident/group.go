@@ -1,0 +1,352 @@
+package incident
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sextant-logs/sextant/internal/analyze"
+)
+
+// group is the findings of one incident to be.
+type group struct {
+	nodes   []*node // in order of time; those of level medium and above come from linking
+	context []*node // low and informational findings that belong to it
+	merged  bool    // of the same kind but of no common story: see background.go
+}
+
+// Two findings are of one incident when what they share weighs this much.
+const enough = 1.0
+
+const (
+	neighbours   = 6                // findings before one that are looked at, for each entity
+	progress     = 1.6              // a step forward in the kill chain, soon after, makes a link this much stronger
+	progressSoon = 30 * time.Minute //
+	unknownTime  = 0.5              // of the strength stays when a time is not known
+	commonFrom   = 20               // findings with an entity from which on it says less
+	weakSpan     = 6 * time.Hour    // an incident held by weak links alone is no longer than this
+	longSpan     = 7 * 24 * time.Hour
+	bigGroup     = 50 // two groups of this size are joined by strong links only
+	strongLink   = 1.8
+	maxContext   = 200
+)
+
+// link is that two findings, by index, share something.
+type link struct {
+	a, b     int
+	strength float64
+	specific bool // through something that names a person, an outside address or a thing
+}
+
+// attributed are a node's bonds ready for comparison.
+type attributed struct {
+	key      []int // of bonds, ascending
+	weight   []float64
+	half     []float64 // ns
+	specific []bool
+}
+
+// findingLevel is the least level that makes an incident.
+var findingLevel = analyze.LevelRank("medium")
+
+// gather makes groups of nodes, which are in order of time. It looks at each
+// finding's neighbours in time for each of its entities, so that its work grows
+// with the number of findings, and joins the strongest links first, so that a
+// weak link cannot glue two stories that each have their own attacker.
+func gather(nodes []*node) []*group {
+	for _, n := range nodes {
+		n.settle()
+	}
+	features := compare(nodes)
+	links := findLinks(nodes, features)
+	slices.SortFunc(links, func(x, y link) int {
+		return cmp.Or(compareDown(x.strength, y.strength), cmp.Compare(x.a, y.a), cmp.Compare(x.b, y.b))
+	})
+	f := newForest(nodes)
+	best := make([]link, len(nodes)) // of context findings
+	for _, l := range links {
+		a, b := nodes[l.a].level >= findingLevel, nodes[l.b].level >= findingLevel
+		switch {
+		case a && b:
+			f.join(l)
+		case a && best[l.b].strength == 0:
+			best[l.b] = l
+		case b && best[l.a].strength == 0:
+			best[l.a] = link{a: l.b, b: l.a, strength: l.strength}
+		}
+	}
+	byRoot := map[int]*group{}
+	var groups []*group
+	for i, n := range nodes {
+		if n.level < findingLevel {
+			continue
+		}
+		r := f.root(i)
+		if byRoot[r] == nil {
+			byRoot[r] = &group{}
+			groups = append(groups, byRoot[r])
+		}
+		byRoot[r].nodes = append(byRoot[r].nodes, n)
+	}
+	for i, n := range nodes {
+		if n.level >= findingLevel || best[i].strength == 0 {
+			continue
+		}
+		if g := byRoot[f.root(best[i].a)]; len(g.context) < maxContext {
+			g.context = append(g.context, n)
+		}
+	}
+	return groups
+}
+
+// settle adapts a node's bonds to its verdict. An attempt that failed binds by
+// where it came from alone: those it was aimed at had no part in it. One that
+// succeeded binds by the account it got and where.
+func (n *node) settle() {
+	attempt := n.behaviour != other
+	switch {
+	case !attempt:
+		return
+	case n.verdict.result == Succeeded:
+		n.bonds = slices.DeleteFunc(n.bonds, func(b bond) bool {
+			return n.behaviour == bruteForce && strings.HasPrefix(b.key, "user:")
+		})
+		var e analyze.Entities
+		for _, r := range n.verdict.followed {
+			e.Users = append(e.Users, r.user)
+			e.Hosts = append(e.Hosts, r.host)
+			if n.behaviour == bruteForce {
+				e.Sources = append(e.Sources, r.source)
+			}
+		}
+		slices.Sort(e.Users)
+		e.Users = slices.Compact(e.Users)
+		e.Hosts = hostsOf(&e)
+		n.bonds = trimBonds(append(n.bonds, bondsOf(&e, nil)...))
+	default:
+		sources := map[string]bool{}
+		for _, s := range n.f.Entities.Sources {
+			if a, ok := parseAddress(s); ok {
+				sources["address:"+a.String()] = true
+			}
+		}
+		away := len(outside(n.f.Entities.Sources)) > 0
+		serious := n.behaviour == webAttack && n.verdict.result == Unknown && n.level > findingLevel
+		n.bonds = slices.DeleteFunc(n.bonds, func(b bond) bool {
+			return !sources[b.key] && !(serious && strings.HasPrefix(b.key, "host:")) && len(sources) > 0
+		})
+		n.background = away && n.level < analyze.LevelRank("critical")
+	}
+}
+
+// compare interns the bonds' keys and weighs them by how many findings have them.
+func compare(nodes []*node) []attributed {
+	index := map[string]int{}
+	var have []int
+	for _, n := range nodes {
+		for _, b := range n.bonds {
+			k, ok := index[b.key]
+			if !ok {
+				k = len(have)
+				index[b.key] = k
+				have = append(have, 0)
+			}
+			have[k]++
+		}
+	}
+	features := make([]attributed, len(nodes))
+	for i, n := range nodes {
+		order := slices.Clone(n.bonds)
+		slices.SortFunc(order, func(x, y bond) int { return cmp.Compare(index[x.key], index[y.key]) })
+		f := &features[i]
+		for _, b := range order {
+			k := index[b.key]
+			w := b.weight
+			if b.shared && have[k] > commonFrom && len(nodes) > commonFrom {
+				w *= max(0.5, 1-0.5*math.Log(float64(have[k])/commonFrom)/math.Log(float64(len(nodes))/commonFrom))
+			}
+			f.key = append(f.key, k)
+			f.weight = append(f.weight, w)
+			f.half = append(f.half, float64(b.halfLife))
+			f.specific = append(f.specific, b.specific)
+		}
+	}
+	return features
+}
+
+// findLinks compares each finding with those shortly before it that share an
+// entity: the last few of each entity and the one that lasts longest.
+func findLinks(nodes []*node, features []attributed) []link {
+	type recent struct {
+		last    []int
+		longest int
+	}
+	recents := map[int]*recent{}
+	seen := make([]int, len(nodes))
+	var links []link
+	for i := range nodes {
+		consider := func(j int) {
+			if j == i || seen[j] == i+1 {
+				return
+			}
+			seen[j] = i + 1
+			if nodes[i].level < findingLevel && nodes[j].level < findingLevel {
+				return
+			}
+			if l := weigh(nodes, features, j, i); l.strength >= enough {
+				links = append(links, l)
+			}
+		}
+		f := &features[i]
+		for x, k := range f.key {
+			if f.weight[x] <= weightCommon {
+				continue // adds to what others find, finds nothing itself
+			}
+			r := recents[2*k]
+			for _, low := range []int{0, 1} { // low and informational ones do not push the others out
+				if r = recents[2*k+low]; r != nil {
+					for _, j := range r.last {
+						consider(j)
+					}
+					consider(r.longest)
+				}
+			}
+			at := 2 * k
+			if nodes[i].level < findingLevel {
+				at++
+			}
+			if r = recents[at]; r == nil {
+				recents[at] = &recent{[]int{i}, i}
+				continue
+			}
+			if len(r.last) == neighbours {
+				r.last = slices.Delete(r.last, 0, 1)
+			}
+			r.last = append(r.last, i)
+			if nodes[i].f.Last >= nodes[r.longest].f.Last {
+				r.longest = i
+			}
+		}
+	}
+	return links
+}
+
+// weigh says how strongly two findings are linked; a is not after b.
+func weigh(nodes []*node, features []attributed, a, b int) link {
+	l := link{a: a, b: b}
+	ns, unknown := gap(nodes[a], nodes[b])
+	x, y := &features[a], &features[b]
+	for i, j := 0, 0; i < len(x.key) && j < len(y.key); {
+		switch {
+		case x.key[i] < y.key[j]:
+			i++
+		case x.key[i] > y.key[j]:
+			j++
+		default:
+			w := min(x.weight[i], y.weight[j]) * math.Exp2(-float64(ns)/min(x.half[i], y.half[j]))
+			l.strength += w
+			if w >= enough/2 && x.specific[i] && y.specific[j] {
+				l.specific = true
+			}
+			i, j = i+1, j+1
+		}
+	}
+	switch {
+	case unknown:
+		l.strength *= unknownTime
+	case ns <= int64(progressSoon) && nodes[a].stage != noStage && forward(nodes[a], nodes[b]):
+		l.strength *= progress
+	}
+	return l
+}
+
+// forward reports whether b is a step on from a: a later stage, or another
+// tactic of the stage where tactics come in any order.
+func forward(a, b *node) bool {
+	if b.last > a.last {
+		return true
+	}
+	return a.last == foothold && b.last == foothold && !slices.Equal(a.f.Tactics, b.f.Tactics)
+}
+
+// forest joins findings to groups and knows what each group is about.
+type forest struct {
+	parent  []int
+	size    []int
+	first   []int64
+	last    []int64
+	sources [][]string // addresses from outside, sorted, at most maxSources
+}
+
+const maxSources = 64
+
+func newForest(nodes []*node) *forest {
+	f := &forest{make([]int, len(nodes)), make([]int, len(nodes)), make([]int64, len(nodes)), make([]int64, len(nodes)), make([][]string, len(nodes))}
+	for i, n := range nodes {
+		f.parent[i], f.size[i], f.first[i], f.last[i] = i, 1, n.f.First, n.f.Last
+		s := outside(n.f.Entities.Sources)
+		slices.Sort(s)
+		f.sources[i] = s[:min(len(s), maxSources)]
+	}
+	return f
+}
+
+func (f *forest) root(i int) int {
+	for f.parent[i] != i {
+		f.parent[i] = f.parent[f.parent[i]]
+		i = f.parent[i]
+	}
+	return i
+}
+
+// join joins the groups of a link's ends, unless that made one story of two.
+func (f *forest) join(l link) {
+	a, b := f.root(l.a), f.root(l.b)
+	if a == b {
+		return
+	}
+	a, b = min(a, b), max(a, b)
+	first, last := f.first[a], f.last[a]
+	if first == noTime {
+		first, last = f.first[b], f.last[b]
+	} else if f.first[b] != noTime {
+		first, last = min(first, f.first[b]), max(last, f.last[b])
+	}
+	if l.strength < strongLink {
+		if f.size[a] > bigGroup && f.size[b] > bigGroup || last-first > int64(longSpan) && f.size[a]+f.size[b] > 2 {
+			return
+		}
+	}
+	if !l.specific {
+		if last-first > int64(weakSpan) && l.strength < strongLink {
+			return
+		}
+		if len(f.sources[a]) > 0 && len(f.sources[b]) > 0 && !intersect(f.sources[a], f.sources[b]) {
+			return
+		}
+	}
+	f.parent[b] = a
+	f.size[a] += f.size[b]
+	f.first[a], f.last[a] = first, last
+	all := append(slices.Clone(f.sources[a]), f.sources[b]...)
+	slices.Sort(all)
+	all = slices.Compact(all)
+	f.sources[a] = all[:min(len(all), maxSources)]
+}
+
+// intersect reports whether two sorted lists share a value.
+func intersect(a, b []string) bool {
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		switch c := strings.Compare(a[i], b[j]); {
+		case c < 0:
+			i++
+		case c > 0:
+			j++
+		default:
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,306 @@
+package incident
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/analyze"
+)
+
+// impactLevels are the values of Impact.Level that facts have, lowest first.
+var impactLevels = []string{"none", "low", "medium", "high", "critical"}
+
+const maxFacts = 20
+
+// fact is a sentence of impact in the making: what was done, of one kind, on
+// one host.
+type fact struct {
+	kind, host string
+	level      int // rank in impactLevels
+	first      int64
+	subjects   []string
+	cited      []string
+	one, many  string
+	extra      string // what else the sentence says
+}
+
+// impact lists what an incident did, from the records of its findings and
+// those that showed their success.
+func (g *group) impact(ctx context.Context, c *court, o Outcome) (Impact, error) {
+	facts := map[[2]string]*fact{}
+	var order []*fact
+	at := func(kind, host string) *fact {
+		key := [2]string{kind, host}
+		f := facts[key]
+		if f == nil {
+			f = &fact{kind: kind, host: host, first: noTime}
+			facts[key] = f
+			order = append(order, f)
+		}
+		return f
+	}
+	done := map[string]bool{}
+	take := func(r *record) bool {
+		as := actsOf(r)
+		for _, a := range as {
+			if done[a.kind+r.id] {
+				continue
+			}
+			done[a.kind+r.id] = true
+			f := at(a.kind, hostName(r.host))
+			f.one, f.many = a.one, a.many
+			level := slices.Index(impactLevels, a.level)
+			if a.kind == "login" && (userWeight(userName(r.user)) == weightSystemUser || userName(r.user) == "administrator") {
+				level = slices.Index(impactLevels, "high")
+			}
+			f.level = max(f.level, level)
+			if r.time != noTime && (f.first == noTime || r.time < f.first) {
+				f.first = r.time
+			}
+			if s := show(a.subject(r)); s != "" && !slices.Contains(f.subjects, s) {
+				f.subjects = append(f.subjects, s)
+			}
+			f.cited = append(f.cited, r.id)
+		}
+		return len(as) > 0
+	}
+	for _, n := range g.nodes {
+		told := false
+		if n.behaviour == other || n.verdict.result == Succeeded {
+			for i := range n.details {
+				told = take(&n.details[i]) || told
+			}
+		}
+		for i := range n.verdict.followed {
+			r := &n.verdict.followed[i]
+			told = take(r) || told
+			if n.behaviour == webAttack && r.is("web") && r.size > 0 {
+				f := at("data out", hostName(r.host))
+				f.level, f.one = 3, "data went out in an answer of the web server"
+				f.subjects = append(f.subjects, size(r.size)+" from "+show(r.urlPath))
+				f.first, f.cited, told = r.time, append(f.cited, r.id), true
+			}
+		}
+		if n.verdict.result == Succeeded || n.verdict.result == Mixed {
+			techniqueFact(n, at, told)
+		}
+		if n.behaviour == scanning && n.verdict.result != Succeeded {
+			f := at("probes", "")
+			f.one, f.many = "probe was received", "probes were received"
+			f.extra = plural(n.f.Count, "recorded probe was received", "recorded probes were received") + ": services that answered are known to who sent them"
+			f.cited = append(f.cited, evidenceIDs(n.f, attempts)...)
+		}
+	}
+	if err := g.dataOut(ctx, c, at); err != nil {
+		return Impact{}, err
+	}
+	g.hostsReached(at)
+
+	impact := Impact{Level: "none", Facts: []Sentence{}}
+	slices.SortFunc(order, func(a, b *fact) int {
+		return cmp.Or(cmp.Compare(b.level, a.level), strings.Compare(a.kind, b.kind), strings.Compare(a.host, b.host))
+	})
+	most := 0
+	for _, f := range order {
+		if len(f.cited) == 0 {
+			continue
+		}
+		most = max(most, f.level)
+		if len(impact.Facts) < maxFacts {
+			impact.Facts = append(impact.Facts, f.sentence())
+		}
+	}
+	switch {
+	case most > 0:
+		impact.Level = impactLevels[most]
+	case o.Result == Failed && g.covered():
+		text := "no effect is recorded: every attempt failed, and the logs that would show a success cover the time"
+		impact.Facts = append(impact.Facts, Sentence{sentence(text), g.cited(maxCited)})
+	case o.Result == Succeeded || o.Result == Mixed:
+		impact.Level = "low"
+		for _, w := range o.Why[:min(len(o.Why), 3)] {
+			impact.Facts = append(impact.Facts, w)
+		}
+	case len(impact.Facts) > 0 && o.Result == Failed:
+	default:
+		impact.Level = "unknown"
+	}
+	return impact, nil
+}
+
+func (f *fact) sentence() Sentence {
+	cited := cite(f.cited)
+	n := max(len(f.subjects), 1)
+	if f.kind == "root commands" || f.kind == "programs" || f.kind == "login" || len(f.subjects) == 0 {
+		n = max(n, len(cited))
+	}
+	text := f.extra
+	if text == "" {
+		text = "1 " + f.one
+		if f.many == "" {
+			text = f.one
+		} else if n > 1 {
+			text = count(n) + " " + f.many
+		}
+		if f.host != "" {
+			text += " on " + hostPhrase(f.host)
+		}
+		if len(f.subjects) > 0 {
+			text += ": " + list(f.subjects, 5)
+		}
+		if f.first != noTime {
+			if n > 1 {
+				text += ", the first at " + clock(f.first)
+			} else {
+				text += ", at " + clock(f.first)
+			}
+		}
+	}
+	return Sentence{sentence(text), cited[:min(len(cited), maxCited)]}
+}
+
+// techniqueFact adds what the finding's techniques mean where its records did
+// not say it: told is whether they said anything.
+func techniqueFact(n *node, at func(kind, host string) *fact, told bool) {
+	if n.behaviour != other {
+		return
+	}
+	host := ""
+	if hosts := hostsOf(&n.f.Entities); len(hosts) == 1 {
+		host = hosts[0]
+	}
+	for _, t := range techniqueFacts {
+		if !technique(n.f, t.technique) {
+			continue
+		}
+		f := at(t.kind, host)
+		if len(f.cited) > 0 && f.extra == "" && (told || t.kind == "programs") {
+			continue // the records of the finding, or of another, say it better
+		}
+		if f.one != "" {
+			continue
+		}
+		if t.kind == "programs" && told {
+			continue
+		}
+		f.level = max(f.level, slices.Index(impactLevels, t.level))
+		if n.level == findingLevel && f.level > 2 && n.f.Kind != "sigma" {
+			f.level = 2 // a statistical finding of medium level makes no high impact by itself
+		}
+		f.extra = fmt.Sprintf("%s: %s (%s)", t.kind, show(n.f.Title), plural(n.f.Count, "record", "records"))
+		if host != "" {
+			f.extra += " on " + hostPhrase(host)
+		}
+		f.cited = append(f.cited, evidenceIDs(n.f, attempts)...)
+	}
+}
+
+// dataOut adds how much went to addresses outside, for findings that say that
+// something did.
+func (g *group) dataOut(ctx context.Context, c *court, at func(kind, host string) *fact) error {
+	const most = 5000
+	asked := 0
+	seen := map[string]bool{}
+	for _, n := range g.nodes {
+		if n.verdict.result == Failed || n.f.First == noTime || !tactic(n.f, "exfiltration") && !tactic(n.f, "command-and-control") {
+			continue
+		}
+		to := outside(n.f.Entities.Destinations)
+		var from []string
+		for _, s := range n.f.Entities.Sources {
+			if a, ok := parseAddress(s); ok && !isOutside(a) {
+				from = append(from, s)
+			}
+		}
+		key := strings.Join(to, " ") + "|" + strings.Join(from, " ")
+		if len(to) == 0 || len(from) == 0 || seen[key] || asked == 10 {
+			continue
+		}
+		seen[key] = true
+		asked++
+		flows, err := c.store.flows(ctx, from, to, window(n, 0), most)
+		if err != nil {
+			return err
+		}
+		flows = slices.DeleteFunc(flows, func(r record) bool { return r.sentBytes == 0 || r.has("denied") })
+		if len(flows) == 0 {
+			continue
+		}
+		total := int64(0)
+		for _, r := range flows {
+			total += r.sentBytes
+		}
+		slices.SortStableFunc(flows, func(a, b record) int { return cmp.Compare(b.sentBytes, a.sentBytes) })
+		f := at("data out", key)
+		f.level = 1
+		if total >= 10<<20 || tactic(n.f, "exfiltration") {
+			f.level = 3
+		} else if total >= 1<<20 {
+			f.level = 2
+		}
+		f.extra = fmt.Sprintf("%s went out from %s to %s in %s", size(total), some(from, "addresses"), some(to, "addresses"), plural(len(flows), "recorded connection", "recorded connections"))
+		if len(flows) == most {
+			f.extra = "at least " + f.extra
+		}
+		f.cited = append(f.cited, idsOf(flows[:min(len(flows), attempts)])...)
+	}
+	return nil
+}
+
+// hostsReached adds on how many hosts the intruder got somewhere, from two on.
+func (g *group) hostsReached(at func(kind, host string) *fact) {
+	reached := map[string]string{}
+	for _, n := range g.nodes {
+		if n.verdict.result != Succeeded || n.stage == recon {
+			continue
+		}
+		for _, r := range n.verdict.followed {
+			if h := hostName(r.host); h != "" && reached[h] == "" {
+				reached[h] = r.id
+			}
+		}
+		for _, r := range n.details {
+			if h := hostName(r.host); h != "" && reached[h] == "" && len(actsOf(&r)) > 0 {
+				reached[h] = r.id
+			}
+		}
+	}
+	if len(reached) < 2 || g.merged {
+		return
+	}
+	hosts := make([]string, 0, len(reached))
+	for h := range reached {
+		hosts = append(hosts, h)
+	}
+	slices.Sort(hosts)
+	f := at("hosts reached", "*")
+	f.level = 3
+	f.extra = plural(len(hosts), "host was reached", "hosts were reached") + ": " + list(hosts, 10)
+	for _, h := range hosts {
+		f.cited = append(f.cited, reached[h])
+	}
+}
+
+// covered reports whether every failure is known from a log that would show success.
+func (g *group) covered() bool {
+	return !slices.ContainsFunc(g.nodes, func(n *node) bool {
+		return n.stage > recon && !n.verdict.covered || n.verdict.result == Unknown && n.stage > recon
+	})
+}
+
+// cited spreads up to most ids evenly over the group's findings.
+func (g *group) cited(most int) []string {
+	var all []string
+	each := max(1, most/len(g.nodes))
+	for _, n := range g.nodes {
+		all = append(all, evidenceIDs(n.f, each)...)
+	}
+	all = cite(all)
+	return all[:min(len(all), most)]
+}
+
+// maxCited is how many records one sentence cites.
+const maxCited = analyze.MaxEvidence

@@ -1,0 +1,195 @@
+package incident
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/analyze"
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// behaviour is the way a finding's outcome is looked for.
+type behaviour uint8
+
+const (
+	other      behaviour = iota // something that happened and was recorded
+	scanning                    // looking for hosts, ports, services
+	webAttack                   // requests that try to exploit or to enumerate a web application
+	ids                         // a network sensor saw an attempt
+	bruteForce                  // guessing passwords
+)
+
+// noTime is the time of records whose time is unknown.
+const noTime = event.NoTime
+
+// node is a finding on its way into an incident.
+type node struct {
+	f          *analyze.Finding
+	level      int // rank of the level
+	behaviour  behaviour
+	stage      stage // first and last stage of its tactics
+	last       stage
+	bonds      []bond
+	details    []record // some of its evidence as the store has it, in order of time
+	verdict    verdict
+	background bool // internet noise: a failed attempt from outside that nothing followed
+}
+
+// verdict says whether what a finding reports succeeded.
+type verdict struct {
+	result   string // Succeeded, Failed, Mixed, Unknown; "" not decided
+	why      []Sentence
+	needs    []string
+	followed []record // the records that showed it: accepted logins, processes, flows
+	users    []string // accounts that were got
+	known    bool     // the address had logged in like that before: likely its owner
+	covered  bool     // Failed: the log that would hold a success was there
+}
+
+// A stage is how far an intrusion has come. ATT&CK's tactics are no strict
+// order, so those that come in any order share one.
+type stage uint8
+
+const (
+	noStage stage = iota
+	recon
+	access    // getting in
+	foothold  // running, staying, rising, hiding, looking around
+	spreading // moving on, collecting, calling home
+	effect    // taking and breaking
+)
+
+// killChain is ATT&CK's order of tactics with their stages.
+var killChain = []struct {
+	tactic string
+	stage  stage
+}{
+	{"reconnaissance", recon}, {"resource-development", recon},
+	{"initial-access", access}, {"execution", foothold}, {"persistence", foothold}, {"privilege-escalation", foothold},
+	{"defense-evasion", foothold}, {"stealth", foothold}, {"defense-impairment", foothold}, {"impair-defenses", foothold},
+	{"credential-access", foothold}, {"discovery", foothold},
+	{"lateral-movement", spreading}, {"collection", spreading}, {"command-and-control", spreading},
+	{"exfiltration", effect}, {"impact", effect},
+}
+
+// tacticRank is a tactic's place in the kill chain; unknown ones come last.
+func tacticRank(t string) int {
+	for i := range killChain {
+		if killChain[i].tactic == t {
+			return i
+		}
+	}
+	return len(killChain)
+}
+
+// normalTactic writes tactics as Sigma's tags do since 2.0: with hyphens.
+func normalTactic(t string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(strings.ToLower(t), "attack."), "_", "-")
+}
+
+func sortTactics(ts []string) []string {
+	for i := range ts {
+		ts[i] = normalTactic(ts[i])
+	}
+	slices.SortFunc(ts, func(a, b string) int {
+		return cmp.Or(cmp.Compare(tacticRank(a), tacticRank(b)), strings.Compare(a, b))
+	})
+	return slices.Compact(ts)
+}
+
+func newNode(f *analyze.Finding, hosts map[string]string) *node {
+	n := &node{f: f, level: analyze.LevelRank(f.Level), behaviour: behaviourOf(f)}
+	for _, t := range f.Tactics {
+		if r := tacticRank(normalTactic(t)); r < len(killChain) {
+			s := killChain[r].stage
+			if n.stage == noStage || s < n.stage {
+				n.stage = s
+			}
+			n.last = max(n.last, s)
+		}
+	}
+	switch n.behaviour {
+	case bruteForce, webAttack:
+		n.stage, n.last = access, max(n.last, access)
+		if n.behaviour == bruteForce {
+			n.last = access // credential-access, but from the outside
+		}
+	case scanning:
+		n.stage, n.last = recon, recon
+	}
+	n.bonds = bondsOf(&f.Entities, hosts)
+	return n
+}
+
+// behaviourOf tells a finding's behaviour from its techniques and logs, never
+// from its rule's name.
+func behaviourOf(f *analyze.Finding) behaviour {
+	switch {
+	case technique(f, "T1110"):
+		return bruteForce
+	case technique(f, "T1046") || technique(f, "T1595.001") || technique(f, "T1595") && len(f.Entities.URLs) == 0:
+		return scanning
+	case len(f.Entities.URLs) > 0 && (technique(f, "T1190") || technique(f, "T1595") || technique(f, "T1189") || tactic(f, "initial-access") || tactic(f, "reconnaissance")):
+		return webAttack
+	case fromSensor(f) && (technique(f, "T1190") || technique(f, "T1210") || technique(f, "T1203") || tactic(f, "initial-access") || tactic(f, "reconnaissance")):
+		return ids
+	case technique(f, "T1190"):
+		return webAttack
+	}
+	return other
+}
+
+// technique reports whether the finding has the technique or one below it.
+func technique(f *analyze.Finding, id string) bool {
+	return slices.ContainsFunc(f.Techniques, func(t string) bool {
+		t = strings.ToUpper(t)
+		return strings.HasPrefix(t, id) && (len(t) == len(id) || t[len(id)] == '.')
+	})
+}
+
+func tactic(f *analyze.Finding, name string) bool {
+	return slices.ContainsFunc(f.Tactics, func(t string) bool { return normalTactic(t) == name })
+}
+
+// fromSensor reports whether a network intrusion detection system wrote the evidence.
+func fromSensor(f *analyze.Finding) bool {
+	return slices.ContainsFunc(f.Datasets, func(d string) bool {
+		d = strings.ToLower(d)
+		return strings.Contains(d, "suricata") || strings.Contains(d, "snort") || strings.HasPrefix(d, "zeek.notice") || strings.Contains(d, "ids")
+	})
+}
+
+// evidenceIDs returns up to n of the finding's event ids, spread evenly, the
+// first and last among them.
+func evidenceIDs(f *analyze.Finding, n int) []string {
+	if len(f.Evidence) == 0 || n < 1 {
+		return nil
+	}
+	n = min(n, len(f.Evidence))
+	ids := make([]string, 0, n)
+	for i := range n {
+		at := 0
+		if n > 1 {
+			at = i * (len(f.Evidence) - 1) / (n - 1)
+		}
+		if id := f.Evidence[at].ID; id != "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// compareNodes orders by time, then by id, so that no order of input shows.
+func compareNodes(a, b *node) int {
+	return cmp.Or(cmp.Compare(a.f.First, b.f.First), cmp.Compare(a.f.Last, b.f.Last), strings.Compare(a.f.ID, b.f.ID))
+}
+
+// gap is the time between two findings, 0 where they overlap; unknown says
+// that one has no time.
+func gap(a, b *node) (ns int64, unknown bool) {
+	if a.f.First == event.NoTime || b.f.First == event.NoTime {
+		return 0, true
+	}
+	return max(0, b.f.First-a.f.Last, a.f.First-b.f.Last), false
+}

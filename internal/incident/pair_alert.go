@@ -1,0 +1,91 @@
+package incident
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Alerts of network sensors about attempts: a sensor sees the attack pass, not
+// what it did.
+//
+//	every packet was dropped                                                → failed
+//	within ten minutes the target connects to the attacker, or a login from
+//	the attacker is accepted                                                → succeeded
+//	else                                                                    → unknown: the target's process log
+var _ = register(pairing{
+	name:    "alert",
+	rank:    30, // after web, which leaves alerts without an answer to this one
+	applies: func(n *node) bool { return n.behaviour == ids },
+	resolve: func(ctx context.Context, c *court, nodes []*node) error {
+		if err := c.detail(ctx, nodes, 50); err != nil {
+			return err
+		}
+		for _, n := range nodes {
+			if err := alertOutcome(ctx, c, n); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+})
+
+const alertReach = 10 * time.Minute
+
+func alertOutcome(ctx context.Context, c *court, n *node) error {
+	all := evidenceIDs(n.f, attempts)
+	if len(all) == 0 {
+		return nil
+	}
+	alerts := plural(n.f.Count, "alert", "alerts")
+	blocked := len(n.details) > 0
+	for _, r := range n.details {
+		blocked = blocked && (r.has("denied") || r.action == "blocked" || r.outcome == "failure")
+	}
+	if blocked {
+		text := fmt.Sprintf("the sensor blocked what each of the %s cited is about", plural(len(n.details), "alert", "alerts"))
+		n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), all}}}
+		return nil
+	}
+	w := window(n, alertReach)
+	sources, targets := n.f.Entities.Sources, n.f.Entities.Destinations
+	if n.f.First != noTime && len(sources) > 0 {
+		if len(targets) > 0 {
+			calls, err := c.store.flows(ctx, targets, sources, w, 50)
+			if err != nil {
+				return err
+			}
+			calls = slices.DeleteFunc(calls, func(r record) bool {
+				return r.is("intrusion_detection") || !established(&r) || slices.ContainsFunc(n.details, func(d record) bool { return d.id == r.id })
+			})
+			if len(calls) > 0 {
+				r := calls[0]
+				text := fmt.Sprintf("after %s, the target %s itself opened a connection to the attacker %s (port %s) at %s", alerts, show(r.source), show(r.destination), show(cmp.Or(r.port, "unknown")), clock(r.time))
+				n.verdict = verdict{result: Succeeded, followed: calls[:1], why: []Sentence{{sentence(text), cite(all, idsOf(calls[:1]))}}}
+				return nil
+			}
+		}
+		logins, err := c.store.logins(ctx, sources[:min(len(sources), maxIn)], w, 5)
+		if err != nil {
+			return err
+		}
+		if len(logins) > 0 {
+			r := logins[0]
+			text := fmt.Sprintf("after %s, %s accepted a login as %s from %s at %s", alerts, hostPhrase(r.host), show(r.user), show(r.source), clock(r.time))
+			n.verdict = verdict{result: Succeeded, followed: logins[:1], users: []string{r.user}, why: []Sentence{{sentence(text), cite(all, idsOf(logins[:1]))}}}
+			return nil
+		}
+	}
+	host := ""
+	if hosts := c.targets(n); len(hosts) == 1 {
+		host = hosts[0]
+	}
+	text := fmt.Sprintf("the sensor let pass what %s are about and saw no session follow; what it did on the target, a sensor cannot see", alerts)
+	if n.f.Count == 1 {
+		text = "the sensor let pass what 1 alert is about and saw no session follow; what it did on the target, a sensor cannot see"
+	}
+	n.verdict = verdict{result: Unknown, needs: []string{processLog(host)}, why: []Sentence{{sentence(text), all}}}
+	return nil
+}

@@ -1,0 +1,104 @@
+package incident
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Everything else: the event is its own outcome.
+//
+//	event.outcome success, or a record that is only written when it happened (a program
+//	started, a file or registry value was written, a connection was let through) → succeeded
+//	event.outcome failure, or denied                                             → failed
+//	both                                                                         → mixed
+//	neither                                                                      → unknown
+var _ = register(pairing{
+	name:    "recorded",
+	rank:    100,
+	applies: func(n *node) bool { return true },
+	resolve: func(ctx context.Context, c *court, nodes []*node) error {
+		if err := c.detail(ctx, nodes, 12); err != nil {
+			return err
+		}
+		for _, n := range nodes {
+			recordedOutcome(n)
+		}
+		return nil
+	},
+})
+
+func recordedOutcome(n *node) {
+	var done, refused []string
+	byID := make(map[string]*record, len(n.details))
+	for i := range n.details {
+		byID[n.details[i].id] = &n.details[i]
+	}
+	for _, e := range n.f.Evidence {
+		if e.ID == "" {
+			continue
+		}
+		outcome := e.Outcome
+		if r := byID[e.ID]; r != nil && outcome != "success" && outcome != "failure" {
+			outcome = happened(r)
+		}
+		switch outcome {
+		case "success":
+			done = append(done, e.ID)
+		case "failure":
+			refused = append(refused, e.ID)
+		}
+	}
+	all := evidenceIDs(n.f, attempts)
+	v := verdict{}
+	switch what := show(n.f.Title); {
+	case len(done) > 0 && len(refused) > 0:
+		v.result = Mixed
+		text := fmt.Sprintf("%s: of the records cited, %s a success and %s a failure", what, plural(len(done), "states", "state"), plural(len(refused), "states", "state"))
+		v.why = []Sentence{{sentence(text), cite(done[:min(len(done), attempts)], refused[:min(len(refused), attempts)])}}
+	case len(done) > 0:
+		v.result = Succeeded
+		text := fmt.Sprintf("%s: %s that it happened", what, plural(len(done), "record states", "records state"))
+		v.why = []Sentence{{sentence(text), done[:min(len(done), attempts)]}}
+	case len(refused) > 0:
+		v.result, v.covered = Failed, true
+		text := fmt.Sprintf("%s: %s that it failed or was refused", what, plural(len(refused), "record states", "records state"))
+		v.why = []Sentence{{sentence(text), refused[:min(len(refused), attempts)]}}
+	case len(all) > 0:
+		v.result = Unknown
+		text := fmt.Sprintf("%s: the records do not state an outcome", what)
+		v.why = []Sentence{{sentence(text), all}}
+		host := ""
+		if hosts := hostsOf(&n.f.Entities); len(hosts) == 1 {
+			host = hosts[0]
+		}
+		v.needs = []string{processLog(host)}
+	}
+	n.verdict = v
+}
+
+// happened reads the outcome from what kind of record it is, where it states none.
+func happened(r *record) string {
+	switch {
+	case r.has("denied") || r.has("error") && !r.has("start"):
+		return "failure"
+	case r.is("process") && (r.has("start") || r.has("change") || r.has("access")),
+		r.is("file") && (r.has("creation") || r.has("change") || r.has("deletion")),
+		r.is("registry") || r.is("driver") || r.is("library"),
+		r.is("iam") && (r.has("creation") || r.has("change") || r.has("deletion")),
+		r.is("configuration") && (r.has("change") || r.has("creation") || r.has("deletion")),
+		r.is("network") && (r.has("allowed") || r.has("connection") || r.has("start")) && !r.has("denied"),
+		r.is("session") && r.has("start"):
+		return "success"
+	}
+	// Some records exist only because it happened, whatever fields a decoder gave them.
+	for i := range acts {
+		if a := &acts[i]; a.proof && a.match(r) {
+			return "success"
+		}
+	}
+	if slices.Contains([]string{"success", "failure"}, r.outcome) {
+		return r.outcome
+	}
+	return ""
+}

@@ -1,0 +1,234 @@
+package incident
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Attacks on web applications: requests are paired with what they were
+// answered, and with what the server did next.
+//
+//	only redirects and errors                                                  → failed
+//	a program started by the web server within a minute of a request answered 2xx,
+//	or a connection from the server to the attacker's address                  → succeeded
+//	an answer much bigger than anyone else got from that page                  → succeeded
+//	2xx, the process log covers the time and shows nothing, and others got
+//	answers as big                                                             → failed
+//	2xx and nothing more                                                       → unknown: the process log, or the application's
+var _ = register(pairing{
+	name:    "web",
+	rank:    20,
+	applies: func(n *node) bool { return n.behaviour == webAttack },
+	resolve: func(ctx context.Context, c *court, nodes []*node) error {
+		if err := c.detail(ctx, nodes, 100); err != nil {
+			return err
+		}
+		for _, n := range nodes {
+			if err := webOutcome(ctx, c, n); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+})
+
+const (
+	webReach     = time.Minute // from a request to what it makes the server do
+	biggerTimes  = 2           // an answer this many times the biggest of others holds more than the page
+	biggerBytes  = 8 << 10
+	pageBaseline = 3 // others' answers that make a baseline
+)
+
+// webServers are programs that answer HTTP; what they start, a request may
+// have started. webUsers are the accounts they run under.
+var (
+	webServers = []string{
+		"apache2", "httpd", "nginx", "php-fpm", "php", "php-cgi", "lighttpd", "caddy", "uwsgi", "gunicorn", "java", "tomcat", "catalina",
+		"node", "w3wp.exe", "httpd.exe", "nginx.exe", "php-cgi.exe", "tomcat.exe", "tomcat9.exe", "java.exe", "node.exe", "umworkerprocess.exe",
+	}
+	webUsers = []string{"www-data", "apache", "nginx", "httpd", "http", "www", "wwwrun", "tomcat", "IUSR", "DefaultAppPool"}
+)
+
+func webOutcome(ctx context.Context, c *court, n *node) error {
+	all := evidenceIDs(n.f, attempts)
+	if len(all) == 0 {
+		return nil
+	}
+	hosts := c.targets(n)
+	host := ""
+	if len(hosts) > 0 {
+		host = hosts[0]
+	}
+	var answered []record // 2xx
+	var statuses = map[int]int{}
+	for _, r := range n.details {
+		if r.status != 0 {
+			statuses[r.status]++
+		}
+		if r.status >= 200 && r.status < 300 {
+			answered = append(answered, r)
+		}
+	}
+	requests := plural(n.f.Count, "recorded request", "recorded requests")
+	if len(statuses) == 0 {
+		if fromSensor(n.f) {
+			n.behaviour = ids // an alert without the answer
+			return nil
+		}
+		text := fmt.Sprintf("what %s answered to %s is not recorded", hostPhrase(host), requests)
+		n.verdict = verdict{result: Unknown, why: []Sentence{{sentence(text), all}}, needs: []string{accessLog(host)}}
+		return nil
+	}
+	if len(answered) == 0 {
+		text := fmt.Sprintf("%s refused or failed to answer every one of %s that the finding cites, out of %s (%s)",
+			hostPhrase(host), plural(len(n.details), "record", "records"), requests, statusPhrase(statuses))
+		n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), all}}}
+		return nil
+	}
+	ok := fmt.Sprintf("%s of the %s cited was answered with a status of success (%s)", count(len(answered)), plural(len(n.details), "request", "requests"), statusPhrase(statuses))
+	s := span{answered[0].time, answered[len(answered)-1].time + int64(webReach)}
+
+	// What the server started.
+	started, err := c.store.startedBy(ctx, host, webServers, webUsers, s, 200)
+	if err != nil {
+		return err
+	}
+	started = slices.DeleteFunc(started, func(r record) bool {
+		return slices.Contains(webServers, programName(&r)) || !soonAfter(answered, r.time, webReach)
+	})
+	if len(started) > 0 {
+		r := started[0]
+		text := fmt.Sprintf("%s, and %s the web server of %s ran %s", ok, cmp.Or(after(requestBefore(answered, r.time).time, r.time), "then"), hostPhrase(r.host), programPhrase(&r))
+		n.verdict = verdict{result: Succeeded, followed: started[:min(len(started), 10)], why: []Sentence{{sentence(text), cite(idsOf(answered[:min(len(answered), attempts)]), idsOf(started[:min(len(started), 10)]))}}}
+		return nil
+	}
+
+	// Whom the server called.
+	for _, source := range outside(n.f.Entities.Sources) {
+		calls, err := c.store.flows(ctx, c.owns[host], []string{source}, s, 50)
+		if err != nil {
+			return err
+		}
+		calls = slices.DeleteFunc(calls, func(r record) bool {
+			a, ok := parseAddress(r.source)
+			return !ok || isOutside(a) || r.has("denied") || r.outcome == "failure" || !soonAfter(answered, r.time, webReach)
+		})
+		if len(calls) > 0 {
+			r := calls[0]
+			text := fmt.Sprintf("%s, and %s opened a connection to the attacker's address %s (port %s) at %s", ok, show(r.source), show(r.destination), show(cmp.Or(r.port, "unknown")), clock(r.time))
+			n.verdict = verdict{result: Succeeded, followed: calls[:min(len(calls), 10)], why: []Sentence{{sentence(text), cite(idsOf(answered[:min(len(answered), attempts)]), idsOf(calls[:min(len(calls), 10)]))}}}
+			return nil
+		}
+	}
+
+	// What it answered: the pages with the biggest answers, against what others got.
+	usual, compared, err := answersUsual(ctx, c, n, answered, ok)
+	if err != nil || n.verdict.result != "" {
+		return err
+	}
+
+	processes, audited := c.logs.span("process", host)
+	audited = audited && processes.covers(s.from, answered[len(answered)-1].time)
+	if audited && usual && compared > 0 {
+		text := fmt.Sprintf("%s, but no answer was bigger than what other clients got from the same pages, and the process log of %s, which covers the time, shows no program started by the web server", ok, hostPhrase(host))
+		n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), idsOf(answered[:min(len(answered), attempts)])}}}
+		return nil
+	}
+	biggest := slices.MaxFunc(answered, func(a, b record) int { return cmp.Compare(a.size, b.size) })
+	text := ok
+	if biggest.size > 0 {
+		text += fmt.Sprintf("; the biggest answer has %s", size(biggest.size))
+	}
+	text += "; an answer alone does not tell whether the attack worked"
+	v := verdict{result: Unknown, why: []Sentence{{sentence(text), idsOf(answered[:min(len(answered), attempts)])}}}
+	if !audited {
+		v.needs = append(v.needs, processLog(host))
+	}
+	v.needs = append(v.needs, "application and database log of "+hostPhrase(host))
+	n.verdict = v
+	return nil
+}
+
+// answersUsual compares the sizes of answers with those that others got.
+// It decides the node when one is far bigger; usual says that none is bigger.
+func answersUsual(ctx context.Context, c *court, n *node, answered []record, ok string) (usual bool, compared int, err error) {
+	biggest := map[string]record{}
+	for _, r := range answered {
+		if r.urlPath != "" && r.size > biggest[r.urlPath].size {
+			biggest[r.urlPath] = r
+		}
+	}
+	pages := make([]record, 0, len(biggest))
+	for _, r := range biggest {
+		pages = append(pages, r)
+	}
+	slices.SortFunc(pages, func(a, b record) int {
+		return cmp.Or(cmp.Compare(b.size, a.size), strings.Compare(a.id, b.id))
+	})
+	usual = true
+	const day = int64(24 * time.Hour)
+	for _, r := range pages[:min(len(pages), 5)] {
+		others, most, err := c.store.pageSizes(ctx, r.urlPath, r.source, span{r.time - 30*day, r.time + day})
+		if err != nil {
+			return false, compared, err
+		}
+		if others < pageBaseline {
+			usual = false
+			continue
+		}
+		compared++
+		if r.size > most {
+			usual = false
+		}
+		if r.size > biggerTimes*most && r.size-most > biggerBytes {
+			text := fmt.Sprintf("%s; %s gave %s in answer to the attacker, while none of %s to other clients had more than %s: it answered with more than the page",
+				ok, show(r.urlPath), size(r.size), plural(others, "answer", "answers"), size(most))
+			n.verdict = verdict{result: Succeeded, followed: []record{r}, why: []Sentence{{sentence(text), []string{r.id}}}}
+			return false, compared, nil
+		}
+	}
+	return usual && compared == min(len(pages), 5), compared, nil
+}
+
+// soonAfter reports whether t is at most reach after one of the records.
+func soonAfter(rs []record, t int64, reach time.Duration) bool {
+	r := requestBefore(rs, t)
+	return r.id != "" && t-r.time <= int64(reach)
+}
+
+// requestBefore returns the last of the records that is not after t.
+func requestBefore(rs []record, t int64) record {
+	i, _ := slices.BinarySearchFunc(rs, t+1, func(r record, t int64) int { return cmp.Compare(r.time, t) })
+	if i == 0 {
+		return record{}
+	}
+	return rs[i-1]
+}
+
+func statusPhrase(statuses map[int]int) string {
+	var codes []int
+	for s := range statuses {
+		codes = append(codes, s)
+	}
+	slices.Sort(codes)
+	var parts []string
+	for _, s := range codes[:min(len(codes), 6)] {
+		parts = append(parts, fmt.Sprintf("%s × %d", count(statuses[s]), s))
+	}
+	return "status " + strings.Join(parts, ", ")
+}
+
+// programName is the base name of the program a record is about, lower case.
+func programName(r *record) string {
+	p := normalPath(cmp.Or(r.process, r.executable))
+	return p[strings.LastIndexByte(p, '/')+1:]
+}
+
+// programPhrase names what was run: the command line where there is one.
+func programPhrase(r *record) string {
+	return `"` + show(cmp.Or(r.command, r.executable, r.process, r.message)) + `"`
+}

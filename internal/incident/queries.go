@@ -1,0 +1,444 @@
+package incident
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sextant-logs/sextant/internal/analyze"
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// span is a stretch of time in ns, both ends included; event.NoTime leaves an
+// end open.
+type span struct{ from, to int64 }
+
+// evidenceStore is all that this package asks of the case. Answers are in
+// order of time, then event.id, and hold at most the limit's records.
+type evidenceStore interface {
+	// records must return those of the records named that the case holds.
+	records(ctx context.Context, ids []string, s span) ([]record, error)
+	// logins must return accepted logins from the addresses, the first limit of each address.
+	logins(ctx context.Context, sources []string, s span, limit int) ([]record, error)
+	// userLogins must return the first accepted logins of the users from any address, on the hosts (none: any).
+	userLogins(ctx context.Context, users, hosts []string, s span, limit int) ([]record, error)
+	// requests must return web requests from the address that were answered with a status from low to high.
+	requests(ctx context.Context, source string, low, high int, s span, limit int) ([]record, error)
+	// pageSizes must return how many answers with status 2xx the path had for clients other than the source, and the biggest in bytes.
+	pageSizes(ctx context.Context, path, source string, s span) (count int, biggest int64, err error)
+	// startedBy must return programs that began on the host (anywhere, where host is "") with one of the parents or under one of the users.
+	startedBy(ctx context.Context, host string, parents, users []string, s span, limit int) ([]record, error)
+	// flows must return network records from any of the sources to any of the destinations; none: any.
+	flows(ctx context.Context, sources, destinations []string, s span, limit int) ([]record, error)
+	// seen must return the first records of any kind with the source address.
+	seen(ctx context.Context, source string, s span, limit int) ([]record, error)
+	// kinds must return which kinds of records the logs hold, by event.category.
+	kinds(ctx context.Context) ([]logKind, error)
+	// addresses must return which addresses hosts call their own.
+	addresses(ctx context.Context) ([]hostAddress, error)
+}
+
+// logKind says that a log holds records of a category.
+type logKind struct{ category, dataset, host string }
+
+// hostAddress says that a host has an address.
+type hostAddress struct{ host, address string }
+
+// record is what a row of the store says, as far as answers need it.
+type record struct {
+	id       string
+	time     int64
+	path     string
+	dataset  string
+	host     string
+	category []string
+	types    []string
+	action   string
+	outcome  string
+	code     string // event.code: Windows event id
+	provider string
+	message  string
+
+	user, target, effective, changes string
+	group                            string
+	source, destination              string
+	port                             string // destination.port
+	sentBytes, receivedBytes         int64  // source.bytes, destination.bytes
+	connection                       string // how the sensor says the connection went
+	method                           string // how a login was proved
+
+	request string // http.request.method
+	url     string
+	urlPath string
+	status  int
+	size    int64 // http.response.body.bytes
+
+	process, executable, command string
+	parent, parentExecutable     string
+	file, registry, service      string
+}
+
+// columns are the fields a record is read from.
+var columns = []string{
+	"_time", "_msg", "event.id", "sextant.time", "log.file.path", "event.dataset", "host.name", "event.category", "event.type",
+	"event.action", "event.outcome", "event.code", "event.provider",
+	"user.name", "user.target.name", "user.effective.name", "user.changes.name", "group.name",
+	"source.ip", "destination.ip", "destination.port", "source.bytes", "destination.bytes",
+	"suricata.eve.flow.state", "zeek.connection.state", "system.auth.ssh.method",
+	"http.request.method", "url.original", "url.path", "http.response.status_code", "http.response.body.bytes",
+	"process.name", "process.executable", "process.command_line", "process.parent.name", "process.parent.executable",
+	"process.title", "system.auth.sudo.command", "file.path", "registry.path", "service.name", "winlog.event_data.ServiceName", "winlog.event_data.TaskName",
+}
+
+func (r *record) set(name, v string) {
+	switch name {
+	case "_time":
+		if t, err := time.Parse(time.RFC3339Nano, v); err == nil && r.time == 0 {
+			r.time = t.UnixNano()
+		}
+	case "_msg":
+		r.message = v
+	case "event.id":
+		r.id = v
+	case "sextant.time": // the row's _time is not the record's
+		if v != "" {
+			r.time = event.NoTime
+		}
+	case "log.file.path":
+		r.path = v
+	case "event.dataset":
+		r.dataset = v
+	case "host.name":
+		r.host = first(v)
+	case "event.category":
+		r.category = values(v)
+	case "event.type":
+		r.types = values(v)
+	case "event.action":
+		r.action = first(v)
+	case "event.outcome":
+		r.outcome = first(v)
+	case "event.code":
+		r.code = v
+	case "event.provider":
+		r.provider = v
+	case "user.name":
+		r.user = first(v)
+	case "user.target.name":
+		r.target = first(v)
+	case "user.effective.name":
+		r.effective = first(v)
+	case "user.changes.name":
+		r.changes = first(v)
+	case "group.name":
+		r.group = first(v)
+	case "source.ip":
+		r.source = first(v)
+	case "destination.ip":
+		r.destination = first(v)
+	case "destination.port":
+		r.port = v
+	case "source.bytes":
+		r.sentBytes = number(v)
+	case "destination.bytes":
+		r.receivedBytes = number(v)
+	case "suricata.eve.flow.state", "zeek.connection.state":
+		if v != "" {
+			r.connection = v
+		}
+	case "system.auth.ssh.method":
+		r.method = v
+	case "http.request.method":
+		r.request = v
+	case "url.original":
+		r.url = v
+	case "url.path":
+		r.urlPath = v
+	case "http.response.status_code":
+		r.status = int(number(v))
+	case "http.response.body.bytes":
+		r.size = number(v)
+	case "process.name":
+		r.process = v
+	case "process.executable":
+		r.executable = v
+	case "process.command_line":
+		r.command = v
+	case "process.title", "system.auth.sudo.command":
+		if r.command == "" {
+			r.command = v
+		}
+	case "process.parent.name":
+		r.parent = v
+	case "process.parent.executable":
+		r.parentExecutable = v
+	case "file.path":
+		r.file = first(v)
+	case "registry.path":
+		r.registry = v
+	case "service.name", "winlog.event_data.ServiceName", "winlog.event_data.TaskName":
+		if v != "" {
+			r.service = v
+		}
+	}
+}
+
+// values reads a column that may hold several values: a JSON array of strings,
+// or one value as it is.
+func values(v string) []string {
+	if v == "" {
+		return nil
+	}
+	if v[0] == '[' {
+		var vs []string
+		if json.Unmarshal([]byte(v), &vs) == nil {
+			return vs
+		}
+	}
+	return []string{v}
+}
+
+func first(v string) string {
+	if vs := values(v); len(vs) > 0 {
+		return vs[0]
+	}
+	return ""
+}
+
+func number(v string) int64 {
+	if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+		return max(n, 0)
+	}
+	if f, err := strconv.ParseFloat(v, 64); err == nil && 0 <= f && f < 1<<62 {
+		return int64(f)
+	}
+	return 0
+}
+
+func (r *record) is(category string) bool   { return slices.Contains(r.category, category) }
+func (r *record) has(eventType string) bool { return slices.Contains(r.types, eventType) }
+
+// maxIn is how many values one in(…) filter lists.
+const maxIn = 500
+
+// logsQL asks the case's store. All text of queries is made here. Values come
+// from logs, that is from attackers: they enter a query only through quote.
+type logsQL struct {
+	q analyze.Querier
+}
+
+// quote makes a LogsQL string of any bytes: LogsQL unquotes as Go does.
+func quote(v string) string { return strconv.Quote(v) }
+
+func quoteAll(vs []string) string {
+	var b strings.Builder
+	for i, v := range vs {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(quote(v))
+	}
+	return b.String()
+}
+
+func in(field string, vs []string) string {
+	return quote(field) + ":in(" + quoteAll(vs) + ")"
+}
+
+// during makes the filter of time, "*" for all times.
+func during(s span) string {
+	const layout = "2006-01-02T15:04:05.000000000Z"
+	from, to := int64(0), int64(4102444800e9) // to 2100
+	if s.from != event.NoTime {
+		from = max(s.from, 0)
+	}
+	if s.to != event.NoTime {
+		to = max(s.to, 0)
+	}
+	if s.from == event.NoTime && s.to == event.NoTime {
+		return "*"
+	}
+	return "_time:[" + time.Unix(0, from).UTC().Format(layout) + "," + time.Unix(0, to).UTC().Format(layout) + "]"
+}
+
+const (
+	// A login that was accepted. Logins end too, as records of success.
+	acceptedLogin = `("event.category":authentication OR "event.category":session) "event.outcome":=success !"event.type":end ` +
+		`!"event.action":in("session-disconnected","logged-out","logged-off","ended-session","disposed-credentials")`
+	order = ` | sort by ("_time","event.id")`
+)
+
+func (l logsQL) rows(ctx context.Context, query string, limit int) ([]record, error) {
+	query += " limit " + strconv.Itoa(limit) + " | fields " + quoteAll(columns)
+	var rs []record
+	err := l.q.Query(ctx, query, func(row []event.Field) error {
+		var r record
+		for _, f := range row {
+			r.set(f.Name, strings.Clone(f.Value))
+		}
+		if r.id != "" {
+			rs = append(rs, r)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("incidents: ask the store: %w", err)
+	}
+	return rs, nil
+}
+
+func (l logsQL) records(ctx context.Context, ids []string, s span) ([]record, error) {
+	var all []record
+	for part := range slices.Chunk(ids, maxIn) {
+		rs, err := l.rows(ctx, during(s)+" "+in("event.id", part)+order, len(part))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rs...)
+	}
+	sortRecords(all)
+	return all, nil
+}
+
+func (l logsQL) logins(ctx context.Context, sources []string, s span, limit int) ([]record, error) {
+	var all []record
+	for part := range slices.Chunk(sources, maxIn) {
+		q := during(s) + " " + in("source.ip", part) + " " + acceptedLogin + order + ` partition by ("source.ip")`
+		rs, err := l.rows(ctx, q, limit)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rs...)
+	}
+	sortRecords(all)
+	return all, nil
+}
+
+func (l logsQL) userLogins(ctx context.Context, users, hosts []string, s span, limit int) ([]record, error) {
+	if len(users) == 0 {
+		return nil, nil
+	}
+	q := during(s) + " " + in("user.name", users) + ` "source.ip":*`
+	if len(hosts) > 0 {
+		q += " " + in("host.name", hosts)
+	}
+	return l.rows(ctx, q+" "+acceptedLogin+order, limit)
+}
+
+func (l logsQL) requests(ctx context.Context, source string, low, high int, s span, limit int) ([]record, error) {
+	q := fmt.Sprintf(`%s "source.ip":=%s "event.category":web "http.response.status_code":range[%d,%d]`, during(s), quote(source), low, high)
+	return l.rows(ctx, q+order, limit)
+}
+
+func (l logsQL) pageSizes(ctx context.Context, path, source string, s span) (count int, biggest int64, err error) {
+	q := fmt.Sprintf(`%s "url.path":=%s "event.category":web "http.response.status_code":range[200,299] !"source.ip":=%s`+
+		` | stats count() n, max("http.response.body.bytes") biggest`, during(s), quote(path), quote(source))
+	err = l.q.Query(ctx, q, func(row []event.Field) error {
+		for _, f := range row {
+			switch f.Name {
+			case "n":
+				count = int(number(f.Value))
+			case "biggest":
+				biggest = number(f.Value)
+			}
+		}
+		return nil
+	})
+	return count, biggest, err
+}
+
+func (l logsQL) startedBy(ctx context.Context, host string, parents, users []string, s span, limit int) ([]record, error) {
+	q := during(s) + ` "event.category":process ("event.type":start OR "event.action":in("execve","executed","ran-command","Process creation"))` +
+		" (" + in("process.parent.name", parents) + " OR " + in("user.name", users) + ")"
+	if host != "" {
+		q += ` "host.name":i(` + quote(host) + ")"
+	}
+	return l.rows(ctx, q+order, limit)
+}
+
+func (l logsQL) flows(ctx context.Context, sources, destinations []string, s span, limit int) ([]record, error) {
+	q := during(s) + ` "event.category":network`
+	if len(sources) > 0 {
+		q += " " + in("source.ip", sources)
+	}
+	if len(destinations) > 0 {
+		q += " " + in("destination.ip", destinations)
+	}
+	return l.rows(ctx, q+order, limit)
+}
+
+func (l logsQL) seen(ctx context.Context, source string, s span, limit int) ([]record, error) {
+	return l.rows(ctx, during(s)+` "source.ip":=`+quote(source)+order, limit)
+}
+
+func (l logsQL) kinds(ctx context.Context) ([]logKind, error) {
+	q := `"event.category":* | stats by ("event.category","event.dataset","host.name") count() n` +
+		` | sort by ("event.category","event.dataset","host.name") limit 100000`
+	var ks []logKind
+	err := l.q.Query(ctx, q, func(row []event.Field) error {
+		var k logKind
+		var categories []string
+		for _, f := range row {
+			switch v := strings.Clone(f.Value); f.Name {
+			case "event.category":
+				categories = values(v)
+			case "event.dataset":
+				k.dataset = v
+			case "host.name":
+				k.host = first(v)
+			}
+		}
+		for _, k.category = range categories {
+			ks = append(ks, k)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("incidents: ask which logs the store holds: %w", err)
+	}
+	return ks, nil
+}
+
+func (l logsQL) addresses(ctx context.Context) ([]hostAddress, error) {
+	q := `"host.ip":* "host.name":* | stats by ("host.name","host.ip") count() n | sort by ("host.name","host.ip") limit 20000`
+	var as []hostAddress
+	err := l.q.Query(ctx, q, func(row []event.Field) error {
+		var host string
+		var ips []string
+		for _, f := range row {
+			switch v := strings.Clone(f.Value); f.Name {
+			case "host.name":
+				host = first(v)
+			case "host.ip":
+				ips = values(v)
+			}
+		}
+		for _, ip := range ips {
+			if a, err := netip.ParseAddr(ip); err == nil && !a.IsLoopback() && !a.IsLinkLocalUnicast() {
+				as = append(as, hostAddress{host, a.Unmap().String()})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("incidents: ask for the hosts' addresses: %w", err)
+	}
+	return as, nil
+}
+
+func sortRecords(rs []record) {
+	slices.SortFunc(rs, func(a, b record) int {
+		if a.time != b.time {
+			if a.time < b.time {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.id, b.id)
+	})
+}
