@@ -190,6 +190,9 @@ func splitDocuments(data []byte) []document {
 			if len(l) == 3 || l[3] == ' ' || l[3] == '\t' || l[3] == '\r' || l[3] == '\n' {
 				cut(i)
 				start, startLine = i+3, line // what follows on the marker's line belongs to the next document
+				if len(bytes.TrimSpace(l[3:])) == 0 {
+					start, startLine = next, line+1
+				}
 			}
 		}
 		i = next

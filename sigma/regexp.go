@@ -210,7 +210,7 @@ func unlook(body string, multiline bool) (out, veto string, err error) {
 			}
 			rest = after
 		}
-		if rest != "" && strings.ContainsRune("*+?{", rune(rest[0])) {
+		if quantified(rest) {
 			return body, "", nil
 		}
 		if len(negatives) > 0 {
@@ -228,11 +228,11 @@ func unlook(body string, multiline bool) (out, veto string, err error) {
 	}
 	// At the very start or end, looking is the same as matching.
 	if rest, ok := strings.CutPrefix(body, "(?<="); ok {
-		if content, after, ok := inner(rest); ok {
+		if content, after, ok := inner(rest); ok && !quantified(after) {
 			body = "(?:" + content + ")" + after
 		}
 	} else if rest, ok := strings.CutPrefix(body, "(?<!"); ok {
-		if content, after, ok := inner(rest); ok {
+		if content, after, ok := inner(rest); ok && !quantified(after) {
 			if class, one := negatedClass(content); one {
 				body = `(?:\A|` + class + ")" + after
 			}
@@ -251,6 +251,9 @@ func unlook(body string, multiline bool) (out, veto string, err error) {
 	}
 	return body, veto, nil
 }
+
+// quantified reports whether what follows a group repeats it.
+func quantified(after string) bool { return after != "" && strings.IndexByte("*+?{", after[0]) >= 0 }
 
 // closing returns the index of the parenthesis that closes the group s is inside of, or -1.
 func closing(s string) int {

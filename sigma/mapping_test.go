@@ -1,0 +1,154 @@
+package sigma
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+const testMapping = `
+fields:
+  windows:
+    EventID: winlog.event_id
+    User: [user.name, winlog.event_data.User]
+    "*": [winlog.event_data.*, winlog.user_data.*]
+logs:
+  - name: sysmon-1
+    product: windows
+    category: process_creation
+    service: sysmon
+    when: {winlog.channel: Microsoft-Windows-Sysmon/Operational, winlog.event_id: 1}
+    use: [windows]
+  - name: security
+    product: windows
+    service: security
+    when: {winlog.channel: Security}
+    use: windows
+  - name: security-4688
+    product: windows
+    category: process_creation
+    when: {winlog.channel: Security, winlog.event_id: [4688]}
+    use: [windows]
+    fields:
+      Image: winlog.event_data.NewProcessName
+      IntegrityLevel:
+        from: winlog.event_data.MandatoryLabel
+        values: {S-1-16-12288: High}
+      TargetObject: {from: winlog.event_data.ObjectName, prefixes: {'\REGISTRY\MACHINE\': 'HKLM\'}}
+  - name: web
+    category: [webserver, proxy]
+    when:
+      - event.dataset: "apache.*"
+      - event.dataset: nginx.access
+        http.version: ''
+`
+
+func TestAMappingSaysWhichRulesAnEventIsFor(t *testing.T) {
+	mapping, err := ParseMapping("map.yml", []byte(testMapping))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, errs := Parse("r.yml", []byte(`title: process
+logsource: {category: process_creation, product: windows}
+detection: {s: {Image|endswith: '\evil.exe', IntegrityLevel: High}, condition: s}
+---
+title: logon
+logsource: {product: windows, service: security}
+detection: {s: {EventID: 4624, User: anna}, condition: s}
+---
+title: windows
+logsource: {product: windows}
+detection: {s: {TargetObject|startswith: 'HKLM\Soft'}, condition: s}
+---
+title: web
+logsource: {category: webserver}
+detection: {s: {cs-uri: /evil}, condition: s}
+---
+title: nowhere
+logsource: {product: plan9}
+detection: {s: {A: x}, condition: s}
+---
+title: service of the other entry
+logsource: {category: process_creation, service: security}
+detection: {s: {A: x}, condition: s}
+---
+title: keywords
+logsource: {product: windows, service: security}
+detection: {s: [needle], condition: s}
+`))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	eng := Compile(rules, Options{Mapping: mapping})
+	if rep := eng.Report(); rep.Rules != 7 || rep.Active != 5 || len(rep.Unmapped) != 2 || len(rep.Failed) != 0 {
+		t.Fatalf("%+v", rep)
+	}
+	if got := strings.Join(eng.RouteFields(), " "); got != "event.dataset http.version winlog.channel winlog.event_id" {
+		t.Error(got)
+	}
+	m := eng.NewMatcher()
+	for i, c := range []struct {
+		event ev
+		want  string
+	}{
+		{ev{"winlog.channel": "microsoft-windows-sysmon/operational", "winlog.event_id": "1", "winlog.event_data.Image": `c:\EVIL.exe`, "winlog.event_data.IntegrityLevel": "high"}, "sysmon-1: process@sysmon-1"},
+		{ev{"winlog.channel": "Microsoft-Windows-Sysmon/Operational", "winlog.event_id": "3", "winlog.event_data.Image": `c:\EVIL.exe`, "winlog.event_data.IntegrityLevel": "high"}, ": "},
+		{ev{"winlog.channel": "Security", "winlog.event_id": "4688", "winlog.event_data.NewProcessName": `c:\evil.exe`, "winlog.event_data.MandatoryLabel": "S-1-16-12288"}, "security security-4688: process@security-4688"},
+		{ev{"winlog.channel": "Security", "winlog.event_id": "4688", "winlog.event_data.Image": `c:\evil.exe`, "winlog.event_data.MandatoryLabel": "S-1-16-12288"}, "security security-4688: "},
+		{ev{"winlog.channel": "Security", "winlog.event_id": "4624", "user.name": "x", "winlog.event_data.User": "Anna"}, "security: logon@security"},
+		{ev{"winlog.channel": "Security", "winlog.event_id": "4657", "winlog.user_data.TargetObject": `hklm\software`}, "security: windows@security"},
+		{ev{"winlog.channel": "Security", "winlog.event_id": "4688", "winlog.event_data.ObjectName": `\registry\machine\SOFTWARE`}, "security security-4688: windows@security-4688"},
+		{ev{"winlog.channel": "Security", "winlog.event_id": "1", "other": "has a NEEDLE"}, "security: keywords@security"},
+		{ev{"event.dataset": "apache.access", "cs-uri": "/EVIL"}, "web: web@web"},
+		{ev{"event.dataset": "nginx.access", "cs-uri": "/evil"}, "web: web@web"},
+		{ev{"event.dataset": "nginx.access", "http.version": "2", "cs-uri": "/evil"}, ": "},
+	} {
+		for range 2 { // the second time from the cache
+			var values []string
+			for _, f := range eng.RouteFields() {
+				v, _ := c.event[f].(string)
+				values = append(values, v)
+			}
+			sources := m.Route(values...)
+			var logs, found []string
+			for _, s := range sources {
+				logs = append(logs, eng.SourceName(s))
+			}
+			for _, x := range m.MatchMap(sources, c.event, "") {
+				found = append(found, x.Rule.Title+"@"+eng.SourceName(x.Source))
+				why, err := eng.Explain(x.Rule, sources, c.event, "")
+				if err != nil || !why.Matched || !why.Applies || why.Source != eng.SourceName(x.Source) {
+					t.Errorf("event %d: explanation of %s: %+v %v", i, x.Rule.Title, why, err)
+				}
+			}
+			if got := strings.Join(logs, " ") + ": " + strings.Join(found, " "); got != c.want {
+				t.Errorf("event %d: got %q, want %q", i, got, c.want)
+			}
+		}
+	}
+	if eng.Slot("winlog.event_data.NewProcessName") == NoSlot || eng.Slot("no.rule.reads.this") != NoSlot {
+		t.Error("slots are the caller's fields that rules read")
+	}
+	s := eng.SourcesOf(LogSource{Product: "windows", Category: "process_creation"})
+	if fmt.Sprint(s) != "[0 2]" || eng.RulesFor(2) != 2 {
+		t.Errorf("sources of a log source: %v, %d rules", s, eng.RulesFor(2))
+	}
+}
+
+func TestBrokenMappingsSayWhere(t *testing.T) {
+	for text, want := range map[string]string{
+		"logs:\n  - nope: 1\n":                 "m.yml:2",
+		"logs:\n  - use: [missing]\n":          "unknown group",
+		"fields: {g: {A: {values: {x: y}}}}\n": "mapped to nothing",
+		"fields: {g: {A: {frm: x}}}\n":         "unknown attribute",
+		"other: 1\n":                           "unknown attribute",
+		"logs: 5\n":                            "must be a list",
+		"logs: [\n":                            "broken YAML",
+		"":                                     "one YAML document",
+		"logs:\n  - when:\n      a: {b: c}\n    product: x\n": "m.yml:3",
+	} {
+		if _, err := ParseMapping("m.yml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
