@@ -76,14 +76,17 @@ const (
 	inExtra
 )
 
-// Bounds on what one record can expand to; a chunk has room for a fraction of
-// it unless templates are made to multiply.
+// Bounds on what the records of one chunk can expand to, for the fields and again for
+// the XML. Honest ones take a fraction of it; templates can be made to multiply.
 const (
-	maxSteps  = 1 << 17 // nodes visited
-	maxOutput = 2 << 20 // bytes of text
+	maxSteps  = 1 << 19 // nodes visited
+	maxOutput = 8 << 20 // bytes of text
 )
 
-var errBounds = errors.New("the record's templates expand beyond all bounds")
+// budget is what is left of the bounds.
+type budget struct{ steps, output int }
+
+var errBounds = errors.New("the chunk's templates expand beyond all bounds")
 
 // walker turns resolved instances into a Record's fields.
 type walker struct {
@@ -91,16 +94,23 @@ type walker struct {
 	rec     *Record
 	block   []byte // strings are cut from it; what was handed out is never written again
 	scratch []byte
-	steps   int // left
-	output  int // left
 	param   int // place among the children of EventData
+
+	budget        // for the fields of this chunk
+	xml    budget // for its XML
 }
 
 const blockSize = 64 << 10
 
+func (w *walker) reset(chunk []byte) {
+	w.resolver.reset(chunk)
+	w.budget = budget{maxSteps, maxOutput}
+	w.xml = w.budget
+}
+
 // fields fills rec from the instances starting at first.
 func (w *walker) fields(rec *Record, first int32) error {
-	w.rec, w.steps, w.output, w.param = rec, maxSteps, maxOutput, 0
+	w.rec, w.param = rec, 0
 	for i := first; i >= 0; i = w.instances[i].next {
 		in := &w.instances[i]
 		w.children(in, in.t.nodes[0].child, inDocument, "")

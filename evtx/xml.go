@@ -14,17 +14,19 @@ type source struct {
 // AppendXML appends the record as the XML Windows would show for it: one line,
 // no declaration, attributes in single quotes. Characters XML cannot hold become
 // U+FFFD. It can be called only while the record is valid; a record that did not
-// come from this package's reader gives nothing.
+// come from this package's reader gives nothing. What a chunk made to expand
+// without end gives is cut off, but its tags are closed.
 func (r *Record) AppendXML(dst []byte) []byte {
 	w := r.src.w
 	if w == nil {
 		return dst
 	}
-	x := xmlWriter{w: w, dst: dst, steps: maxSteps, limit: len(dst) + maxOutput}
+	x := xmlWriter{w: w, dst: dst, steps: w.xml.steps, limit: len(dst) + w.xml.output}
 	for i := r.src.first; i >= 0; i = w.instances[i].next {
 		in := &w.instances[i]
 		x.children(in, in.t.nodes[0].child)
 	}
+	w.xml = budget{max(x.steps, 0), max(x.limit-len(x.dst), 0)}
 	return x.dst
 }
 
