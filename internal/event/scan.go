@@ -331,6 +331,10 @@ func plain(doc []byte, i int) int {
 	return i
 }
 
+// StringPause is the index of the first byte at or behind i of a JSON string's
+// inside that is not plain text: a quote, a backslash, a control character, or len(p).
+func StringPause(p []byte, i int) int { return plain(p, i) }
+
 // str reads a string from behind its opening quote and returns it unescaped
 // and the index behind the closing quote.
 func (s *Scanner) str(i int) (string, int) {
