@@ -173,8 +173,11 @@ func formatValue(v float64, unit string) string {
 
 // formatShort is formatValue in about four characters.
 func formatShort(v float64) string {
-	if v >= 1e4 && v < 1e6 {
-		return trimZeros(strconv.FormatFloat(v/1e3, 'f', 1, 64)) + "k"
+	switch {
+	case v >= 1e4 && v < 1e6:
+		return strconv.FormatFloat(v/1e3, 'f', 0, 64) + "k"
+	case v >= 1e3 && v < 1e4:
+		return strconv.FormatFloat(v/1e3, 'f', 1, 64) + "k"
 	}
 	return formatValue(v, "")
 }

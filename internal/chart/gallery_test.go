@@ -135,7 +135,11 @@ func gallery() []picture {
 
 func TestGalleryRendersInEveryBackendAndTheme(t *testing.T) {
 	for _, p := range gallery() {
-		for _, o := range []Options{{}, {Theme: Dark, Scale: 2}} {
+		scale := 1
+		if *galleryDir != "" {
+			scale = 2
+		}
+		for _, o := range []Options{{}, {Theme: Dark, Scale: scale}} {
 			var svg, png, term bytes.Buffer
 			if err := SVG(&svg, p.fig, o); err != nil {
 				t.Fatalf("%s: SVG: %v", p.name, err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Histogram shows how many of the values fall into each of a row of bins.
@@ -34,7 +35,10 @@ type binning struct {
 	n       int  // finite values
 }
 
-const maxBins = 30
+const (
+	maxBins   = 30
+	maxSingle = 60 // whole numbers that get a bin each
+)
 
 func (h Histogram) heading() string { return h.Title }
 
@@ -89,7 +93,7 @@ func (h Histogram) edges(values []float64, b *binning) []float64 {
 		return []float64{lo - d, lo + d}
 	}
 	if b.integer && math.Abs(lo) < 1e15 && hi < 1e15 {
-		if span := hi - lo + 1; span <= float64(max(want, 20)) && (h.Bins <= 0 || span <= float64(want)) {
+		if span := hi - lo + 1; span <= maxSingle && h.Bins <= 0 || span <= float64(want) {
 			return steps(lo, hi+1, 1)
 		}
 		if h.Bins <= 0 && longTail(values) {
@@ -97,7 +101,11 @@ func (h Histogram) edges(values []float64, b *binning) []float64 {
 			return doubling(lo, hi)
 		}
 		step := max(1, math.Round(niceStep((hi-lo)/float64(want))))
-		return steps(math.Floor(lo/step)*step, hi+1, step)
+		first := math.Floor(lo/step) * step
+		if lo == 1 {
+			first = 1 // counts begin at one: 1–5, 6–10 …
+		}
+		return steps(first, hi+1, step)
 	}
 	b.integer = false
 	step := niceStep(hi/float64(want) - lo/float64(want))
@@ -211,10 +219,9 @@ func (h Histogram) draw(s *scene, area rect) {
 	n := float64(len(b.bins))
 	slot := (area.w - 60) / n
 
-	// One label a bar where bars are single numbers or ranges of their own;
-	// else ticks at the bounds.
-	single := b.integer && b.bins[0].hi-b.bins[0].lo == 1 && !b.doubled
-	perBar := single || b.doubled
+	// Bars of whole numbers are labelled by what they hold, others by ticks at
+	// their bounds.
+	perBar := b.integer
 	labels := make([]string, len(b.bins))
 	for i := range b.bins {
 		if perBar {
@@ -231,7 +238,11 @@ func (h Histogram) draw(s *scene, area rect) {
 		lay = s.layLabels(labels, slot, how)
 		below = lay.below
 	}
-	f := s.newFrame(area, y, h.XLabel, h.YLabel, min(below, area.h/2), lay.left-slot/2)
+	xLabel := h.XLabel
+	if b.doubled {
+		xLabel = strings.TrimSpace(xLabel + " (each bin twice as wide as the one before)")
+	}
+	f := s.newFrame(area, y, xLabel, h.YLabel, min(below, area.h/2), lay.left-slot/2)
 	slot = f.area.w / n
 	inset := 0.5
 	if perBar && slot > 8 {
@@ -306,6 +317,10 @@ func (b binning) bound(i int) float64 {
 
 func (h Histogram) rows(width int) []row {
 	b := h.bin()
+	if h.Bins <= 0 && len(b.bins) > 25 { // a line each would fill the screen
+		h.Bins = 20
+		b = h.bin()
+	}
 	items := make([]Item, len(b.bins))
 	for i, x := range b.bins {
 		items[i] = Item{Label: b.label(i, h.Unit), Value: float64(x.count)}
