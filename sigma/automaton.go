@@ -167,7 +167,7 @@ func scanDFA[T string | []byte](d *dfa, text T, m *Matcher) {
 	next, class := d.next, &d.class
 	overlap := d.longest - 1
 	s, i := uint32(0), 0
-	if part := (len(text) + overlap) / 2; len(text) >= 2*overlap+32 && part < len(text) {
+	if part := (len(text) + overlap + 1) / 2; len(text) >= 2*overlap+32 && part < len(text) {
 		a, b := text[:part], text[len(text)-part:]
 		t := uint32(0)
 		for j := 0; j < len(a) && j < len(b); j++ {
