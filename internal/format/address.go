@@ -99,7 +99,14 @@ func addSource(b *event.Batch, address, port string) {
 	} else if isHostName(address) {
 		b.Add("source.domain", address)
 	}
-	b.AddNumber("source.port", port)
+	addPort(b, "source.port", port)
+}
+
+// addPort adds a port number; what is none is no field.
+func addPort(b *event.Batch, name, port string) {
+	if len(port) <= 5 && isDigits(port) && (port[0] != '0' || len(port) == 1) && (len(port) < 5 || port <= "65535") {
+		b.AddNumber(name, port)
+	}
 }
 
 func withoutZone(ip string) string {
@@ -115,17 +122,16 @@ func isHostName(s string) bool {
 	if s == "" || len(s) > 253 || s[0] == '-' {
 		return false
 	}
-	alnum := false
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
-		case isLetter(c) || isDigit(c):
-			alnum = true
-		case c == '.' || c == '-' || c == '_':
+		case isLetter(c) || isDigit(c) || c == '.' || c == '-' || c == '_':
 		default:
 			return false
 		}
 	}
-	return alnum && s != "UNKNOWN"
+	last := strings.TrimSuffix(s, ".")
+	last = last[strings.LastIndexByte(last, '.')+1:] // which is never a number
+	return last != "" && !isDigits(last) && s != "UNKNOWN"
 }
 
 func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
