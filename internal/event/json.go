@@ -17,6 +17,7 @@ var arrays = map[string]bool{
 	"dns.header_flags": true, "dns.resolved_ip": true, "dns.answers": true,
 	"threat.technique.id": true, "threat.technique.name": true, "threat.tactic.id": true, "threat.tactic.name": true,
 	"rule.author": true, "file.attributes": true, "user.roles": true,
+	"iptables.tcp.flags": true, "iptables.fragment_flags": true,
 }
 
 // IsArray reports whether ECS defines the named field as an array.

@@ -1,0 +1,63 @@
+package format
+
+import (
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// login(1) of util-linux and shadow, getty's and telnetd's way in:
+//
+//	FAILED LOGIN 1 FROM tty1 FOR alice, Authentication failure
+//	FAILED LOGIN (1) on '/dev/tty1' FOR 'alice', Authentication failure
+//	ROOT LOGIN ON tty1      LOGIN ON tty1 BY alice[ FROM host]      ROOT LOGIN  on '/dev/tty1'
+var _ = registerProgram(program{
+	Names:   []string{"login", "remote", "rlogin", "telnetd", "in.telnetd"},
+	Dataset: datasetAuth,
+	Decode: func(m *message, b *event.Batch) bool {
+		s := m.Text
+		if rest, ok := strings.CutPrefix(s, "FAILED LOGIN "); ok {
+			where, rest, ok := strings.Cut(rest, " FOR ")
+			if !ok {
+				return false
+			}
+			user, why, _ := cutLast(rest, ", ")
+			b.Add("user.name", unquote(user))
+			b.Add("event.reason", why)
+			loginPlace(where, b)
+			classify(b, "authentication", "info", "login", "failure")
+			return true
+		}
+		user := ""
+		rest, ok := strings.CutPrefix(s, "ROOT LOGIN ")
+		if ok {
+			user = "root"
+		} else if rest, ok = strings.CutPrefix(s, "LOGIN "); !ok {
+			return false
+		}
+		head, from, _ := strings.Cut(rest, " FROM ")
+		place, by, ok := strings.Cut(head, " BY ")
+		if ok {
+			user = by
+		}
+		b.Add("user.name", user)
+		loginPlace(place, b)
+		addSource(b, from, "")
+		b.Add("event.category", "authentication")
+		classify(b, "session", "start", "login", "success")
+		return true
+	},
+})
+
+// loginPlace: "ON tty1", "1 FROM tty1", "(1) on '/dev/tty1'", "1 FROM host.example.com".
+func loginPlace(s string, b *event.Batch) {
+	i := strings.LastIndexByte(s, ' ')
+	where := unquote(s[i+1:])
+	switch {
+	case where == "(null)" || where == "":
+	case strings.HasPrefix(where, "/dev/"), strings.HasPrefix(where, "tty"), strings.HasPrefix(where, "pts"), strings.HasPrefix(where, "console"):
+		b.Add("process.tty.name", where)
+	case isPeer(where):
+		addSource(b, where, "")
+	}
+}

@@ -1,0 +1,272 @@
+package format
+
+import (
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// Mail servers, as far as who tried to log in and whom they turned away.
+
+var _ = registerProgram(program{Names: []string{"dovecot", "dovecot/"}, Dataset: "dovecot.log", Decode: decodeDovecot})
+
+// Dovecot logs by process: "imap-login: Login: user=<alice>, method=PLAIN, rip=192.0.2.7, lip=…",
+// "pop3-login: Disconnected (auth failed, 2 attempts in 3 secs): user=<bob>, …, rip=…",
+// "auth: passwd-file(bob,192.0.2.7): unknown user", "auth-worker(812): pam(bob,192.0.2.7,<id>): …".
+func decodeDovecot(m *message, b *event.Batch) bool {
+	process, s, ok := strings.Cut(m.Text, ": ")
+	if !ok {
+		return false
+	}
+	service, _, _ := strings.Cut(process, "(")
+	if login, ok := strings.CutSuffix(service, "-login"); ok {
+		b.Add("network.protocol", login)
+		dovecotLogin(dovecotLevel(s, b), b)
+		return true
+	}
+	if service == "auth" || service == "auth-worker" {
+		return dovecotAuth(dovecotLevel(s, b), b)
+	}
+	// "imap(alice)<812><id>: Disconnected: Logged out in=… out=…"
+	if _, user, ok := strings.Cut(process, "("); ok && (service == "imap" || service == "pop3" || service == "lmtp" || service == "lda") {
+		user, _, _ = strings.Cut(user, ")")
+		user, from, _ := strings.Cut(user, ",")
+		b.Add("user.name", user)
+		if ipVersion(from) != 0 {
+			addSource(b, from, "")
+		}
+		b.Add("network.protocol", service)
+		s = dovecotLevel(s, b)
+		if strings.HasPrefix(s, "Disconnected") || strings.HasPrefix(s, "Logged out") || strings.HasPrefix(s, "Connection closed") {
+			classify(b, "session", "end", "mail_logout", "success")
+		}
+		return true
+	}
+	return false
+}
+
+// dovecotLevel takes the level off that Dovecot writes when it logs to a file.
+func dovecotLevel(s string, b *event.Batch) string {
+	for _, level := range [...]string{"Info", "Warning", "Error", "Debug", "Fatal", "Panic"} {
+		if rest, ok := strings.CutPrefix(s, level); ok && strings.HasPrefix(rest, ": ") {
+			b.Add("log.level", lowerASCII(b, level))
+			return rest[2:]
+		}
+	}
+	return s
+}
+
+func dovecotLogin(s string, b *event.Batch) {
+	what, _, _ := strings.Cut(s, ": user=<")
+	if i := strings.Index(s, "user=<"); i >= 0 { // the name is the client's; rip follows the last "user=<…>, "
+		rest := s[i+len("user=<"):]
+		user, fields, ok := cutLast(rest, ">, method=")
+		if !ok {
+			if user, fields, ok = cutLast(rest, ">, rip="); ok {
+				fields = "rip=" + fields
+			}
+		}
+		if !ok {
+			user, fields, _ = strings.Cut(rest, ">")
+		}
+		b.Add("user.name", user)
+		for fields != "" {
+			var pair string
+			pair, fields, _ = strings.Cut(fields, ", ")
+			key, value, _ := strings.Cut(pair, "=")
+			switch key {
+			case "rip":
+				addSource(b, value, "")
+			case "lip":
+				b.Add("destination.ip", value)
+			}
+		}
+	}
+	b.Add("event.reason", what)
+	switch {
+	case strings.HasPrefix(s, "Login: "):
+		b.Add("event.category", "authentication")
+		classify(b, "session", "start", "mail_login", "success")
+	case strings.Contains(what, "auth failed"), strings.HasPrefix(s, "Aborted login (auth failed"):
+		classify(b, "authentication", "info", "mail_login", "failure")
+	case strings.HasPrefix(s, "Disconnected"), strings.HasPrefix(s, "Aborted login"):
+		classify(b, "network", "connection", "mail_disconnect", "")
+		b.Add("event.type", "end")
+	}
+}
+
+// dovecotAuth: "[conn …: ]DRIVER(USER,ADDRESS[,<SESSION>]): WHAT".
+func dovecotAuth(s string, b *event.Batch) bool {
+	var what, inner string
+	for rest := s; ; {
+		head, tail, ok := strings.Cut(rest, ": ")
+		if !ok {
+			return false
+		}
+		if driver, args, ok := strings.Cut(head, "("); ok && strings.HasSuffix(args, ")") && strings.IndexByte(args, ',') > 0 && strings.IndexByte(driver, ' ') < 0 {
+			inner, what = args[:len(args)-1], tail
+			break
+		}
+		rest = tail
+	}
+	if i := strings.LastIndex(inner, ",<"); i >= 0 && strings.HasSuffix(inner, ">") {
+		inner = inner[:i]
+	}
+	user, address, ok := cutLast(inner, ",")
+	if !ok || ipVersion(address) == 0 {
+		return false
+	}
+	b.Add("user.name", user)
+	addSource(b, address, "")
+	reason, _, _ := strings.Cut(what, " (given password: ") // nobody's password becomes a field
+	b.Add("event.reason", reason)
+	lowered := strings.ToLower(what[:min(len(what), 256)])
+	for _, w := range [...]string{"unknown user", "password mismatch", "authentication failure", "failed", "invalid credentials"} {
+		if strings.Contains(lowered, w) {
+			classify(b, "authentication", "info", "authentication_failure", "failure")
+			return true
+		}
+	}
+	return true
+}
+
+var _ = registerProgram(program{Names: []string{"postfix/", "postfix"}, Dataset: "postfix.log", Decode: decodePostfix})
+
+// Postfix: "warning: HOST[ADDRESS]: SASL LOGIN authentication failed: …", "QUEUEID: client=HOST[ADDRESS],
+// sasl_method=PLAIN, sasl_username=alice", "NOQUEUE: reject: RCPT from HOST[ADDRESS]: 554 …",
+// "connect from HOST[ADDRESS]", "QUEUEID: to=<…>, relay=…, status=sent (…)".
+func decodePostfix(m *message, b *event.Batch) bool {
+	s := m.Text
+	if rest, ok := strings.CutPrefix(s, "warning: "); ok {
+		b.Add("log.level", "warning")
+		who, what, ok := strings.Cut(rest, ": SASL ")
+		if !ok || !postfixPeer(who, b) {
+			return false
+		}
+		method, why, _ := strings.Cut(what, " authentication failed")
+		why = strings.TrimPrefix(why, ": ")
+		if why, user, ok := cutLast(why, ", sasl_username="); ok {
+			b.Add("user.name", user)
+			b.Add("event.reason", why)
+		} else {
+			b.Add("event.reason", why)
+		}
+		b.Add("postfix.sasl_method", method)
+		classify(b, "authentication", "info", "smtp_auth", "failure")
+		return true
+	}
+	for _, p := range [...]struct{ prefix, typ, action string }{
+		{"connect from ", "start", "smtp_connect"}, {"disconnect from ", "end", "smtp_disconnect"},
+		{"lost connection after ", "end", "smtp_disconnect"}, {"timeout after ", "end", "smtp_disconnect"},
+		{"CONNECT from ", "start", "smtp_connect"},
+	} {
+		rest, ok := strings.CutPrefix(s, p.prefix)
+		if !ok {
+			continue
+		}
+		if _, after, ok := strings.Cut(rest, " from "); ok {
+			rest = after
+		}
+		rest, _, _ = strings.Cut(rest, " ")
+		if !postfixPeer(rest, b) {
+			return false
+		}
+		classify(b, "network", "connection", p.action, "")
+		b.Add("event.type", p.typ)
+		return true
+	}
+	queue, s, ok := strings.Cut(s, ": ")
+	if !ok || queue == "" || strings.IndexByte(queue, ' ') >= 0 {
+		return false
+	}
+	if rest, ok := strings.CutPrefix(s, "reject: "); ok {
+		_, who, ok := strings.Cut(rest, " from ")
+		who, why, _ := strings.Cut(who, ": ")
+		if !ok || !postfixPeer(who, b) {
+			return false
+		}
+		if code, _, ok := strings.Cut(why, " "); ok && isDigits(code) {
+			b.Add("event.code", code)
+		}
+		b.Add("event.reason", why)
+		b.Add("event.category", "email")
+		b.Add("event.type", "denied")
+		b.Add("event.action", "smtp_reject")
+		b.Add("event.outcome", "failure")
+		return true
+	}
+	if !isQueueID(queue) {
+		return false
+	}
+	b.Add("email.local_id", queue)
+	if rest, ok := strings.CutPrefix(s, "client="); ok {
+		who, rest, _ := strings.Cut(rest, ", ")
+		postfixPeer(who, b)
+		if _, user, ok := strings.Cut(rest, "sasl_username="); ok {
+			user, _, _ = strings.Cut(user, ", ")
+			b.Add("user.name", user)
+			b.Add("event.category", "authentication")
+			classify(b, "email", "info", "smtp_auth", "success")
+			return true
+		}
+		classify(b, "email", "info", "smtp_client", "")
+		return true
+	}
+	for n := 0; s != "" && n < 16; n++ {
+		key, value, ok := strings.Cut(s, "=")
+		if !ok || strings.IndexByte(key, ' ') >= 0 {
+			break
+		}
+		value, s, _ = strings.Cut(value, ", ")
+		switch key {
+		case "from":
+			b.Add("email.from.address", strings.Trim(value, "<>"))
+		case "to":
+			b.Add("email.to.address", strings.Trim(value, "<>"))
+		case "message-id":
+			b.Add("email.message_id", strings.Trim(value, "<>"))
+		case "relay":
+			b.Add("postfix.relay", value)
+		case "status":
+			status, why, _ := strings.Cut(value, " ")
+			if s != "" {
+				why = value[len(status):]
+			}
+			b.Add("postfix.status", status)
+			b.Add("event.reason", strings.Trim(why, " ()"))
+			outcome := "failure"
+			if status == "sent" {
+				outcome = "success"
+			}
+			classify(b, "email", "info", "delivery", outcome)
+			return true
+		}
+	}
+	return true
+}
+
+// postfixPeer: "mail.example.com[192.0.2.7]", "unknown[192.0.2.7]:47407", "[192.0.2.7]:47407".
+func postfixPeer(s string, b *event.Batch) bool {
+	host, _, _ := strings.Cut(s, "[")
+	address, port := unbracket(s[len(host):])
+	if ipVersion(address) == 0 {
+		return false
+	}
+	addSource(b, address, port)
+	if host != "unknown" && host != "" {
+		b.Add("source.domain", host)
+	}
+	return true
+}
+
+func isQueueID(s string) bool {
+	if len(s) < 6 || len(s) > 20 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if !isLetter(s[i]) && !isDigit(s[i]) {
+			return false
+		}
+	}
+	return s != "NOQUEUE"
+}

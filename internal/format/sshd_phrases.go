@@ -1,0 +1,624 @@
+package format
+
+import (
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// Each function decodes what follows its phrase in sshdPhrases. Attempts are
+// ssh_login with an outcome; what sshd says before and after them has actions
+// of its own, so that one attempt is counted once.
+
+func sshAccepted(_ *message, s string, b *event.Batch) bool {
+	method, s, ok := strings.Cut(s, " for ")
+	var l sshLogin
+	if !ok || !l.parse(s) {
+		return false
+	}
+	l.add("Accepted", method, b)
+	b.Add("event.category", "authentication")
+	classify(b, "session", "info", "ssh_login", "success")
+	return true
+}
+
+func sshFailed(_ *message, s string, b *event.Batch) bool {
+	method, s, ok := strings.Cut(s, " for ")
+	var l sshLogin
+	if !ok || strings.IndexByte(method, ' ') >= 0 || !l.parse(s) {
+		return false
+	}
+	l.add("Failed", method, b)
+	classify(b, "authentication", "info", "ssh_login", "failure")
+	return true
+}
+
+// sshPostponed: one step of an attempt that goes on.
+func sshPostponed(m *message, s string, b *event.Batch) bool {
+	method, s, ok := strings.Cut(s, " for ")
+	var l sshLogin
+	if !ok || strings.IndexByte(method, ' ') >= 0 || !l.parse(s) {
+		return false
+	}
+	kind := "Partial"
+	if strings.Contains(m.Text[:min(len(m.Text), 24)], "Postponed") {
+		kind = "Postponed"
+	}
+	l.add(kind, method, b)
+	classify(b, "authentication", "info", "ssh_login_step", "unknown")
+	return true
+}
+
+// sshInvalidUser: "USER from ADDRESS[ port N]".
+func sshInvalidUser(m *message, s string, b *event.Batch) bool {
+	var l sshLogin
+	if !l.peer(s) {
+		i := strings.LastIndex(s, " from ")
+		if i < 0 || !isPeer(s[i+len(" from "):]) {
+			return false
+		}
+		l.user, l.address = s[:i], s[i+len(" from "):]
+	}
+	kind := "Invalid"
+	if strings.HasPrefix(m.Text, "Illegal") {
+		kind = "Illegal"
+	}
+	l.invalid = true
+	l.add(kind, "", b)
+	classify(b, "authentication", "info", "ssh_login", "failure")
+	return true
+}
+
+// sshUnknownUser names the user of an attempt that is told of elsewhere.
+func sshUnknownUser(_ *message, s string, b *event.Batch) bool {
+	b.AddBool("system.auth.ssh.invalid_user", true)
+	b.Add("user.name", s)
+	classify(b, "authentication", "info", "ssh_invalid_user", "failure")
+	return true
+}
+
+func sshTooMany(_ *message, s string, b *event.Batch) bool {
+	var l sshLogin
+	if !l.parse(s) && !l.peer(s) {
+		return false
+	}
+	l.done()
+	l.add("", "", b)
+	classify(b, "authentication", "info", "ssh_max_attempts", "failure")
+	return true
+}
+
+func sshTooManyAnonymous(_ *message, _ string, b *event.Batch) bool {
+	classify(b, "authentication", "info", "ssh_max_attempts", "failure")
+	return true
+}
+
+// sshPAM: "Authentication failure for [illegal user ]USER from HOST".
+func sshPAM(_ *message, s string, b *event.Batch) bool {
+	why, rest, ok := strings.Cut(s, " for ")
+	i := strings.LastIndex(rest, " from ")
+	if !ok || i < 0 || !isPeer(rest[i+len(" from "):]) {
+		return false
+	}
+	l := sshLogin{user: rest[:i], address: rest[i+len(" from "):]}
+	l.done()
+	l.add("", "", b)
+	b.Add("event.reason", why)
+	classify(b, "authentication", "info", "authentication_failure", "failure")
+	return true
+}
+
+// sshNotAllowed: "USER from HOST not allowed because REASON", also "USER not
+// allowed because REASON" and "USER password has expired". The reasons are sshd's.
+func sshNotAllowed(_ *message, s string, b *event.Batch) bool {
+	if strings.HasPrefix(s, "child is on pid ") {
+		return true
+	}
+	who, why, ok := cutLast(s, " not allowed because ")
+	if !ok {
+		return false
+	}
+	if i := strings.LastIndex(who, " from "); i >= 0 && isPeer(who[i+len(" from "):]) {
+		addSource(b, who[i+len(" from "):], "")
+		who = who[:i]
+	}
+	b.Add("user.name", who)
+	b.Add("event.reason", why)
+	classify(b, "authentication", "info", "ssh_login_denied", "failure")
+	return true
+}
+
+// cutLast is strings.Cut at the last sep.
+func cutLast(s, sep string) (before, after string, ok bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+func sshRootRefused(_ *message, s string, b *event.Batch) bool {
+	if _, address, port, ok := cutPeer(s); ok {
+		addSource(b, address, port)
+	} else if isPeer(s) {
+		addSource(b, s, "")
+	}
+	b.Add("user.name", "root")
+	classify(b, "authentication", "info", "ssh_login_denied", "failure")
+	return true
+}
+
+func sshRestricted(_ *message, s string, b *event.Batch) bool {
+	user, why, _ := strings.Cut(s, ": ")
+	b.Add("user.name", user)
+	b.Add("event.reason", why)
+	classify(b, "authentication", "info", "ssh_login_denied", "failure")
+	return true
+}
+
+// sshAuthenticationTried: "USER with correct key but not from a permitted host (host=H, ip=A)".
+func sshAuthenticationTried(_ *message, s string, b *event.Batch) bool {
+	user, rest, ok := cutLast(s, " with ")
+	if !ok {
+		return false
+	}
+	b.Add("user.name", user)
+	if _, ip, ok := cutLast(rest, "ip="); ok {
+		addSource(b, strings.TrimRight(ip, ")."), "")
+	}
+	b.Add("event.reason", strings.TrimSuffix(rest, "."))
+	classify(b, "authentication", "info", "ssh_login_denied", "failure")
+	return true
+}
+
+// sshAuthenticationRefused: "bad ownership or modes for directory /home/alice".
+func sshAuthenticationRefused(_ *message, s string, b *event.Batch) bool {
+	for _, what := range [...]string{" for directory ", " for file "} {
+		if _, path, ok := strings.Cut(s, what); ok {
+			b.Add("file.path", path)
+		}
+	}
+	b.Add("event.reason", s)
+	classify(b, "authentication", "info", "ssh_authentication_refused", "failure")
+	return true
+}
+
+// sshAcceptedKey: "RSA SHA256:… found at /home/alice/.ssh/authorized_keys:1".
+func sshAcceptedKey(_ *message, s string, b *event.Batch) bool {
+	key, at, _ := strings.Cut(s, " found at ")
+	b.Add("system.auth.ssh.signature", key)
+	if path, _, ok := cutLast(at, ":"); ok {
+		b.Add("file.path", path)
+	}
+	classify(b, "authentication", "info", "ssh_key_accepted", "")
+	return true
+}
+
+// sshClosed: "[authenticating |invalid ][user ]USER ADDRESS port N[ reason]". With a
+// user whose authentication was going on, the end of the connection is the
+// failure of the login; sshd may not log it otherwise (LogLevel INFO and keys).
+func sshClosed(m *message, s string, b *event.Batch) bool {
+	head, address, port, ok := cutPeer(s)
+	if !ok {
+		if !isPeer(s) || s == "remote" {
+			return false
+		}
+		head, address = "", s
+	}
+	sshEnd(m, strings.TrimSuffix(head, " "), address, port, b)
+	return true
+}
+
+func sshEnd(m *message, who, address, port string, b *event.Batch) {
+	addSource(b, address, port)
+	state, user, ok := strings.Cut(who, "user ")
+	if !ok {
+		classify(b, "network", "connection", "ssh_disconnect", "")
+		b.Add("event.type", "end")
+		return
+	}
+	b.Add("user.name", user)
+	switch {
+	case state == "":
+		classify(b, "session", "end", "ssh_disconnect", "success")
+	case state == "invalid ":
+		b.AddBool("system.auth.ssh.invalid_user", true)
+		fallthrough
+	default:
+		classify(b, "authentication", "end", "ssh_preauth_disconnect", "failure")
+	}
+}
+
+// sshDisconnecting: "Disconnecting: REASON".
+func sshDisconnecting(_ *message, s string, b *event.Batch) bool {
+	if rest, ok := strings.CutPrefix(s, "Too many authentication failures"); ok {
+		b.Add("event.reason", "Too many authentication failures")
+		if user, ok := strings.CutPrefix(rest, " for "); ok {
+			b.Add("user.name", strings.TrimPrefix(user, "invalid user "))
+		}
+		classify(b, "authentication", "info", "ssh_max_attempts", "failure")
+		return true
+	}
+	b.Add("event.reason", s)
+	classify(b, "network", "connection", "ssh_disconnect", "")
+	b.Add("event.type", "end")
+	return true
+}
+
+// sshDisconnectingPeer: "[authenticating |invalid ]user USER ADDRESS port N: REASON".
+// Of several readings the one counts whose reason is sshd's own and, where it
+// names the user again, names the same.
+func sshDisconnectingPeer(m *message, s string, b *event.Batch) bool {
+	const changed = "Change of username or service not allowed: ("
+	best, why, found := "", "", 0
+	for from := 0; ; {
+		i := strings.Index(s[from:], ": ")
+		if i < 0 {
+			break
+		}
+		i += from
+		from = i + 2
+		head, _, _, ok := cutPeer(s[:i])
+		reason := s[from:]
+		if !ok {
+			continue
+		}
+		if names, ok := strings.CutPrefix(reason, changed); ok {
+			_, user, _ := strings.Cut(strings.TrimSuffix(head, " "), "user ")
+			if !strings.HasPrefix(names, user) || !strings.HasPrefix(names[len(user):], ",") {
+				continue
+			}
+			best, why = s[:i], reason
+			break
+		}
+		best, why = s[:i], reason
+		found++
+	}
+	if best == "" {
+		return false
+	}
+	head, address, port, _ := cutPeer(best)
+	sshEnd(m, strings.TrimSuffix(head, " "), address, port, b)
+	b.Add("event.reason", why)
+	return true
+}
+
+// sshReceivedDisconnect: "ADDRESS[ port N]:CODE: TEXT". The text is the client's.
+func sshReceivedDisconnect(_ *message, s string, b *event.Batch) bool {
+	address, rest, _ := strings.Cut(s, " ")
+	port := ""
+	if p, ok := strings.CutPrefix(rest, "port "); ok {
+		if port, rest, ok = strings.Cut(p, ":"); !ok {
+			return false
+		}
+	} else {
+		address = strings.TrimSuffix(address, ":")
+	}
+	if !isPeer(address) || port != "" && !isDigits(port) {
+		return false
+	}
+	addSource(b, address, port)
+	if code, text, ok := strings.Cut(rest, ": "); ok && isDigits(code) {
+		b.Add("event.code", code)
+		b.Add("event.reason", text)
+	}
+	classify(b, "network", "connection", "ssh_disconnect", "")
+	b.Add("event.type", "end")
+	return true
+}
+
+func sshReadError(_ *message, s string, b *event.Batch) bool {
+	address, why, _ := strings.Cut(s, ": ")
+	if head, a, port, ok := cutPeer(address); ok && head == "" {
+		addSource(b, a, port)
+	} else if isPeer(address) {
+		addSource(b, address, "")
+	}
+	b.Add("event.reason", why)
+	classify(b, "network", "connection", "ssh_disconnect", "")
+	b.Add("event.type", "end")
+	return true
+}
+
+// sshTimeout: "ADDRESS port N", since 9.8 "connection from ADDRESS to ADDRESS, pid = N".
+func sshTimeout(_ *message, s string, b *event.Batch) bool {
+	if rest, ok := strings.CutPrefix(s, "connection from "); ok {
+		address, _, _ := strings.Cut(rest, " ")
+		addSource(b, strings.TrimSuffix(address, ","), "")
+	} else if _, address, port, ok := cutPeer(strings.TrimSuffix(s, ".")); ok {
+		addSource(b, address, port)
+	} else if isPeer(strings.TrimSuffix(s, ".")) {
+		addSource(b, strings.TrimSuffix(s, "."), "")
+	}
+	classify(b, "authentication", "end", "ssh_timeout", "failure")
+	return true
+}
+
+// sshConnection: "ADDRESS port N[ on ADDRESS port N[ rdomain R]]".
+func sshConnection(_ *message, s string, b *event.Batch) bool {
+	from, on, _ := strings.Cut(s, " on ")
+	_, address, port, ok := cutPeer(from)
+	if !ok {
+		return false
+	}
+	addSource(b, address, port)
+	on, _, _ = strings.Cut(on, " rdomain ")
+	if _, address, port, ok := cutPeer(on); ok {
+		b.Add("destination.address", address)
+		b.Add("destination.ip", withoutZone(address))
+		b.AddNumber("destination.port", port)
+	}
+	classify(b, "network", "connection", "ssh_connection", "")
+	b.Add("event.type", "start")
+	return true
+}
+
+func sshNoIdentification(_ *message, s string, b *event.Batch) bool {
+	address, port := s, ""
+	if _, a, p, ok := cutPeer(s); ok {
+		address, port = a, p
+	}
+	address, _, _ = strings.Cut(address, ":\x00")
+	if !isPeer(address) {
+		return false
+	}
+	if ipVersion(address) != 0 {
+		b.Add("system.auth.ssh.dropped_ip", address)
+	}
+	addSource(b, address, port)
+	classify(b, "network", "connection", "ssh_no_identification", "failure")
+	return true
+}
+
+// sshBadProtocol: "'WHAT THE CLIENT SENT' from ADDRESS[ port N]".
+func sshBadProtocol(_ *message, s string, b *event.Batch) bool {
+	head, address, port, ok := cutPeer(s)
+	if !ok {
+		i := strings.LastIndexByte(s, ' ')
+		if i < 0 || !isPeer(s[i+1:]) {
+			return false
+		}
+		head, address = s[:i+1], s[i+1:]
+	}
+	addSource(b, address, port)
+	b.Add("event.reason", strings.TrimSuffix(head, " from "))
+	classify(b, "network", "protocol", "ssh_protocol_error", "failure")
+	return true
+}
+
+// sshProtocolError: "[[authenticating |invalid ]user USER ]ADDRESS port N: REASON".
+func sshProtocolError(_ *message, s string, b *event.Batch) bool {
+	who, why, ok := strings.Cut(s, ": ")
+	for ok {
+		if _, _, _, peer := cutPeer(who); peer {
+			break
+		}
+		var more string
+		if more, why, ok = strings.Cut(why, ": "); ok {
+			who = s[:len(who)+2+len(more)]
+		}
+	}
+	head, address, port, peer := cutPeer(who)
+	if !peer {
+		return false
+	}
+	addSource(b, address, port)
+	if _, user, ok := strings.Cut(strings.TrimSuffix(head, " "), "user "); ok {
+		b.Add("user.name", user)
+	}
+	b.Add("event.reason", why)
+	classify(b, "network", "protocol", "ssh_protocol_error", "failure")
+	return true
+}
+
+func sshTailProtocolError(_ *message, s string, b *event.Batch) bool {
+	_, address, port, ok := cutPeer(s)
+	if ok {
+		addSource(b, address, port)
+	}
+	classify(b, "network", "protocol", "ssh_protocol_error", "failure")
+	return true
+}
+
+func sshAnonymousProtocolError(m *message, s string, b *event.Batch) bool {
+	b.Add("event.reason", m.Text)
+	classify(b, "network", "protocol", "ssh_protocol_error", "failure")
+	return true
+}
+
+// sshNegotiation: "ADDRESS[ port N]: no matching WHAT found. Their offer: LIST".
+func sshNegotiation(_ *message, s string, b *event.Batch) bool {
+	who, why, ok := strings.Cut(s, ": ")
+	if !ok {
+		return false
+	}
+	if head, address, port, ok := cutPeer(who); ok && head == "" {
+		addSource(b, address, port)
+	} else if isPeer(who) {
+		addSource(b, who, "")
+	} else {
+		return false
+	}
+	b.Add("event.reason", why)
+	classify(b, "network", "protocol", "ssh_negotiation_failed", "failure")
+	return true
+}
+
+func sshNegotiationAnonymous(m *message, _ string, b *event.Batch) bool {
+	b.Add("event.reason", m.Text)
+	classify(b, "network", "protocol", "ssh_negotiation_failed", "failure")
+	return true
+}
+
+// sshReverseMapping: "HOST [ADDRESS] failed - POSSIBLE BREAK-IN ATTEMPT!".
+func sshReverseMapping(_ *message, s string, b *event.Batch) bool {
+	host, rest, ok := strings.Cut(s, " [")
+	address, _, closed := strings.Cut(rest, "]")
+	if !ok || !closed || ipVersion(address) == 0 {
+		// "for HOST failed - POSSIBLE BREAK-IN ATTEMPT!" before OpenSSH 4
+		host, _, ok = strings.Cut(s, " ")
+		if !ok || !isHostName(host) {
+			return false
+		}
+		b.Add("source.domain", host)
+	} else {
+		addSource(b, address, "")
+		b.Add("source.domain", host)
+	}
+	classify(b, "network", "info", "ssh_reverse_mapping_failed", "failure")
+	return true
+}
+
+// sshAddressMaps: "ADDRESS maps to HOST, but this does not map back to the address…".
+func sshAddressMaps(_ *message, s string, b *event.Batch) bool {
+	address, rest, ok := strings.Cut(s, " maps to ")
+	if !ok || ipVersion(address) == 0 {
+		return false
+	}
+	host, _, _ := strings.Cut(rest, ", but this")
+	addSource(b, address, "")
+	b.Add("source.domain", host)
+	classify(b, "network", "info", "ssh_reverse_mapping_failed", "failure")
+	return true
+}
+
+// sshNastyPTR: `"NAME" is set up for ADDRESS, ignoring`.
+func sshNastyPTR(_ *message, s string, b *event.Batch) bool {
+	name, rest, ok := cutLast(s, " is set up for ")
+	address, _, _ := strings.Cut(rest, ",")
+	if !ok || !isPeer(address) {
+		return false
+	}
+	addSource(b, address, "")
+	b.Add("source.domain", unquote(name))
+	classify(b, "network", "info", "ssh_reverse_mapping_failed", "failure")
+	return true
+}
+
+// sshRefusedConnect is TCP wrappers': "HOST (ADDRESS)" or "ADDRESS".
+func sshRefusedConnect(_ *message, s string, b *event.Batch) bool {
+	host, address, ok := strings.Cut(s, " (")
+	if address = strings.TrimSuffix(address, ")"); !ok || ipVersion(address) == 0 {
+		address = host
+	}
+	if !isPeer(address) {
+		return false
+	}
+	addSource(b, address, "")
+	classify(b, "network", "denied", "ssh_refused", "failure")
+	b.Add("event.type", "connection")
+	return true
+}
+
+// sshDropped: "N from [ADDRESS]:PORT on [ADDRESS]:PORT REASON".
+func sshDropped(_ *message, s string, b *event.Batch) bool {
+	_, s, ok := strings.Cut(s, " from ")
+	from, rest, _ := strings.Cut(s, " ")
+	address, port := unbracket(from)
+	if !ok || ipVersion(address) == 0 {
+		return false
+	}
+	addSource(b, address, port)
+	if on, ok := strings.CutPrefix(rest, "on "); ok {
+		on, why, _ := strings.Cut(on, " ")
+		if address, port := unbracket(on); ipVersion(address) != 0 {
+			b.Add("destination.ip", withoutZone(address))
+			b.AddNumber("destination.port", port)
+		}
+		b.Add("event.reason", why)
+	}
+	classify(b, "network", "denied", "ssh_refused", "failure")
+	b.Add("event.type", "connection")
+	return true
+}
+
+// sshSession: "shell on pts/0 for USER from ADDRESS port N id 0", "command for …",
+// "subsystem 'sftp' for …", "forced-command (config) '…' for …".
+func sshSession(_ *message, s string, b *event.Batch) bool {
+	if i := strings.LastIndex(s, " id "); i > 0 && isDigits(s[i+4:]) {
+		s = s[:i]
+	}
+	head, address, port, ok := cutPeer(s)
+	if !ok {
+		return false
+	}
+	what, user, _ := cutLast(strings.TrimSuffix(head, " from "), " for ")
+	kind, tty, _ := strings.Cut(what, " on ")
+	b.Add("user.name", user)
+	b.Add("system.auth.ssh.session", kind)
+	b.Add("process.tty.name", tty)
+	addSource(b, address, port)
+	classify(b, "session", "start", "ssh_session", "success")
+	return true
+}
+
+func sshCloseSession(_ *message, s string, b *event.Batch) bool {
+	if i := strings.LastIndex(s, " id "); i > 0 && isDigits(s[i+4:]) {
+		s = s[:i]
+	}
+	var l sshLogin
+	if !l.peer(s) {
+		return false
+	}
+	l.add("", "", b)
+	classify(b, "session", "end", "ssh_session", "success")
+	return true
+}
+
+// sshSubsystem: "sftp by user alice[ failed, subsystem not found]".
+func sshSubsystem(_ *message, s string, b *event.Batch) bool {
+	name, user, ok := strings.Cut(s, " by user ")
+	if !ok {
+		name, _, _ = strings.Cut(s, " ")
+	}
+	outcome := "success"
+	if u, failed := strings.CutSuffix(user, " failed, subsystem not found"); failed {
+		user, outcome = u, "failure"
+	}
+	b.Add("user.name", user)
+	b.Add("system.auth.ssh.subsystem", name)
+	classify(b, "session", "info", "ssh_subsystem", outcome)
+	return true
+}
+
+// sftpOpened: "USER from [ADDRESS]".
+func sftpOpened(_ *message, s string, b *event.Batch) bool {
+	return sftpSession(s, "start", b)
+}
+
+func sftpClosed(_ *message, s string, b *event.Batch) bool {
+	return sftpSession(s, "end", b)
+}
+
+func sftpSession(s, typ string, b *event.Batch) bool {
+	user, from, ok := cutLast(s, " from ")
+	address, _ := unbracket(from)
+	if !ok || !isPeer(address) {
+		return false
+	}
+	b.Add("user.name", user)
+	addSource(b, address, "")
+	classify(b, "session", typ, "sftp_session", "success")
+	return true
+}
+
+// sshListening: "0.0.0.0 port 22.".
+func sshListening(_ *message, s string, b *event.Batch) bool {
+	_, address, port, ok := cutPeer(strings.TrimSuffix(s, "."))
+	if !ok {
+		return false
+	}
+	b.Add("server.ip", address)
+	b.AddNumber("server.port", port)
+	classify(b, "process", "start", "service_listening", "success")
+	return true
+}
+
+func sshRestarting(_ *message, _ string, b *event.Batch) bool {
+	classify(b, "process", "change", "service_restart", "")
+	return true
+}
+
+func sshStopped(_ *message, s string, b *event.Batch) bool {
+	classify(b, "process", "end", "service_stop", "")
+	return true
+}

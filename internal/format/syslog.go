@@ -1,0 +1,400 @@
+package format
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/timestamp"
+)
+
+// Syslog in all the shapes files and sockets hold it: RFC 3164 with and without
+// its <PRI>, RFC 5424 with structured data, rsyslog's file format with an ISO time,
+// BusyBox's "facility.severity" word, and either of them in RFC 6587 octet counting.
+// The header is decoded here; the message goes to the program that wrote it
+// (see program).
+var _ = register(Format{
+	Name:  "syslog",
+	Title: "Syslog: auth.log, secure, messages, kern.log (RFC 3164, RFC 5424, rsyslog)",
+	Group: "system",
+	Recognise: func(s *Sample) int {
+		records, ours := 0, 0
+		for _, line := range s.Lines {
+			if line[0] != '\t' && line[0] != ' ' {
+				records++
+				if isSyslog(line) {
+					ours++
+				}
+			}
+		}
+		if ours*4 < records {
+			return 0
+		}
+		return ours * 80 / max(1, records)
+	},
+	Lines: func(p *Params) LineDecoder {
+		d := &syslogDecoder{clock: p.Clock}
+		return d.decode
+	},
+	Joins: func(line []byte) bool { return line[0] == '\t' || line[0] == ' ' },
+	Date: func(line []byte) (month, day int, ok bool) {
+		s := event.View(line)
+		if _, rest, ok := cutPriority(s); ok {
+			s = rest
+		}
+		if len(s) > 4 && s[3] == ' ' && isLetter(s[4]) { // "Mon Jan  2 …"
+			s = s[4:]
+		}
+		return timestamp.YearlessDate(s)
+	},
+})
+
+// syslogHeader is what stands before a message.
+type syslogHeader struct {
+	priority string // digits of <PRI>, "" when there is none
+	version  string // "1" for RFC 5424
+	time     int64  // event.NoTime when the header has none
+	facility string // its word, where the header spells it
+	severity string
+	host     string
+	tag      string // program as written: "sshd", "/usr/sbin/cron", "sshd(pam_unix)"
+	pid      string // as written, digits or not
+	msgid    string
+	data     string // RFC 5424 STRUCTURED-DATA, "" for "-"
+	rest     string // everything behind the time
+	text     string // the message
+}
+
+var errNoSyslogHeader = errors.New("no syslog header")
+
+// isSyslog is stricter than the parser: a time alone does not make a syslog line.
+func isSyslog(line string) bool {
+	var h syslogHeader
+	var c timestamp.Clock
+	if line[0] == '\t' || line[0] == ' ' {
+		return false
+	}
+	return h.parse(line, &c) == nil && (h.tag != "" || h.priority != "" || h.host != "" && strings.HasPrefix(h.text, "last message repeated"))
+}
+
+// parse reads the header of a record.
+func (h *syslogHeader) parse(s string, c *timestamp.Clock) error {
+	h.time = event.NoTime
+	s = uncounted(s)
+	if pri, rest, ok := cutPriority(s); ok {
+		h.priority = pri
+		if h.parse5424(rest, c) {
+			return nil
+		}
+		s = rest
+	}
+	ns, n, ok := stamp(s, c)
+	switch {
+	case ok && n == len(s):
+		return errNoSyslogHeader
+	case ok && s[n] == ' ':
+		h.time = ns
+		h.rest = s[n+1:]
+	case ok && strings.HasPrefix(s[n:], ": "): // "Jan  2 03:04:05: %SYS-5-CONFIG_I: …"
+		h.time = ns
+		h.rest = s[n+1:]
+	case h.priority == "":
+		return errNoSyslogHeader
+	default: // logger(1) and the like send "<13>tag: message"
+		c.NoTime()
+		h.rest = s
+		h.cutTag(s)
+		return nil
+	}
+	h.cutHost()
+	return nil
+}
+
+// stamp reads the time of a header: RFC 3164's, RFC 3339's with its 'T', or asctime's.
+func stamp(s string, c *timestamp.Clock) (ns int64, n int, ok bool) {
+	if len(s) < 15 {
+		return 0, 0, false
+	}
+	switch {
+	case isDigit(s[0]):
+		if s[10] != 'T' {
+			return 0, 0, false
+		}
+		return c.ISO(s)
+	case s[3] == ' ' && isLetter(s[4]):
+		return c.CTime(s)
+	case isLetter(s[0]):
+		return c.RFC3164(s)
+	}
+	return 0, 0, false
+}
+
+// uncounted takes the octet count of RFC 6587 §3.4.1 off a message.
+func uncounted(s string) string {
+	for i := 0; i < len(s) && i < 7; i++ {
+		if !isDigit(s[i]) {
+			if i > 0 && s[i] == ' ' && i+1 < len(s) && s[i+1] == '<' {
+				return s[i+1:]
+			}
+			break
+		}
+	}
+	return s
+}
+
+// cutPriority takes "<PRI>" off s: 0 to 191 (RFC 5424 §6.2.1).
+func cutPriority(s string) (priority, rest string, ok bool) {
+	if len(s) < 3 || s[0] != '<' {
+		return "", s, false
+	}
+	v := 0
+	for i := 1; i < len(s) && i <= 4; i++ {
+		switch {
+		case isDigit(s[i]) && i < 4:
+			v = v*10 + int(s[i]-'0')
+		case s[i] == '>' && i > 1 && v <= 191:
+			return s[1:i], s[i+1:], true
+		default:
+			return "", s, false
+		}
+	}
+	return "", s, false
+}
+
+// cutHost reads host, the optional facility.severity word, and the tag from rest.
+func (h *syslogHeader) cutHost() {
+	t := h.rest
+	if t == "" {
+		return
+	}
+	if t[0] == ' ' { // some daemons leave the host out and its blank in
+		h.cutTag(strings.TrimLeft(t, " "))
+		return
+	}
+	word, after, ok := strings.Cut(t, " ")
+	if !ok || isTag(word) || !isSyslogHost(word) {
+		h.cutTag(t)
+		return
+	}
+	h.host = word
+	t = strings.TrimLeft(after, " ")
+	if strings.HasPrefix(t, ": ") { // "fw1 : %ASA-6-302013: …"
+		t = t[2:]
+	}
+	if word, after, ok := strings.Cut(t, " "); ok && len(word) < 20 {
+		if fac, sev, ok := strings.Cut(word, "."); ok && facilityCode(fac) >= 0 && severityCode(sev) >= 0 {
+			h.facility, h.severity = fac, sev
+			t = after
+		}
+	}
+	h.cutTag(t)
+}
+
+// isTag reports whether the first word behind the time is a tag: the host was
+// left out.
+func isTag(word string) bool {
+	n := len(word)
+	if word[n-1] != ':' || n > 1 && word[n-2] == ':' {
+		return false
+	}
+	return n > 1 && ipVersion(word[:n-1]) == 0
+}
+
+func isSyslogHost(s string) bool {
+	if s == "" || len(s) > 255 || s == "--" || s == "---" {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case isLetter(c) || isDigit(c) || c >= 0x80:
+		case c == '.' || c == '-' || c == '_' || c == ':' || c == '%' || c == '/' || c == '@' || c == '+':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+const maxTag = 96 // RFC 3164 allows 32, daemons more
+
+// cutTag splits t into tag, process id and message. Tags are written
+// "sshd[1234]: ", "sudo: ", "sshd(pam_unix)[12]: ", "proftpd[12] ", "Google Chrome[7]: ".
+// A line without one is all message.
+func (h *syslogHeader) cutTag(t string) {
+	h.text = t
+	n := min(len(t), maxTag)
+	for i := 0; i < n; i++ {
+		switch t[i] {
+		case ':':
+			if i == 0 || i+2 < len(t) && t[i+1] == '/' && t[i+2] == '/' {
+				return
+			}
+			h.tag = t[:i]
+			h.text = strings.TrimLeft(t[i+1:], " ")
+			return
+		case '[':
+			h.cutPID(t, i)
+			return
+		case ' ':
+			if j := namedWithBlanks(t[:n], i); j > 0 {
+				h.cutPID(t, j)
+			}
+			return
+		case '(': // "sshd(pam_unix)[12]:", "polkitd(authority=local):"
+			if end := strings.IndexByte(t[i:n], ')'); end > 0 && i > 0 {
+				i += end
+			}
+		case '"', '=', '<', '{', ',', ';':
+			return
+		}
+	}
+}
+
+// namedWithBlanks finds the '[' of "Google Chrome[123]: ": up to three blanks
+// in a name are believed when a process id in brackets and a colon follow.
+func namedWithBlanks(t string, i int) int {
+	blanks := 0
+	for ; i < len(t); i++ {
+		switch c := t[i]; {
+		case c == ' ':
+			if blanks++; blanks > 3 {
+				return 0
+			}
+		case c == '[':
+			end := strings.IndexByte(t[i:], ']')
+			if end > 1 && isDigits(t[i+1:i+end]) && strings.HasPrefix(t[i+end:], "]: ") && t[i-1] != ' ' {
+				return i
+			}
+			return 0
+		case !isLetter(c) && !isDigit(c) && c != '.' && c != '-' && c != '_' && c != '(' && c != ')':
+			return 0
+		}
+	}
+	return 0
+}
+
+// cutPID reads "[pid]" at t[open], what may follow it, and the message.
+func (h *syslogHeader) cutPID(t string, open int) {
+	end := strings.IndexByte(t[open:min(len(t), open+64)], ']')
+	if open == 0 || end < 0 {
+		return
+	}
+	end += open
+	pid := t[open+1 : end]
+	after := t[end+1:]
+	switch {
+	case strings.HasPrefix(after, ":"):
+		after = after[1:]
+	case strings.HasPrefix(after, " (") && strings.Contains(after[:min(len(after), maxTag*2)], "): "):
+		// launchd names the job it speaks of: "com.apple.xpc.launchd[1] (com.example.job[77]): …"
+		after = after[strings.Index(after, "): ")+2:]
+	case strings.HasPrefix(after, " ") && isDigits(pid):
+	default:
+		return
+	}
+	h.tag, h.pid = t[:open], pid
+	h.text = strings.TrimLeft(after, " ")
+}
+
+// syslogDecoder decodes the records of one chunk.
+type syslogDecoder struct {
+	clock *timestamp.Clock
+	m     message
+}
+
+func (d *syslogDecoder) decode(line string, b *event.Batch) error {
+	var h syslogHeader
+	if err := h.parse(line, d.clock); err != nil {
+		return err
+	}
+	e := b.Event()
+	e.Time = h.time
+	h.add(b)
+	d.m = message{Text: h.text, Tag: h.tag, PID: h.pid, Host: h.host, Version: h.version, Rest: h.rest, facts: d.m.facts}
+	switch h.facilityCode() {
+	case 4, 10: // auth, authpriv
+		d.m.Dataset = datasetAuth
+	}
+	d.m.decode(b)
+	return nil
+}
+
+// add adds what the header says.
+func (h *syslogHeader) add(b *event.Batch) {
+	if h.priority != "" {
+		pri, _ := strconv.Atoi(h.priority)
+		b.AddNumber("log.syslog.priority", h.priority)
+		b.AddInt("log.syslog.facility.code", int64(pri>>3))
+		b.Add("log.syslog.facility.name", facilityNames[pri>>3])
+		b.AddInt("log.syslog.severity.code", int64(pri&7))
+		b.Add("log.syslog.severity.name", severityNames[pri&7])
+	} else if h.facility != "" {
+		b.AddInt("log.syslog.facility.code", int64(facilityCode(h.facility)))
+		b.Add("log.syslog.facility.name", facilityNames[facilityCode(h.facility)])
+		b.AddInt("log.syslog.severity.code", int64(severityCode(h.severity)))
+		b.Add("log.syslog.severity.name", severityNames[severityCode(h.severity)])
+	}
+	if h.version != "" {
+		b.Add("log.syslog.version", h.version)
+		b.Add("log.syslog.hostname", h.host)
+		b.Add("log.syslog.appname", h.tag)
+		b.Add("log.syslog.procid", h.pid)
+		b.Add("log.syslog.msgid", h.msgid)
+		b.Add("event.code", h.msgid)
+		addStructuredData(b, h.data)
+	}
+	b.Add("host.hostname", h.host)
+	b.Add("host.name", h.host)
+}
+
+func (h *syslogHeader) facilityCode() int {
+	switch {
+	case h.priority != "":
+		pri, _ := strconv.Atoi(h.priority)
+		return pri >> 3
+	case h.facility != "":
+		return facilityCode(h.facility)
+	}
+	return -1
+}
+
+// facilityNames and severityNames are the words of RFC 5424 tables 1 and 2, spelt
+// as Beats' syslog processor does.
+var facilityNames = [24]string{
+	"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
+	"ntp", "security", "console", "solaris-cron", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+}
+
+var severityNames = [8]string{"Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Informational", "Debug"}
+
+func facilityCode(word string) int {
+	for i, name := range facilityNames {
+		if name == word {
+			return i
+		}
+	}
+	return -1
+}
+
+func severityCode(word string) int {
+	switch word {
+	case "emerg", "panic":
+		return 0
+	case "alert":
+		return 1
+	case "crit":
+		return 2
+	case "err", "error":
+		return 3
+	case "warn", "warning":
+		return 4
+	case "notice":
+		return 5
+	case "info":
+		return 6
+	case "debug":
+		return 7
+	}
+	return -1
+}
