@@ -203,7 +203,7 @@ func (d *ChunkDecoder) deliver(pos, size int, recovered bool) error {
 	}
 	rec.src = source{w, first}
 	if err != nil {
-		w.orphans()
+		w.orphans(first)
 		rec.Err = fmt.Errorf("record %d: %w", rec.ID, err)
 		d.report(Diagnostic{Code: RecordContent, Offset: rec.Offset, RecordID: rec.ID, Detail: err.Error()})
 	}

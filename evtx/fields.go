@@ -123,10 +123,10 @@ func (w *walker) fields(rec *Record, first int32) error {
 
 // orphans adds the values of instances whose template could not be read, so
 // that they are not lost: Substitution.0, Substitution.1, …
-func (w *walker) orphans() {
+func (w *walker) orphans(first int32) {
 	for i := range w.instances {
 		in := &w.instances[i]
-		if in.t.err == nil {
+		if in.t.err == nil || int32(i) == first && w.commonSystem(in) {
 			continue
 		}
 		for k := range in.count {
@@ -136,6 +136,64 @@ func (w *walker) orphans() {
 			}
 		}
 	}
+}
+
+// commonSystem fills in System from the values alone. Windows makes the templates of
+// all providers with the same numbers for them (the constants sub… of the
+// writer), so a recovered record is of use even where its template is overwritten. It
+// reports whether the values are of the types those have.
+func (w *walker) commonSystem(in *instance) bool {
+	types := [...]Type{subLevel: TypeUInt8, subOpcode: TypeUInt8, subTask: TypeUInt16, subEventID: TypeUInt16, subKeywords: TypeHexInt64,
+		subTime: TypeFiletime, subProcess: TypeUInt32, subThread: TypeUInt32, subRecordID: TypeUInt64, subVersion: TypeUInt8}
+	if in.count <= subVersion {
+		return false
+	}
+	for sub, t := range types {
+		v := w.value(in, int32(sub))
+		if got := v.typ; t != TypeNull && got != t && got != TypeNull {
+			return false
+		}
+		if sub == subEventID && v.null() || sub == subTime && v.size != 8 {
+			return false
+		}
+	}
+	number := func(sub int32) uint64 {
+		v := w.value(in, sub)
+		n, _ := uintOf(w.chunk[v.off : v.off+v.size])
+		return n
+	}
+	text := func(sub int32, t Type) string {
+		if v := w.value(in, sub); v.typ == t {
+			return w.valueString(&v)
+		}
+		return ""
+	}
+	q := w.value(in, subQualifiers)
+	read := w.rec.System // constants of the template, if it could be read that far
+	w.rec.System = System{
+		Computer: read.Computer, EventSourceName: read.EventSourceName,
+		ProviderName: text(subProvider, TypeString), ProviderGUID: text(subGUID, TypeGUID),
+		EventID: uint32(number(subEventID)), Version: uint8(number(subVersion)), Level: uint8(number(subLevel)),
+		Qualifiers: uint16(number(subQualifiers)), HasQualifiers: !q.null(),
+		Task: uint16(number(subTask)), Opcode: uint8(number(subOpcode)), HasOpcode: true, Keywords: number(subKeywords),
+		TimeCreated: Filetime(number(subTime)), EventRecordID: number(subRecordID),
+		ActivityID: text(subActivity, TypeGUID), RelatedActivityID: text(subRelated, TypeGUID),
+		ProcessID: uint32(number(subProcess)), ThreadID: uint32(number(subThread)),
+		Channel: text(subChannel, TypeString), UserID: text(subUser, TypeSID),
+	}
+	if s := &w.rec.System; s.ProviderName == "" {
+		s.ProviderName, s.ProviderGUID = read.ProviderName, read.ProviderGUID
+	}
+	if s := &w.rec.System; s.Channel == "" {
+		s.Channel = read.Channel
+	}
+	w.rec.Data, w.rec.Extra = w.rec.Data[:0], w.rec.Extra[:0]
+	v := w.value(in, subData)
+	for k := v.inst; k >= 0; k = w.instances[k].next {
+		data := &w.instances[k]
+		w.children(data, data.t.nodes[0].child, inEvent, "")
+	}
+	return true
 }
 
 // value is the value of substitution sub, null if there is none.

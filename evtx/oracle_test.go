@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -162,6 +163,9 @@ func eventDiffs(rec *Record, other *element, same func(f Field, other string) bo
 		check("Keywords", rec.System.KeywordsString(), sys.child("Keywords").content())
 	}
 	want := pythonArrays(xmlData(other))
+	if len(want) < len(rec.Data) && slices.ContainsFunc(rec.Data, func(f Field) bool { return f.Type.IsArray() && f.Value == "" }) {
+		return diffs // python3-evtx leaves empty elements of arrays out
+	}
 	if n := len(want); n == len(rec.Data)+1 && want[n-1] == (Field{Name: "Binary"}) {
 		want = want[:n-1] // left out, since what it depends on is null
 	}
@@ -293,8 +297,8 @@ func runTool(t *testing.T, name string, arg ...string) (events []*element, faile
 //   - libevtx gives up a chunk at its first damaged record and does not read a chunk
 //     that is cut off by the end of the file; more records here is no difference there.
 //   - python3-evtx stops at the first damaged record, rounds times to microseconds through
-//     floating point, leaves controls out, writes an array into one element, and
-//     does not leave out what depends on a null value.
+//     floating point, leaves controls out, writes an array into one element without its empty parts,
+//     and does not leave out what depends on a null value.
 
 // TestRecordsAgreeWithLibevtx compares with evtxexport (Debian libevtx-utils).
 func TestRecordsAgreeWithLibevtx(t *testing.T) {
@@ -370,7 +374,9 @@ func sameValue(f Field, other string) bool {
 		b, err2 := time.Parse(time.RFC3339Nano, other)
 		if err2 != nil {
 			b, err2 = time.Parse("2006-01-02 15:04:05", other) // python3-evtx
-			a, b = a.Add(time.Microsecond).Truncate(10*time.Microsecond), b.Add(time.Microsecond).Truncate(10*time.Microsecond)
+			if d := a.Sub(b); d > -2*time.Microsecond && d < 2*time.Microsecond {
+				return err1 == nil && err2 == nil
+			}
 		}
 		return err1 == nil && err2 == nil && a.Equal(b)
 	case TypeReal32, TypeReal64:

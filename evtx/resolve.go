@@ -216,7 +216,7 @@ func (r *resolver) load(off, id uint32) *template {
 	if r.compiled += int(size); r.compiled > maxCompile {
 		return &template{nodes: make([]node, 1), err: errCompile}
 	}
-	t := compileDefinition(chunk, pos, pos+size, &r.names)
+	t := compileDefinition(chunk, pos, pos+size, &r.names, r.salvage)
 	if t.err != nil {
 		return t
 	}

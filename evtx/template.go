@@ -74,7 +74,7 @@ var (
 	errDepth   = fmt.Errorf("elements nested deeper than %d", maxDepth)
 	errNodes   = fmt.Errorf("more than %d elements in one template", maxNodes)
 	errCompile = errors.New("template definitions of this chunk overlap without end")
-	errName    = errors.New("name outside the chunk")
+	errName    = errors.New("no name where one should be")
 )
 
 // compiler parses binary XML tokens (MS-EVEN6 §2.2.12) between pos and end of a chunk.
@@ -83,13 +83,14 @@ type compiler struct {
 	pos, end   uint32
 	base       uint32 // start of the definition's data, for nameRef.at
 	definition bool   // inside a template definition, where elements have a dependency id
+	strict     bool   // names must have the hash stored with them: the definition may be overwritten
 	t          *template
 	names      *names
 }
 
 // compileDefinition compiles the template definition whose data is chunk[pos:end].
-func compileDefinition(chunk []byte, pos, end uint32, nm *names) *template {
-	c := compiler{chunk: chunk, pos: pos, end: end, base: pos, definition: true, names: nm, t: &template{}}
+func compileDefinition(chunk []byte, pos, end uint32, nm *names, strict bool) *template {
+	c := compiler{chunk: chunk, pos: pos, end: end, base: pos, definition: true, strict: strict, names: nm, t: &template{}}
 	c.t.nodes = append(make([]node, 0, 48), node{})
 	c.t.err = c.fragment()
 	c.t.finish()
@@ -425,7 +426,7 @@ func (c *compiler) name() (string, error) {
 	off := le.Uint32(c.chunk[c.pos:])
 	c.pos += 4
 	b, ok := nameAt(c.chunk, off)
-	if !ok {
+	if !ok || c.strict && nameHash(b) != le.Uint16(c.chunk[off+4:]) {
 		return "", errName
 	}
 	if off == c.pos {
@@ -452,6 +453,15 @@ func nameAt(chunk []byte, off uint32) ([]byte, bool) {
 		return nil, false
 	}
 	return chunk[off+8 : off+8+n], true
+}
+
+// nameHash is the hash by which names are kept in the chunk's string table.
+func nameHash(b []byte) uint16 {
+	h := uint32(0)
+	for ; len(b) >= 2; b = b[2:] {
+		h = h*65599 + uint32(le.Uint16(b))
+	}
+	return uint16(h)
 }
 
 // keep copies what match needs out of the chunk.
