@@ -1,35 +1,63 @@
-// Package enrich adds to an event what follows from its fields: the related.*
-// lists for pivoting, and the direction of network traffic.
+// Package enrich adds to an event what follows from its own fields: the
+// related.* lists for pivoting, addresses that stand only in *.address, and what
+// the two ends of a connection say of it (network.type, direction, community_id).
+// It looks nothing up and adds nothing that the record does not imply.
 package enrich
 
 import (
+	"crypto/sha1"
+	"encoding/base64"
 	"net/netip"
-	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
 )
 
-// Enricher enriches events; one per goroutine.
+// Enricher enriches events; one per goroutine. The zero Enricher is ready.
 type Enricher struct {
 	seen []related
 }
 
 // related is one value of a related.* list.
-type related struct{ list, value string }
+type related struct {
+	list  list
+	known bool // the event has it in the list already
+	value string
+}
 
-// lists says which fields feed which related.* list (ECS, "related fields").
-var lists = map[string]string{
-	"source.ip": "related.ip", "destination.ip": "related.ip", "client.ip": "related.ip", "server.ip": "related.ip",
-	"host.ip": "related.ip", "source.nat.ip": "related.ip", "destination.nat.ip": "related.ip", "dns.resolved_ip": "related.ip",
-	"observer.ip": "related.ip", "network.forwarded_ip": "related.ip",
-	"user.name": "related.user", "user.target.name": "related.user", "user.effective.name": "related.user",
-	"user.changes.name": "related.user", "source.user.name": "related.user", "destination.user.name": "related.user",
-	"host.name": "related.hosts", "host.hostname": "related.hosts", "source.domain": "related.hosts",
-	"destination.domain": "related.hosts", "server.domain": "related.hosts", "client.domain": "related.hosts", "observer.name": "related.hosts",
-	"file.hash.md5": "related.hash", "file.hash.sha1": "related.hash", "file.hash.sha256": "related.hash",
-	"process.hash.md5": "related.hash", "process.hash.sha1": "related.hash", "process.hash.sha256": "related.hash",
-	"dll.hash.md5": "related.hash", "dll.hash.sha1": "related.hash", "dll.hash.sha256": "related.hash",
-	"tls.server.hash.sha1": "related.hash",
+type list uint8
+
+const (
+	none list = iota
+	ips
+	users
+	hosts
+	hashes
+)
+
+var listNames = [...]string{ips: "related.ip", users: "related.user", hosts: "related.hosts", hashes: "related.hash"}
+
+// listOf says which related.* list a field feeds (ECS, "related fields"). It runs
+// for every field of every event.
+func listOf(name string) list {
+	if len(name) < 7 || len(name) > 23 {
+		return none
+	}
+	switch name {
+	case "source.ip", "destination.ip", "client.ip", "server.ip", "host.ip", "observer.ip", "source.nat.ip", "destination.nat.ip",
+		"dns.resolved_ip", "network.forwarded_ip":
+		return ips
+	case "user.name", "user.target.name", "user.effective.name", "user.changes.name", "source.user.name", "destination.user.name",
+		"client.user.name", "server.user.name":
+		return users
+	case "host.name", "host.hostname", "source.domain", "destination.domain", "client.domain", "server.domain", "url.domain",
+		"observer.name", "observer.hostname", "dns.question.name", "tls.client.server_name":
+		return hosts
+	case "file.hash.md5", "file.hash.sha1", "file.hash.sha256", "file.hash.sha512", "file.hash.imphash", "process.hash.md5", "process.hash.sha1",
+		"process.hash.sha256", "process.hash.imphash", "dll.hash.md5", "dll.hash.sha1", "dll.hash.sha256", "dll.hash.imphash", "file.pe.imphash", "process.pe.imphash",
+		"tls.server.hash.sha1", "tls.server.hash.sha256", "tls.client.ja3", "tls.server.ja3s":
+		return hashes
+	}
+	return none
 }
 
 const maxRelated = 64 // values of an event
@@ -38,60 +66,117 @@ const maxRelated = 64 // values of an event
 func (en *Enricher) Enrich(b *event.Batch) {
 	e := b.Event()
 	en.seen = en.seen[:0]
-	var source, destination string
-	direction := false
+	var ends [2]end
+	var transport string
+	var has struct{ direction, kind, community bool }
 	for i := range e.Fields {
 		f := &e.Fields[i]
 		switch f.Name {
 		case "source.ip":
-			source = f.Value
+			ends[0].ip = f.Value
+		case "source.address":
+			ends[0].address = f.Value
+		case "source.port":
+			ends[0].port = f.Value
 		case "destination.ip":
-			destination = f.Value
+			ends[1].ip = f.Value
+		case "destination.address":
+			ends[1].address = f.Value
+		case "destination.port":
+			ends[1].port = f.Value
+		case "network.transport":
+			transport = f.Value
 		case "network.direction":
-			direction = true
-		}
-		if strings.HasPrefix(f.Name, "related.") {
-			en.seen = append(en.seen, related{f.Name, f.Value}) // the decoder's own
-			continue
-		}
-		if list, ok := lists[f.Name]; ok && f.Value != "" && len(en.seen) < maxRelated {
-			en.seen = append(en.seen, related{list, f.Value})
+			has.direction = true
+		case "network.type":
+			has.kind = true
+		case "network.community_id":
+			has.community = true
+		case "related.ip":
+			en.note(ips, f.Value, true)
+		case "related.user":
+			en.note(users, f.Value, true)
+		case "related.hosts":
+			en.note(hosts, f.Value, true)
+		case "related.hash":
+			en.note(hashes, f.Value, true)
+		default:
+			if l := listOf(f.Name); l != none {
+				en.note(l, f.Value, false)
+			}
 		}
 	}
-	for i, r := range en.seen {
-		known := false
-		for _, before := range en.seen[:i] {
-			known = known || before == r
+	for i, name := range [...]string{"source.ip", "destination.ip"} {
+		if ends[i].ip == "" && ends[i].address != "" && looksLikeIP(ends[i].address) {
+			ends[i].ip = ends[i].address
+			b.Add(name, ends[i].ip)
 		}
-		if !known && !has(e, r) {
-			b.Add(r.list, r.value)
+		en.note(ips, ends[i].ip, false)
+	}
+	for _, r := range en.seen {
+		if !r.known {
+			b.Add(listNames[r.list], r.value)
 		}
 	}
-	if !direction && source != "" && destination != "" {
-		if d := directionOf(source, destination); d != "" {
-			b.Add("network.direction", d)
+	if ends[0].ip != "" && ends[1].ip != "" {
+		source, err1 := netip.ParseAddr(ends[0].ip)
+		destination, err2 := netip.ParseAddr(ends[1].ip)
+		if err1 == nil && err2 == nil {
+			if !has.kind {
+				b.Add("network.type", networkType(source))
+			}
+			if !has.direction {
+				b.Add("network.direction", direction(source, destination))
+			}
+			if !has.community {
+				b.Add("network.community_id", communityID(source, destination, ends[0].port, ends[1].port, transport, b))
+			}
 		}
 	}
 	clear(en.seen)
 }
 
-func has(e *event.Event, r related) bool {
-	for i := range e.Fields {
-		if e.Fields[i].Name == r.list && e.Fields[i].Value == r.value {
-			return true
+// end is one end of a connection.
+type end struct{ ip, address, port string }
+
+// note remembers a value for its list, once. A host that is an address is one.
+func (en *Enricher) note(l list, value string, known bool) {
+	if value == "" || value == "-" || len(en.seen) >= maxRelated {
+		return
+	}
+	if l == hosts && !known && looksLikeIP(value) {
+		l = ips
+	}
+	for i := range en.seen {
+		if en.seen[i].list == l && en.seen[i].value == value {
+			en.seen[i].known = en.seen[i].known || known
+			return
 		}
 	}
-	return false
+	en.seen = append(en.seen, related{l, known, value})
 }
 
-// directionOf is ECS network.direction as seen from the private networks.
-func directionOf(source, destination string) string {
-	s, err1 := netip.ParseAddr(source)
-	d, err2 := netip.ParseAddr(destination)
-	if err1 != nil || err2 != nil {
-		return ""
+func looksLikeIP(s string) bool {
+	if len(s) > 60 || s == "" {
+		return false
 	}
-	switch in, out := internal(s), internal(d); {
+	if c := s[0] | 0x20; (s[0] < '0' || '9' < s[0]) && (c < 'a' || 'f' < c) && s[0] != ':' {
+		return false
+	}
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
+func networkType(a netip.Addr) string {
+	if a.Is4() || a.Is4In6() {
+		return "ipv4"
+	}
+	return "ipv6"
+}
+
+// direction is ECS's network.direction as seen from the private networks.
+func direction(source, destination netip.Addr) string {
+	switch in, out := internal(source), internal(destination); {
 	case in && out:
 		return "internal"
 	case in:
@@ -104,5 +189,63 @@ func directionOf(source, destination string) string {
 
 func internal(a netip.Addr) bool {
 	a = a.Unmap()
-	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast() || a.IsMulticast() || a.IsUnspecified()
+	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified() ||
+		a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+// communityID is the Community ID flow hash, version 1 with seed 0
+// (https://github.com/corelight/community-id-spec), of a TCP, UDP or SCTP flow;
+// "" for others, whose hash needs more than ports.
+func communityID(source, destination netip.Addr, sourcePort, destinationPort, transport string, b *event.Batch) string {
+	var proto byte
+	switch transport {
+	case "tcp":
+		proto = 6
+	case "udp":
+		proto = 17
+	case "sctp":
+		proto = 132
+	default:
+		return ""
+	}
+	sp, ok1 := port(sourcePort)
+	dp, ok2 := port(destinationPort)
+	if !ok1 || !ok2 {
+		return ""
+	}
+	source, destination = source.Unmap().WithZone(""), destination.Unmap().WithZone("")
+	if source.Is4() != destination.Is4() {
+		return ""
+	}
+	if c := destination.Compare(source); c < 0 || c == 0 && dp < sp {
+		source, destination, sp, dp = destination, source, dp, sp
+	}
+	var few [40]byte
+	p := append(few[:0], 0, 0) // seed
+	for _, a := range [...]netip.Addr{source, destination} {
+		if a.Is4() {
+			v := a.As4()
+			p = append(p, v[:]...)
+		} else {
+			v := a.As16()
+			p = append(p, v[:]...)
+		}
+	}
+	p = append(p, proto, 0, byte(sp>>8), byte(sp), byte(dp>>8), byte(dp))
+	sum := sha1.Sum(p)
+	var out [30]byte
+	out[0], out[1] = '1', ':'
+	base64.StdEncoding.Encode(out[2:], sum[:])
+	return b.Bytes(out[:])
+}
+
+func port(s string) (uint16, bool) {
+	n := 0
+	for i := range len(s) {
+		if s[i] < '0' || '9' < s[i] || i > 4 {
+			return 0, false
+		}
+		n = n*10 + int(s[i]-'0')
+	}
+	return uint16(n), s != "" && n <= 0xffff
 }
