@@ -42,9 +42,9 @@ sextant chart logins draws the figure of the same numbers.`,
 			w := buffered(c)
 			switch output {
 			case "csv":
-				err = res.WriteCSV(w, top)
+				err = res.WriteCSV(w)
 			case "json":
-				err = res.WriteJSON(w, top)
+				err = res.WriteJSON(w)
 			default:
 				if err = res.WriteTable(w, top, width(c.OutOrStdout())); err == nil {
 					writeParagraphs(w, res.Interpret(max(top, 1)), width(c.OutOrStdout()))

@@ -34,7 +34,7 @@ a column; field:=value compares all of it; pipes aggregate.`,
 			if err := oneOf("-o", output, export.Formats...); err != nil {
 				return err
 			}
-			if _, err := os.Stat(filepath.Join(caseDir, store.LedgerName)); err != nil {
+			if _, err := os.Stat(filepath.Join(caseDir, "ledger.jsonl")); err != nil {
 				return usagef("%s is no case (%w); make one with `sextant investigate --case %s PATH…`", caseDir, err, shellWord(caseDir))
 			}
 			st, err := store.Open(caseDir, store.Options{})

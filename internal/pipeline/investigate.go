@@ -202,7 +202,7 @@ func (run *investigation) replay(ctx context.Context, plan *Plan) error {
 			batch.Reset()
 			return err
 		}
-		err := run.store.Query(ctx, "sextant.source:="+store.Quote(r.ID), func(row []event.Field) error {
+		err := run.store.Query(ctx, "sextant.source:="+strconv.Quote(r.ID), func(row []event.Field) error {
 			batch.Events = append(batch.Events, detect.Stored(row))
 			if len(batch.Events) >= 4096 {
 				return flush()

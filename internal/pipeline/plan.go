@@ -188,7 +188,7 @@ func NewPlan(ctx context.Context, opt Options) (*Plan, error) {
 	}
 	for _, p := range evidence.Problems {
 		plan.Problems = append(plan.Problems, p.String())
-		plan.Unread = plan.Unread || p.Kind != source.Linked && p.Kind != source.Loop
+		plan.Unread = plan.Unread || p.Kind != source.Linked && p.Kind != source.Loop && p.Kind != source.Empty
 	}
 	for _, set := range source.Group(evidence.Sources) {
 		var logs []*Log
@@ -292,5 +292,8 @@ func printable(s string) string { return source.Printable(strings.ToValidUTF8(s,
 // Failed reports whether part of the log could not be read. An empty log and
 // a copy of another are read.
 func (l *Log) Failed() bool {
-	return l.Inspection.Problem != nil || l.Format == nil && l.Inspection.TextSize > 0
+	if p := l.Inspection.Problem; p != nil && p.Kind != source.Empty {
+		return true
+	}
+	return l.Format == nil && l.Inspection.TextSize > 0
 }

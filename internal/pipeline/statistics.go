@@ -107,7 +107,7 @@ func statistics(ctx context.Context, st store.Store, coverage []incident.Coverag
 // top counts the most frequent values of a field.
 func top(ctx context.Context, st store.Store, field string) ([]report.Count, error) {
 	counts := []report.Count{}
-	name := store.Quote(field)
+	name := strconv.Quote(field)
 	q := fmt.Sprintf(`%s:* | stats by (%s) count() n | sort by (n desc, %s) | limit %d`, name, name, name, topValues)
 	err := st.Query(ctx, q, func(row []event.Field) error {
 		n, err := strconv.ParseInt(columns(row)("n"), 10, 64)

@@ -1,0 +1,59 @@
+# make demo    build everything, simulate a labelled intrusion, investigate it
+# make test    all tests
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+export CGO_ENABLED = 0
+
+.PHONY: all build demo test race bench corpus lint fuzz cross clean
+
+all: build
+
+build:
+	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/sextant ./cmd/sextant
+
+demo: build
+	rm -rf demo && mkdir demo
+	bin/sextant simulate intrusion --campaign all --seed 1 -o demo/logs
+	bin/sextant investigate --case demo/case demo/logs/evidence
+	bin/sextant simulate nids --rows 1000 --seed 1 -o demo/network_logs.csv
+	bin/sextant logins demo/network_logs.csv
+	bin/sextant chart logins demo/network_logs.csv -o demo/logins.png
+	@echo
+	@echo "The intrusion's report:  demo/case/report.html"
+	@echo "The login figure:        demo/logins.png"
+
+test:
+	$(GO) vet ./...
+	$(GO) test ./...
+
+race:
+	CGO_ENABLED=1 $(GO) test -race -short ./...
+
+# Benchmarks; benchstat sums up the runs. COUNT=1 for a quick look.
+COUNT ?= 6
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./... | tee bench/latest.txt
+	$(GO) run golang.org/x/perf/cmd/benchstat@latest bench/latest.txt
+
+# Scores against the corpus of real logs, in $$SEXTANT_CORPUS or ../shared/corpus.
+corpus:
+	$(GO) test -count 1 -v -run 'Corpus|Elastic|Oracle|Regression' ./... | grep -v -E '^(=== |--- PASS|PASS|ok .*no tests|\?)'
+
+lint:
+	@test -z "$$(gofmt -l cmd evtx internal sigma | tee /dev/stderr)"
+	$(GO) vet ./...
+
+# Every fuzz target for a while: make fuzz FUZZTIME=10m
+FUZZTIME ?= 30s
+fuzz:
+	@set -e; for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; done; done
+
+cross:
+	GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null ./cmd/sextant
+	GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./cmd/sextant
+	GOOS=windows GOARCH=amd64 $(GO) build -o /dev/null ./cmd/sextant
+
+clean:
+	rm -rf bin demo

@@ -1,0 +1,206 @@
+package rulepack
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/sextant-logs/sextant/internal/detect"
+	"github.com/sextant-logs/sextant/internal/enrich"
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/format"
+	"github.com/sextant-logs/sextant/internal/timestamp"
+	"github.com/sextant-logs/sextant/sigma"
+)
+
+// TestFile is the samples that stand beside a rule. See the package doc.
+type TestFile struct {
+	Format  string   `yaml:"format"`
+	Match   []string `yaml:"match"`
+	NoMatch []string `yaml:"no_match"`
+}
+
+// TestName is the name of the test file of a rule file: NAME.test.yml.
+func TestName(rule string) string {
+	base := strings.TrimSuffix(strings.TrimSuffix(rule, ".yml"), ".yaml")
+	return base + ".test" + strings.TrimPrefix(rule, base)
+}
+
+// IsTest reports whether a file name is that of a test.
+func IsTest(name string) bool {
+	return strings.HasSuffix(name, ".test.yml") || strings.HasSuffix(name, ".test.yaml")
+}
+
+// Check runs the test beside a rule file of fsys and returns what is wrong:
+// nil if every sample behaves. The rules of one file are tested together: a
+// sample matches if any of them matches that asks to be reported.
+func Check(fsys fs.FS, file string) error {
+	data, err := fs.ReadFile(fsys, TestName(file))
+	if err != nil {
+		return fmt.Errorf("%s has no test: %w", file, err)
+	}
+	var test TestFile
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	if err := dec.Decode(&test); err != nil {
+		return fmt.Errorf("%s: %w", TestName(file), err)
+	}
+	if len(test.Match) == 0 || len(test.NoMatch) == 0 {
+		return fmt.Errorf("%s: want at least one sample under match and one under no_match", TestName(file))
+	}
+	d, err := detect.Load(detect.Options{Embedded: single{fsys, file}})
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, f := range d.Failed() {
+		errs = append(errs, f)
+	}
+	for _, s := range []struct {
+		name    string
+		samples []string
+		want    bool
+	}{{"match", test.Match, true}, {"no_match", test.NoMatch, false}} {
+		for i, sample := range s.samples {
+			matched, err := matches(d, test.Format, sample)
+			switch {
+			case err != nil:
+				errs = append(errs, fmt.Errorf("%s: %s, sample %d: %w", TestName(file), s.name, i+1, err))
+			case matched != s.want:
+				errs = append(errs, fmt.Errorf("%s: %s, sample %d: matched is %v: %.200q", TestName(file), s.name, i+1, matched, sample))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// single is the part of fsys that is one file.
+type single struct {
+	fs.FS
+	file string
+}
+
+func (s single) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(s.FS, name)
+	var keep []fs.DirEntry
+	for _, e := range entries {
+		path := e.Name()
+		if name != "." {
+			path = name + "/" + e.Name()
+		}
+		if path == s.file || e.IsDir() && strings.HasPrefix(s.file, path+"/") {
+			keep = append(keep, e)
+		}
+	}
+	return keep, err
+}
+
+// matches reads the sample as a log and reports whether a rule, or for
+// correlations the correlation, matched.
+func matches(d *detect.Detector, name, sample string) (bool, error) {
+	data := []byte(strings.TrimRight(sample, "\n") + "\n")
+	var f *format.Format
+	if name != "" {
+		if f = format.Lookup(name); f == nil {
+			return false, fmt.Errorf("no format is named %q", name)
+		}
+	} else if f, _ = format.Recognise(format.NewSample("sample", data, true)); f == nil {
+		return false, errors.New("the sample is of no known format")
+	}
+	framer := f.NewFramer(bytes.NewReader(data))
+	matcher := d.NewMatcher()
+	gatherer := d.NewGatherer()
+	clock := timestamp.NewClock(nil, time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano())
+	var b event.Batch
+	var en enrich.Enricher
+	matched := false
+	undecoded := ""
+	for {
+		chunk, err := framer.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return false, err
+		}
+		b.Reset()
+		f.NewDecoder(&format.Params{Clock: clock, Done: func(b *event.Batch) {
+			e := b.Event()
+			e.ID = fmt.Sprintf("%010x", e.Offset)
+			if e.Err != "" && undecoded == "" {
+				undecoded = e.Err
+			}
+			en.Enrich(b)
+		}}).Decode(chunk, &b)
+		var hits []detect.Hit
+		for i := range b.Events {
+			hits = matcher.Match(&b.Events[i], i, hits)
+		}
+		for _, h := range hits {
+			matched = matched || !h.Silent && !correlated(d)
+		}
+		if err := gatherer.Correlate(&b, hits); err != nil {
+			return false, err
+		}
+	}
+	if undecoded != "" && f.Name != "text" {
+		return matched, fmt.Errorf("the sample does not decode as %s: %s", f.Name, undecoded)
+	}
+	err := gatherer.Correlations(context.Background(), func(detect.Correlation) error {
+		matched = true
+		return nil
+	})
+	return matched, err
+}
+
+// correlated reports whether the file has a correlation rule: then that is
+// what is tested.
+func correlated(d *detect.Detector) bool {
+	for _, r := range d.Rules() {
+		if r.Correlation != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Files lists the rule files of fsys in walking order, tests left out.
+func Files(fsys fs.FS) ([]string, error) {
+	var files []string
+	err := fs.WalkDir(fsys, ".", func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && (strings.HasSuffix(path, ".yml") || strings.HasSuffix(path, ".yaml")) && !IsTest(path) {
+			files = append(files, path)
+		}
+		return err
+	})
+	return files, err
+}
+
+// Complete returns what a rule of the pack lacks: each needs ATT&CK tags, a
+// level, false positives, a description and an id.
+func Complete(r *sigma.Rule) error {
+	var missing []string
+	for _, p := range []struct {
+		name string
+		ok   bool
+	}{
+		{"id", r.ID != ""}, {"title", r.Title != ""}, {"description", r.Description != ""}, {"status", r.Status != ""},
+		{"level", r.Level != sigma.LevelNone}, {"falsepositives", len(r.FalsePositives) > 0},
+		{"an attack.tNNNN tag", strings.Contains(" "+strings.Join(r.Tags, " "), " attack.t")},
+	} {
+		if !p.ok {
+			missing = append(missing, p.name)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%s:%d: rule %s lacks %s", r.File, r.Line, r.Ref(), strings.Join(missing, ", "))
+	}
+	return nil
+}
