@@ -32,8 +32,9 @@ var acts = []act{
 	{"rights gained", "account was added to a group", "accounts were added to groups", "high", true,
 		func(r *record) bool {
 			return windows(r, "4728", "4732", "4756") || strings.HasPrefix(r.action, "added-member-to-group") || r.action == "added-user-to-group" ||
+				strings.HasPrefix(r.action, "group-") && strings.HasSuffix(r.action, "-added") ||
 				runs(r, "gpasswd") || runsAll(r, "usermod", " -ag ") || runsAll(r, "usermod", " -g ") || runsAll(r, "net", "localgroup", "/add") || runsAll(r, "net", " group ", "/add") ||
-				r.is("iam") && r.has("change") && strings.Contains(r.message, "to group")
+				r.is("iam") && r.has("change") && strings.Contains(r.message, " to group '")
 		}, func(r *record) string {
 			if r.group != "" && target(r) != "" {
 				return target(r) + " to " + r.group
@@ -42,7 +43,7 @@ var acts = []act{
 		}},
 	{"password changed", "password was changed or reset", "passwords were changed or reset", "medium", true,
 		func(r *record) bool {
-			return windows(r, "4723", "4724") || r.action == "changed-password" || runs(r, "passwd", "chpasswd") && !strings.Contains(r.command, "/etc/passwd")
+			return windows(r, "4723", "4724") || r.action == "changed-password" || r.action == "password-changed" || runs(r, "passwd", "chpasswd") && !strings.Contains(r.command, "/etc/passwd")
 		}, target},
 	{"logs destroyed", "log was cleared or logging was switched off", "logs were cleared or switched off", "high", true,
 		func(r *record) bool {
@@ -176,7 +177,7 @@ func runsAll(r *record, parts ...string) bool {
 }
 
 func isRun(r *record) bool {
-	return r.is("process") || programName(r) == "sudo" || windows(r, "4688", "1", "4104") || r.is("iam") && r.process != ""
+	return r.is("process") || programName(r) == "sudo" || windows(r, "4688", "1", "4104")
 }
 
 // stops reports whether one of the services is stopped or disabled by a command.
@@ -209,7 +210,7 @@ func target(r *record) string {
 		return r.target
 	case r.changes != "":
 		return r.changes
-	case isRun(r) && !r.is("iam") && r.command != "":
+	case isRun(r) && r.command != "":
 		// useradd -m name: the last word that is no option.
 		words := strings.Fields(r.command)
 		for _, w := range slices.Backward(words) {

@@ -217,7 +217,7 @@ func tell(nodes []*node) Sentence {
 		}
 		text += ", " + when
 	}
-	return Sentence{capital(sentence(text)), evidence}
+	return Sentence{sentence(text), evidence}
 }
 
 // events counts the findings' events, those of findings that look at the same
@@ -285,13 +285,6 @@ func serviceOf(nodes []*node) string {
 		}
 	}
 	return "logins"
-}
-
-func capital(s string) string {
-	if s != "" && 'a' <= s[0] && s[0] <= 'z' {
-		return string(s[0]-'a'+'A') + s[1:]
-	}
-	return s
 }
 
 // title names the incident after its most telling finding.

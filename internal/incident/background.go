@@ -12,7 +12,7 @@ import (
 // A host on the internet is tried from thousands of addresses a day. That is
 // one thing to know, not thousands: attempts that failed and led to nothing
 // become one incident for each target, behaviour and day. So do findings of
-// one rule of level medium that are tied to nothing else.
+// one rule, below level critical, that are tied to nothing else.
 
 const (
 	prominentCount = 1000 // events from which on an attempt is told by itself
@@ -32,20 +32,20 @@ func mergeBackground(groups []*group) []*group {
 		}
 		return fmt.Sprintf("background %d %s %d", b, strings.Join(g.hosts(), " "), g.day())
 	})
-	lone := func(g *group) bool {
+	lone := func(g *group, level string) bool {
 		n := g.nodes[0]
-		return n.behaviour == other && n.level == findingLevel && !slices.ContainsFunc(g.nodes, func(m *node) bool {
+		return n.behaviour == other && n.level <= analyze.LevelRank(level) && !slices.ContainsFunc(g.nodes, func(m *node) bool {
 			return m.f.Rule.ID != n.f.Rule.ID || m.level != n.level
 		})
 	}
 	groups = mergeBy(groups, 2, func(g *group) string {
-		if !lone(g) {
+		if !lone(g, "high") {
 			return ""
 		}
 		return fmt.Sprintf("lone %q %s %d", g.nodes[0].f.Rule.ID, strings.Join(g.hosts(), " "), g.day())
 	})
 	return mergeBy(groups, manyHosts+1, func(g *group) string {
-		if !lone(g) {
+		if !lone(g, "medium") {
 			return ""
 		}
 		return fmt.Sprintf("lone %q %d", g.nodes[0].f.Rule.ID, g.day())

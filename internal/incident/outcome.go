@@ -157,7 +157,7 @@ func (g *group) score(o Outcome, impact string) int {
 	case Unknown:
 		s += 5
 	case Failed:
-		s -= 15
+		s -= 10
 	}
 	switch impact {
 	case "critical":
@@ -184,7 +184,7 @@ func (g *group) score(o Outcome, impact string) int {
 		s -= 20
 	}
 	if g.merged {
-		s -= 10
+		s -= 5
 	}
 	return max(0, min(100, s))
 }

@@ -125,6 +125,9 @@ func some(vs []string, many string) string {
 // sentence ends text with a full stop and starts it with a capital letter.
 func sentence(text string) string {
 	text = strings.TrimRight(strings.TrimSpace(text), ".")
+	if text != "" && 'a' <= text[0] && text[0] <= 'z' {
+		text = string(text[0]-'a'+'A') + text[1:]
+	}
 	return text + "."
 }
 
