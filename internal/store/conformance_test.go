@@ -121,6 +121,11 @@ func testColumns(t *testing.T, s Store) {
 			`sextant.renamed={"original._time":"_time","original.log.offset":"log.offset"} sextant.source=`+testID+` source.port=22`,
 		"_time=2024-03-04T05:06:07.12345679Z _msg=junk \x1b[31m \xff error.message=no decoder knows it "+
 			"log.file.path=/var/log/auth.log log.offset=4800 sextant.source="+testID)
+	original := "event.original=Mar  4 05:06:07 web1 sshd[1]: Failed password"
+	expect(t, s, `event.original:~"^Mar.*password$" | fields event.original`, original)
+	expect(t, s, `* | fields event.original | filter event.original:*`, original)
+	expect(t, s, `* | replace ("Failed", "No") at _msg | sort by (_msg desc) | filter event.id:* | delete _time | fields _msg, event.original`, "_msg=No password "+original)
+	expect(t, s, `* | stats by (event.original) count() n | filter event.original:*`, original+" n=1")
 	expect(t, s, `related.ip:json_array_contains_any("192.0.2.2") | fields event.id`, "event.id=id1")
 	expect(t, s, `event.category:=authentication source.port:<1024 | fields source.port, event.id`, "source.port=22 event.id=id1")
 	expect(t, s, `{sextant.source="`+testID+`"} | stats count() n`, "n=2")
@@ -147,7 +152,7 @@ func testLimits(t *testing.T, s Store) {
 			b.Add(long+"2", "v2")
 		}, func(r Report) int64 { return r.Renamed }, `* | unpack_json from sextant.renamed | stats count() n`, "n=1"},
 		{"a message of 5 MB", func(b *event.Batch) { b.Begin(0, strings.Repeat("é", 2_500_000)) },
-			func(r Report) int64 { return r.Cut }, `sextant.cut:="[\"_msg\"]" | len(_msg) as n | filter n:>2000000 | fields sextant.cut`, `sextant.cut=["_msg"]`},
+			func(r Report) int64 { return r.Cut }, `sextant.cut:="[\"_msg\"]" | len(_msg) as n | filter n:>1000000 | fields sextant.cut`, `sextant.cut=["_msg"]`},
 		{"1,900 values of 5 kB", func(b *event.Batch) {
 			b.Begin(0, "x")
 			for i := range 1900 {

@@ -111,7 +111,7 @@ func Open(dir string, options Options) (*Embedded, error) {
 	}
 	s := &Embedded{dir: dir, log: options.Log, lock: lock, dirty: map[int64]struct{}{}}
 	// Look again: until the lock was ours, another process could change the case.
-	if err := checkCase(dir, options.MustExist); err != nil {
+	if err := errors.Join(checkCase(dir, options.MustExist), checkEngine(filepath.Join(dir, engineName))); err != nil {
 		lock.Close()
 		return nil, err
 	}
@@ -269,16 +269,32 @@ func (s *Embedded) Sync(ctx context.Context) (err error) {
 	return nil
 }
 
+// snapshot makes and removes a snapshot of each dirty day. Most of it is
+// waiting for the disk, so several go at the same time.
 func (s *Embedded) snapshot() error {
+	days := make(chan string, len(s.dirty))
 	for day := range s.dirty {
-		name := time.Unix(0, day*dayNanos).UTC().Format("20060102")
-		for _, path := range s.engine.PartitionSnapshotMustCreate(name) {
-			if err := s.engine.PartitionSnapshotDelete(path); err != nil {
-				return fmt.Errorf("sync: %w", err)
+		days <- time.Unix(0, day*dayNanos).UTC().Format("20060102")
+	}
+	close(days)
+	one := func() (err error) {
+		defer recovered("sync", &err)
+		for day := range days {
+			for _, path := range s.engine.PartitionSnapshotMustCreate(day) {
+				if err := s.engine.PartitionSnapshotDelete(path); err != nil {
+					return fmt.Errorf("sync: %w", err)
+				}
 			}
 		}
+		return nil
 	}
-	return nil
+	errs := make([]error, min(8, len(s.dirty)))
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { errs[i] = one() })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // Delete lets the engine's delete task do the work, which rewrites all files

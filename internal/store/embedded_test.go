@@ -1,6 +1,20 @@
 package store
 
-import "testing"
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+)
 
 func TestEmbedded(t *testing.T) {
 	testStore(t, func(t *testing.T) Store {
@@ -10,4 +24,171 @@ func TestEmbedded(t *testing.T) {
 		}
 		return s
 	})
+}
+
+// made gives a closed case with some rows in it.
+func made(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	add(t, s, &Source{ID: testID, Path: "p"}, scattered(500))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestOpenRefusesWhatIsNotAWholeCase(t *testing.T) {
+	find := func(dir, pattern string) string {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil || len(found) == 0 {
+			t.Fatal(pattern, err)
+		}
+		return found[0]
+	}
+	const part = "store/partitions/*/datadb/*/"
+	for _, tt := range []struct {
+		name string
+		harm func(dir string) error
+		says string
+	}{
+		{"not a case", func(dir string) error {
+			return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "letter.txt"), nil, 0o644))
+		}, `not a Sextant case and not empty (it has "letter.txt")`},
+		{"a file", func(dir string) error { return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o644)) }, "is a file"},
+		{"no ledger", func(dir string) error { return os.Remove(filepath.Join(dir, ledgerName)) }, "lost its ledger.jsonl"},
+		{"foreign day", func(dir string) error { return os.Mkdir(filepath.Join(dir, "store/partitions/today"), 0o755) }, "today: not a day"},
+		{"no metadata", func(dir string) error { return os.Remove(find(dir, part+"metadata.json")) }, "metadata.json: missing"},
+		{"garbled metadata", func(dir string) error { return os.WriteFile(find(dir, part+"metadata.json"), []byte("{"), 0o644) }, "metadata.json: unexpected end"},
+		{"zero metadata", func(dir string) error { return os.WriteFile(find(dir, part+"metadata.json"), []byte("{}"), 0o644) }, "impossible"},
+		{"cut values", func(dir string) error { return os.Truncate(find(dir, part+"values.bin0"), 3) }, "bytes together"},
+		{"no values", func(dir string) error { return os.Remove(find(dir, part+"values.bin0")) }, "values.bin0: missing"},
+		{"garbled parts", func(dir string) error {
+			return os.WriteFile(find(dir, "store/partitions/*/datadb/parts.json"), []byte("[1]"), 0o644)
+		}, "parts.json: "},
+		{"no parts.json", func(dir string) error { return os.Remove(find(dir, "store/partitions/*/indexdb/parts.json")) }, "parts.json: missing"},
+		{"lost part", func(dir string) error { return os.RemoveAll(filepath.Dir(find(dir, part+"metadata.json"))) }, "metadata.json: missing"},
+		{"garbled tasks", func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "store/delete_tasks.json"), []byte("x"), 0o644)
+		}, "delete_tasks.json: "},
+		{"garbled index", func(dir string) error {
+			return os.WriteFile(find(dir, "store/partitions/*/indexdb/*/metaindex.bin"), []byte("junk"), 0o644)
+		}, "metaindex.bin: "},
+		{"garbled columns", func(dir string) error {
+			path := find(dir, part+"column_names.bin")
+			info, err := os.Stat(path)
+			return errors.Join(err, os.WriteFile(path, bytes.Repeat([]byte{7}, int(info.Size())), 0o644))
+		}, "column_names.bin: "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := made(t)
+			if err := tt.harm(dir); err != nil {
+				t.Fatal(err)
+			}
+			s, err := Open(dir, Options{})
+			if err == nil {
+				s.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), dir) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	if _, err := Open(filepath.Join(t.TempDir(), "none"), Options{MustExist: true}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a case that must exist: %v", err)
+	}
+	if _, err := Open(t.TempDir(), Options{MustExist: true}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an empty directory that must be a case: %v", err)
+	}
+}
+
+func TestOpenMendsADayThatWasBeingMade(t *testing.T) {
+	dir := made(t)
+	for _, sub := range []string{"20200101", "20200102/indexdb", "20200103/indexdb"} {
+		if err := os.MkdirAll(filepath.Join(dir, "store/partitions", sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "store/partitions/20200103/indexdb/parts.json"), []byte("[]"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(dir, Options{MustExist: true, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	expect(t, s, "* | stats count() n", "n=500")
+}
+
+func TestCloseLeavesNoGoroutine(t *testing.T) {
+	made(t) // starts what the engine starts once
+	before := runtime.NumGoroutine()
+	for range 3 {
+		made(t)
+	}
+	for range 100 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	buf := make([]byte, 1<<20)
+	t.Errorf("%d goroutines, %d before\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
+}
+
+func TestTheEnginesLogGoesToOurs(t *testing.T) {
+	var out bytes.Buffer
+	dir := made(t)
+	index := filepath.Join(dir, "store/partitions/20200101/indexdb")
+	if err := errors.Join(os.MkdirAll(index, 0o755), os.WriteFile(filepath.Join(index, "parts.json"), []byte("[]"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(dir, Options{Log: slog.New(slog.NewTextHandler(&out, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), `level=WARN msg="storage engine: creating missing datadb directory`) || strings.Contains(out.String(), "INFO") {
+		t.Error(out.String())
+	}
+}
+
+func TestSyncWithoutHardLinksWaitsForTheEngine(t *testing.T) {
+	s, err := Open(t.TempDir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.links = false
+	add(t, s, &Source{ID: testID, Path: "p"}, scattered(500))
+	if err := s.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var st logstorage.StorageStats
+	if s.engine.UpdateStats(&st); st.InmemoryRowsCount != 0 || st.SmallPartRowsCount+st.BigPartRowsCount != 500 {
+		t.Errorf("%d rows in memory, %d on disk", st.InmemoryRowsCount, st.SmallPartRowsCount)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	add(t, s, &Source{ID: testID, Path: "p"}, scattered(500))
+	if err := s.Sync(ctx); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+func TestAWriterRefusesRowsWhenTheDiskIsFull(t *testing.T) {
+	s, err := Open(t.TempDir(), Options{MinFreeDisk: 1 << 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	w := s.NewWriter()
+	if err := errors.Join(w.Add(&Source{ID: testID, Path: "p"}, scattered(5)), w.Flush()); !errors.Is(err, ErrDiskFull) {
+		t.Error(err)
+	}
 }

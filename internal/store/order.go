@@ -101,9 +101,36 @@ func pipeKind(pipe string) kind {
 	return pipeKinds[name]
 }
 
-// runPlan answers q in a deterministic order.
-func (r *runner) runPlan(ctx context.Context, q *logstorage.Query) error {
-	filter, list := pipes(q)
+// restore gives event.original back to rows of which the writer kept only
+// what stands before the message.
+var restore = []string{`format if (sextant.head:*) "<sextant.head><_msg>" as event.original`, `delete sextant.head`}
+
+// restored returns the filter and pipes of q with restore where it is needed:
+// before all else where the query asks for event.original by name, after the
+// pipes that change no field where whole rows come out.
+func restored(q *logstorage.Query) (filter string, list []string) {
+	filter, list = pipes(q)
+	all := q.String()
+	switch {
+	case strings.Contains(all, "sextant.head") || strings.HasPrefix(all, "options("):
+		return filter, list
+	case strings.Contains(all, "event.original"):
+		return "*", append(append(append([]string{}, restore...), "filter "+filter), list...)
+	}
+	at := len(list)
+	for i, pipe := range list {
+		switch k := pipeKind(pipe); {
+		case k == ordered || k == scatters:
+			return filter, list
+		case at == len(list) && k != limits && k != sorts && !strings.HasPrefix(pipe, "filter "):
+			at = i
+		}
+	}
+	return filter, append(append(append([]string{}, list[:at]...), restore...), list[at:]...)
+}
+
+// runPlan answers a query, filter and pipes, in a deterministic order.
+func (r *runner) runPlan(ctx context.Context, filter string, list []string) error {
 	if head, tail, ok := r.streamable(list); ok && !strings.Contains(filter, "time_offset=") {
 		return r.windows(ctx, filter, head, tail)
 	}
@@ -129,7 +156,7 @@ func (r *runner) runPlan(ctx context.Context, q *logstorage.Query) error {
 			loose = false
 		case oneToOne:
 			if strings.HasPrefix(pipe, "fields ") { // the keys may be gone: what is left must do
-				cols, _ := fixedFields(filter, list[:i+1], q.GetTimestamp())
+				cols, _ := fixedFields(filter, list[:i+1], r.now)
 				keys = strings.Join(cols, ", ")
 			}
 		case scatters:
@@ -139,7 +166,7 @@ func (r *runner) runPlan(ctx context.Context, q *logstorage.Query) error {
 				continue // rows of the same kind
 			}
 			canonical, keys = "sort", ""
-			if cols, ok := fixedFields(filter, list[:i+1], q.GetTimestamp()); ok && len(cols) > 0 {
+			if cols, ok := fixedFields(filter, list[:i+1], r.now); ok && len(cols) > 0 {
 				keys = strings.Join(cols, ", ")
 				canonical = "sort by (" + keys + ")"
 			}

@@ -127,10 +127,11 @@ func (s *Embedded) QueryWith(ctx context.Context, logsql string, options QueryOp
 	if r.left <= 0 {
 		r.left = -1
 	}
+	filter, list := restored(q)
 	if options.Unsorted {
-		err = r.run(ctx, q.String(), r.rows)
+		err = r.run(ctx, strings.Join(append([]string{filter}, list...), " | "), r.rows)
 	} else {
-		err = r.runPlan(ctx, q)
+		err = r.runPlan(ctx, filter, list)
 	}
 	if errors.Is(err, errEnough) {
 		return nil

@@ -23,7 +23,7 @@
 //
 //	_time             the event's time; its source's Fallback when it has none, see sextant.time
 //	_msg              message, or the raw record where there is none
-//	event.original    the raw record, where it differs from _msg
+//	event.original    the raw record, where it differs from _msg; see below
 //	event.id          as given
 //	error.message     why no decoder understood the record
 //	log.file.path     Source.Path
@@ -40,6 +40,15 @@
 // it; a field with one value is that value alone, also where ECS calls it an
 // array, so that event.category:=authentication finds it and a word filter
 // finds both. The engine knows no empty values: an empty field is no field.
+//
+// Fields whose name is one of the columns above or the engine's own get the
+// prefix "original.", as in original._time.
+//
+// Where a record ends with its message, as in syslog, only what stands before
+// the message is kept, in the column sextant.head: this saves a fifth of the
+// work and a quarter of the disk. Queries that give whole rows or that name
+// event.original get it back, so nobody has to know; to look for words, _msg is
+// faster.
 package store
 
 import (

@@ -24,6 +24,7 @@ const (
 	maxName    = 128
 	maxRow     = 2<<20 - 4<<10
 	minCut     = 512 // values are not cut below this many bytes
+	maxHead    = 256 // bytes of a record before its message that are worth a column of their own
 )
 
 // writer implements Writer for Embedded.
@@ -38,6 +39,9 @@ type writer struct {
 	seen   [16]uint64 // Bloom filter over the names in row, to find fields with several values
 	source string
 	path   string
+	spare  []logstorage.Field // for the sorted row
+	names  []string           // columns of the last row after the stream's, as built
+	perm   []int              // and where each of them goes
 	num    [2][20]byte
 	buf    []byte
 
@@ -114,7 +118,7 @@ func (w *writer) build(e *event.Event, fallback int64) {
 	w.row = append(w.row[:0],
 		logstorage.Field{Name: "sextant.source", Value: w.source},
 		logstorage.Field{Name: "event.dataset"},
-		logstorage.Field{Name: "_msg", Value: e.Raw},
+		logstorage.Field{Name: "", Value: e.Raw},
 		logstorage.Field{Name: "log.file.path", Value: w.path},
 		logstorage.Field{Name: "event.id", Value: e.ID},
 		logstorage.Field{Name: "log.offset", Value: number(w.num[0][:0], e.Offset)},
@@ -151,7 +155,11 @@ func (w *writer) build(e *event.Event, fallback int64) {
 	}
 	if message != "" && message != e.Raw {
 		w.row[2].Value = message
-		w.row = append(w.row, logstorage.Field{Name: "event.original", Value: e.Raw})
+		if head, ok := strings.CutSuffix(e.Raw, message); ok && len(head) <= maxHead {
+			w.row = append(w.row, logstorage.Field{Name: "sextant.head", Value: head})
+		} else {
+			w.row = append(w.row, logstorage.Field{Name: "event.original", Value: e.Raw})
+		}
 	}
 	if len(w.more) > 0 {
 		w.join()
@@ -168,7 +176,32 @@ func (w *writer) build(e *event.Event, fallback int64) {
 		w.report.Cut++
 		w.cut()
 	}
+	w.sort()
 	w.rows.MustAdd(logstorage.TenantID{}, at, w.row, streamFields)
+}
+
+// sort brings the columns after the stream's in the order of their names,
+// which the engine needs and does slowly. Rows of one log are alike: what was
+// done to the last row is tried first.
+func (w *writer) sort() {
+	cols := w.row[streamFields:]
+	same := len(cols) == len(w.names)
+	for i := 0; same && i < len(cols); i++ {
+		same = cols[i].Name == w.names[i]
+	}
+	if !same {
+		w.names, w.perm = w.names[:0], w.perm[:0]
+		for i := range cols {
+			w.names = append(w.names, strings.Clone(cols[i].Name))
+			w.perm = append(w.perm, i)
+		}
+		slices.SortFunc(w.perm, func(a, b int) int { return strings.Compare(w.names[a], w.names[b]) })
+	}
+	w.spare = append(w.spare[:0], w.row[:streamFields]...)
+	for _, i := range w.perm {
+		w.spare = append(w.spare, cols[i])
+	}
+	w.row, w.spare = w.spare, w.row
 }
 
 // object is fields as a flat JSON object of strings.
@@ -333,7 +366,7 @@ func (w *writer) cut() {
 			names = append(names, ',')
 		}
 		before := len(names)
-		names = event.AppendQuoted(names, c.Name)
+		names = event.AppendQuoted(names, cmp.Or(c.Name, "_msg"))
 		size += len(names) - before + 1
 		keep := cutAt(c.Value, max(minCut, len(c.Value)-(size-maxRow)))
 		size -= len(c.Value) - len(keep)
