@@ -51,7 +51,10 @@ func (d *ChunkDecoder) Decode(chunk []byte, offset int64, fn func(*Record) error
 	d.chunk, d.offset, d.fn = chunk, offset, fn
 	d.seen = d.seen[:0]
 	d.w.reset(chunk)
-	defer func() { d.chunk, d.fn, d.w.chunk = nil, nil, nil }()
+	defer func() {
+		d.chunk, d.fn, d.w.chunk = nil, nil, nil
+		d.w.turn++
+	}()
 
 	if !bytes.HasPrefix(chunk, chunkSignature) {
 		if len(bytes.TrimLeft(chunk, "\x00")) == 0 {
@@ -201,7 +204,8 @@ func (d *ChunkDecoder) deliver(pos, size int, recovered bool) error {
 	if first < 0 && err == nil {
 		err = errShort
 	}
-	rec.src = source{w, first}
+	w.turn++
+	rec.src = source{w, first, w.turn}
 	if err != nil {
 		w.orphans(first)
 		rec.Err = fmt.Errorf("record %d: %w", rec.ID, err)

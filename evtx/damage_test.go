@@ -65,7 +65,7 @@ func TestDamageIsReportedAndCostsOnlyItself(t *testing.T) {
 			le.PutUint32(d[124:], crc32.ChecksumIEEE(d[:120]))
 			return d
 		}, all, []Code{FileDirty}},
-		"no file header":       {func(d []byte) []byte { clear(d[:128]); return d }, all, []Code{FileHeader, FileHeader, FileHeader, FileHeader, FileHeaderChecksum}},
+		"no file header":       {func(d []byte) []byte { clear(d[:128]); return d }, all, []Code{FileHeader}},
 		"starts with a chunk":  {func(d []byte) []byte { return d[HeaderSize:] }, all, []Code{FileHeader}},
 		"chunk header":         {func(d []byte) []byte { d[HeaderSize+8]++; return d }, all, []Code{ChunkChecksum}},
 		"string table":         {func(d []byte) []byte { clear(d[HeaderSize+stringTable:][:384]); return d }, all, []Code{ChunkChecksum}},
@@ -280,6 +280,24 @@ func (b *brokenReader) Read(p []byte) (int, error) {
 		err = errBroken
 	}
 	return n, err
+}
+
+func TestXMLOfARecordOfThePastIsNothing(t *testing.T) {
+	var kept []Record
+	for rec := range openBytes(t, writeLog(t, manyRecords(200)...)).Records() {
+		kept = append(kept, *rec)
+		if len(rec.AppendXML(nil)) == 0 {
+			t.Fatal("no XML while the record is valid")
+		}
+	}
+	for _, rec := range kept {
+		if xml := rec.AppendXML(nil); len(xml) > 0 {
+			t.Fatalf("record %d still has XML: %s", rec.ID, xml)
+		}
+	}
+	if kept[7].System.Channel != "Security" {
+		t.Error("strings do not outlive the record")
+	}
 }
 
 func TestNamesCannotBreakOutOfTheXML(t *testing.T) {

@@ -43,13 +43,16 @@
 // are kept under a dotted name (Parent.Child). Values are text as Windows itself
 // renders it: 0x3e7 for hexadecimal integers, {lower-case} GUIDs, S-1-5-18,
 // true, 2020-05-14T07:00:30.8914235Z, upper-case hexadecimal for binary. Line
-// ends stay as logged (Winlogbeat replaces CR LF by LF and cuts final ones).
+// ends stay as logged (Winlogbeat replaces CR LF by LF and cuts final ones). Attributes other
+// than Name become fields Element.Attribute. ANSI text is taken as Windows-1252, since a
+// log does not say which code page its host used.
 //
 // # Damage
 //
 // Damaged input gives a [Diagnostic] and goes on: a corrupt record costs that
 // record, a corrupt chunk that chunk. A record whose frame is sound but whose
-// content is not is still delivered, with what could be read and Err set.
+// content is not is still delivered, with what could be read and Err set; values
+// whose template is lost are in Extra as Substitution.0, Substitution.1 and so on.
 // Checksums are checked and reported, never obeyed; record numbers and flags in
 // headers are not trusted. With Recover set, records are also carved from the
 // unused end of chunks and from whatever is not a chunk. [Gaps] finds missing record ids.

@@ -94,7 +94,8 @@ type walker struct {
 	rec     *Record
 	block   []byte // strings are cut from it; what was handed out is never written again
 	scratch []byte
-	param   int // place among the children of EventData
+	param   int    // place among the children of EventData
+	turn    uint64 // counts records
 
 	budget        // for the fields of this chunk
 	xml    budget // for its XML

@@ -204,7 +204,8 @@ func ParseHeader(data []byte, size int64, diagnose func(Diagnostic)) Header {
 		Checksum:     le.Uint32(data[124:]),
 	}
 	if !IsEventLog(data) {
-		report(FileHeader, "signature is %q", data[:8])
+		report(FileHeader, "signature is %q; the rest of the header is not checked", data[:8])
+		return h
 	}
 	if n := le.Uint32(data[32:]); n != 128 {
 		report(FileHeader, "header size is %d, not 128", n)

@@ -9,16 +9,16 @@ import (
 type source struct {
 	w     *walker
 	first int32
+	turn  uint64 // of the walker, while this record is the one it holds
 }
 
 // AppendXML appends the record as the XML Windows would show for it: one line,
 // no declaration, attributes in single quotes. Characters XML cannot hold become
-// U+FFFD. It can be called only while the record is valid; a record that did not
-// come from this package's reader gives nothing. What a chunk made to expand
+// U+FFFD. A record that is no longer valid, or did not come from a reader, gives nothing. What a chunk made to expand
 // without end gives is cut off, but its tags are closed.
 func (r *Record) AppendXML(dst []byte) []byte {
 	w := r.src.w
-	if w == nil {
+	if w == nil || w.turn != r.src.turn {
 		return dst
 	}
 	x := xmlWriter{w: w, dst: dst, steps: w.xml.steps, limit: len(dst) + w.xml.output}
