@@ -1,0 +1,206 @@
+package incident
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/store"
+)
+
+// stored puts the world's records into a real store.
+func (w *world) stored(t *testing.T) *store.Embedded {
+	t.Helper()
+	s, err := store.Open(t.TempDir(), store.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	var b event.Batch
+	for i, r := range w.rs {
+		e := b.Begin(int64(i*100), r.message)
+		e.Time, e.ID = r.time, r.id
+		b.Add("event.dataset", r.dataset)
+		b.Add("host.name", r.host)
+		for _, c := range r.category {
+			b.Add("event.category", c)
+		}
+		for _, c := range r.types {
+			b.Add("event.type", c)
+		}
+		for name, v := range map[string]string{
+			"event.action": r.action, "event.outcome": r.outcome, "event.code": r.code, "event.provider": r.provider,
+			"user.name": r.user, "user.target.name": r.target, "user.effective.name": r.effective, "source.ip": r.source,
+			"destination.ip": r.destination, "destination.port": r.port, "system.auth.ssh.method": r.method, "http.request.method": r.request,
+			"url.original": r.url, "url.path": r.urlPath, "process.name": r.process, "process.executable": r.executable,
+			"process.command_line": r.command, "process.parent.name": r.parent, "file.path": r.file, "zeek.connection.state": r.connection,
+		} {
+			b.Add(name, v)
+		}
+		for name, n := range map[string]int64{"source.bytes": r.sentBytes, "destination.bytes": r.receivedBytes, "http.response.status_code": int64(r.status), "http.response.body.bytes": r.size} {
+			if n != 0 {
+				b.AddInt(name, n)
+			}
+		}
+	}
+	for _, a := range w.ips {
+		e := b.Begin(1<<20, "boot")
+		e.Time, e.ID = day0, "boot-"+a.host
+		b.Add("host.name", a.host)
+		b.Add("host.ip", a.address)
+	}
+	wr := s.NewWriter()
+	if err := errors.Join(wr.Add(&store.Source{ID: "00112233445566778899aabb", Path: "made.log", Fallback: day0}, b.Events), wr.Flush(), s.Flush(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+const injection = `x" OR * | delete "\` + "`'"
+
+// everything is a world with something for every question.
+func everything() *world {
+	w := &world{ips: []hostAddress{{"web1", "10.0.0.5"}}}
+	intrusion(w, 0, "web1", attacker, "deploy")
+	intrusion(w, 30, "db1", stranger, "carol")
+	w.bruteForce(50, 5, 3, "web1", "192.0.2.3", injection, "root")
+	w.log(70, sshd("web1", "192.0.2.3", injection, "success"))
+	w.log(90, sshd(injection, "2001:db8::7", "Zoë", "success"))
+	end := sshd("web1", attacker, "deploy", "success")
+	end.types = []string{"end"}
+	w.log(95, end)
+	for i := range 6 {
+		w.log(100+i, accessed("web1", "192.0.2.4", "GET", "/a b?c=\"d\"", 200+100*(i%4), int64(1000*i)))
+	}
+	w.log(101, record{dataset: "auditd.log", host: "WEB1", category: []string{"process"}, types: []string{"start"}, parent: "apache2", process: "sh", command: "sh -c id", user: "www-data"})
+	w.log(120, record{dataset: "zeek.conn", category: []string{"network"}, types: []string{"connection"}, connection: "SF", source: "10.0.0.5", destination: attacker, port: "443", sentBytes: 5000, receivedBytes: 700})
+	return w
+}
+
+func TestTheStoreAnswersAsAsked(t *testing.T) {
+	w := everything()
+	real := logsQL{w.stored(t)}
+	ctx := t.Context()
+	all := span{noTime, noTime}
+	part := span{at(60), at(110)}
+	var some []string
+	for i, r := range w.rs {
+		if i%3 == 0 {
+			some = append(some, r.id)
+		}
+	}
+	some = append(some, "absent", injection)
+	questions := map[string]func(s evidenceStore) ([]record, error){
+		"records":         func(s evidenceStore) ([]record, error) { return s.records(ctx, some, all) },
+		"records in time": func(s evidenceStore) ([]record, error) { return s.records(ctx, some, part) },
+		"logins": func(s evidenceStore) ([]record, error) {
+			return s.logins(ctx, []string{attacker, stranger, "192.0.2.3"}, all, 50)
+		},
+		"logins, limited": func(s evidenceStore) ([]record, error) {
+			return s.logins(ctx, []string{attacker, "192.0.2.3", "2001:db8::7"}, all, 1)
+		},
+		"logins, hostile": func(s evidenceStore) ([]record, error) { return s.logins(ctx, []string{injection}, all, 50) },
+		"user logins": func(s evidenceStore) ([]record, error) {
+			return s.userLogins(ctx, []string{"deploy", injection, "Zoë"}, nil, all, 50)
+		},
+		"user logins host": func(s evidenceStore) ([]record, error) {
+			return s.userLogins(ctx, []string{"deploy", "Zoë"}, []string{injection}, all, 50)
+		},
+		"requests": func(s evidenceStore) ([]record, error) { return s.requests(ctx, "192.0.2.4", 200, 399, all, 50) },
+		"started": func(s evidenceStore) ([]record, error) {
+			return s.startedBy(ctx, "web1", webServers, webUsers, all, 50)
+		},
+		"started anywhere": func(s evidenceStore) ([]record, error) { return s.startedBy(ctx, "", webServers, webUsers, part, 50) },
+		"flows": func(s evidenceStore) ([]record, error) {
+			return s.flows(ctx, []string{"10.0.0.5"}, []string{attacker}, all, 50)
+		},
+		"flows to": func(s evidenceStore) ([]record, error) { return s.flows(ctx, nil, []string{attacker}, all, 50) },
+		"seen":     func(s evidenceStore) ([]record, error) { return s.seen(ctx, attacker, part, 10) },
+	}
+	for name, ask := range questions {
+		want, err := ask(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ask(real)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if !slices.Equal(idsOf(got), idsOf(want)) {
+			t.Errorf("%s: got %v, want %v", name, idsOf(got), idsOf(want))
+			continue
+		}
+		if name != "logins, hostile" && len(got) == 0 {
+			t.Errorf("%s: the question has no answer to compare", name)
+		}
+		for i := range got {
+			got[i].path = "" // the world has no files
+			if g, w := fmt.Sprintf("%+v", got[i]), fmt.Sprintf("%+v", want[i]); g != w {
+				t.Errorf("%s:\n got %s\nwant %s", name, g, w)
+			}
+		}
+	}
+	wantN, wantBig, _ := w.pageSizes(ctx, "/a b?c=\"d\"", "192.0.2.99", all)
+	n, big, err := real.pageSizes(ctx, "/a b?c=\"d\"", "192.0.2.99", all)
+	if err != nil || n != wantN || big != wantBig || n == 0 {
+		t.Errorf("page sizes: %d %d %v, want %d %d", n, big, err, wantN, wantBig)
+	}
+	kinds := func(s evidenceStore) string {
+		ks, err := s.kinds(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []string
+		for _, k := range ks {
+			out = append(out, fmt.Sprintf("%q", k))
+		}
+		slices.Sort(out)
+		return strings.Join(slices.Compact(out), "\n")
+	}
+	if got, want := kinds(real), kinds(w); got != want {
+		t.Errorf("kinds:\n%s\nwant\n%s", got, want)
+	}
+	if got, err := real.addresses(ctx); err != nil || !slices.Equal(got, w.ips) {
+		t.Errorf("addresses: %v %v", got, err)
+	}
+}
+
+func TestIncidentsFromTheStoreAreThoseOfTheWorld(t *testing.T) {
+	w := everything()
+	in := Input{Findings: w.findings, Coverage: w.coverage()}
+	want, err := build(t.Context(), in, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Events = w.stored(t)
+	got, err := Build(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g, w := bytesOf(t, got), bytesOf(t, want); g != w {
+		t.Errorf("got %s\nwant %s", g, w)
+	}
+	if err := Check(got, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBuildFailsWithTheStore(t *testing.T) {
+	w := everything()
+	broken := errors.New("disk gone")
+	_, err := Build(t.Context(), Input{Findings: w.findings, Events: failing{broken}})
+	if !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Query(context.Context, string, func([]event.Field) error) error { return f.err }
