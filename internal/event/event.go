@@ -107,13 +107,16 @@ func (e *Event) Timestamp() time.Time {
 type Batch struct {
 	Events []Event
 
-	slab  []Field // the slab being filled; the last event's fields end it
-	start int     // index in slab of the last event's first field
+	slab  []Field   // the slab being filled; the last event's fields end it
+	start int       // index in slab of the last event's first field
+	full  [][]Field // slabs filled before it
+	free  [][]Field // slabs to fill again after Reset
 	arena []byte
 }
 
 const (
 	slabFields = 16 << 10
+	maxFree    = 16 // slabs that are kept
 	arenaBytes = 64 << 10
 )
 
@@ -123,6 +126,14 @@ func (b *Batch) Reset() {
 	clear(b.Events)
 	b.Events = b.Events[:0]
 	clear(b.slab)
+	for _, slab := range b.full {
+		clear(slab)
+		if cap(slab) == slabFields && len(b.free) < maxFree {
+			b.free = append(b.free, slab[:0])
+		}
+	}
+	clear(b.full)
+	b.full = b.full[:0]
 	b.slab = b.slab[:0]
 	b.start = 0
 	b.arena = nil // strings point into it and may outlive us
@@ -151,14 +162,26 @@ func (b *Batch) Rollback() {
 
 func (b *Batch) add(f Field) {
 	if len(b.slab) == cap(b.slab) {
-		cur := b.slab[b.start:]
-		next := make([]Field, len(cur), max(slabFields, 2*len(cur)))
-		copy(next, cur)
-		b.slab, b.start = next, 0
+		b.grow()
 	}
 	b.slab = append(b.slab, f)
 	n := len(b.slab)
 	b.Events[len(b.Events)-1].Fields = b.slab[b.start:n:n]
+}
+
+// grow moves the fields of the event being built to a slab with room for more.
+func (b *Batch) grow() {
+	cur := b.slab[b.start:]
+	var next []Field
+	if n := len(b.free); n > 0 && 2*len(cur) <= slabFields {
+		next, b.free = b.free[n-1], b.free[:n-1]
+	} else {
+		next = make([]Field, 0, max(slabFields, 2*len(cur)))
+	}
+	if cap(b.slab) > 0 {
+		b.full = append(b.full, b.slab)
+	}
+	b.slab, b.start = append(next, cur...), 0
 }
 
 // Add adds a text field; an empty value is no field.
