@@ -100,3 +100,5 @@ func TestUserAgentsAreNamed(t *testing.T) {
 		}
 	}
 }
+
+func newTestClock() *timestamp.Clock { return timestamp.NewClock(nil, 0) }

@@ -43,7 +43,7 @@ type jsonDecoder struct {
 }
 
 func newJSONDecoder(p *Params) LineDecoder {
-	return (&jsonDecoder{named: namedRecord{p: p}}).decode
+	return (&jsonDecoder{named: namedRecord{p: p, prefix: "json."}}).decode
 }
 
 func (d *jsonDecoder) decode(record string, b *event.Batch) error {

@@ -174,12 +174,13 @@ func tagDepth(tag int32) int32 { return tag >> 16 & 15 }
 // what the names stand for under the names of ECS.
 type namedRecord struct {
 	p      *Params
+	prefix string // of displaced fields
 	agents agentCache
 }
 
 // displaced reports whether a record's field cannot stay under its own name:
 // every event has a field of that name of its own, or it is that of a set of ECS
-// fields, which is an object and no value. Such a field goes below "json.".
+// fields, which is an object and no value. Such a field goes below "json." or "csv.".
 func displaced(name string) bool {
 	switch name {
 	case "@timestamp", "event.original", "event.id", "log.offset", "event.sequence", "error.message",
@@ -199,6 +200,9 @@ func (d *namedRecord) add(leaves []event.Leaf, b *event.Batch) bool {
 	for i := range leaves {
 		l := &leaves[i]
 		a := tagAlias(l.Name.Tag)
+		if a == aliasStatus && l.Kind == event.String && l.Value != "" && !isDigit(l.Value[0]) {
+			a = aliasOutcome // "status": "denied"
+		}
 		if a != noAlias && l.Kind != event.JSON && (seen[a] == nil || tagDepth(l.Name.Tag) < tagDepth(seen[a].Name.Tag)) && fits(a, l) {
 			seen[a] = l
 		}
@@ -216,7 +220,7 @@ func (d *namedRecord) own(l *event.Leaf, b *event.Batch) {
 			return // event.original has its text
 		}
 		var few [64]byte
-		name = b.Bytes(append(append(few[:0], "json."...), name...))
+		name = b.Bytes(append(append(few[:0], d.prefix...), name...))
 	}
 	b.AddKind(name, l.Value, l.Kind)
 }
@@ -263,11 +267,35 @@ func (d *namedRecord) addTime(leaves []event.Leaf, b *event.Batch) bool {
 			}
 		}
 	}
-	if seconds != nil {
+	if seconds != nil || d.dateAndTime(leaves, e) {
 		return true
 	}
 	d.p.Clock.NoTime()
 	return false
+}
+
+// dateAndTime reads a time that stands in two fields.
+func (d *namedRecord) dateAndTime(leaves []event.Leaf, e *event.Event) bool {
+	var date, clock string
+	for i := range leaves {
+		if l := &leaves[i]; l.Kind == event.String && len(l.Value) <= 20 {
+			switch l.Name.Path {
+			case "date", "Date", "DATE":
+				date = l.Value
+			case "time", "Time", "TIME":
+				clock = l.Value
+			}
+		}
+	}
+	if date == "" || clock == "" {
+		return false
+	}
+	var few [48]byte
+	ns, ok := d.p.Clock.Any(string(append(append(append(few[:0], date...), ' '), clock...)))
+	if ok {
+		e.Time = ns
+	}
+	return ok
 }
 
 func (d *namedRecord) time(l *event.Leaf) (int64, bool) {
@@ -381,7 +409,14 @@ func outcome(v string) string {
 	if len(v) > 12 {
 		return ""
 	}
-	switch plainName(v) {
+	var few [12]byte
+	word := append(few[:0], v...)
+	for i := range word {
+		if 'A' <= word[i] && word[i] <= 'Z' {
+			word[i] |= 0x20
+		}
+	}
+	switch string(word) {
 	case "success", "succeeded", "successful", "ok", "true", "allow", "allowed", "accepted", "granted", "passed", "pass", "yes", "1":
 		return "success"
 	case "failure", "failed", "fail", "error", "false", "deny", "denied", "rejected", "blocked", "unauthorized", "no", "0":
@@ -474,8 +509,8 @@ func (d *namedRecord) addAliases(seen *[aliasNanoOfSecond + 1]*event.Leaf, b *ev
 	text(aliasEmail, "user.email")
 	if l := seen[aliasHost]; l != nil && (seen[aliasMethod] == nil || plainName(l.Name.Path) != "host") {
 		text(aliasHost, "host.name")
-	} else if l != nil && seen[aliasDomain] == nil {
-		b.Add("url.domain", l.Value) // the Host header of a request
+	} else if seen[aliasDomain] == nil {
+		seen[aliasDomain] = l // the Host header of a request
 	}
 	text(aliasProcess, "process.name")
 	number(aliasPID, "process.pid")

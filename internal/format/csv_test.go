@@ -1,0 +1,120 @@
+package format
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+func TestQuotedLineEndsAreNeverCutBetweenChunks(t *testing.T) {
+	var in, want []string
+	for i := range 30_000 {
+		r := fmt.Sprintf("2024-05-05T06:07:08Z,u%d,\"line one\nline, \"\"two\"\"\r\nthree %d\",x", i, i)
+		in, want = append(in, r), append(want, r)
+	}
+	text := "time,user,note,last\n" + strings.Join(in, "\n") + "\n"
+	for _, r := range []io.Reader{strings.NewReader(text), iotest.HalfReader(strings.NewReader(text))} {
+		if got := cutAll(t, Lookup("csv"), text, r); !slices.Equal(got, want) {
+			t.Fatalf("%d records, want %d", len(got), len(want))
+		}
+	}
+}
+
+func TestAStrayQuoteCostsNoMoreThanItsRecord(t *testing.T) {
+	var want []string
+	for i := range 20_000 {
+		want = append(want, fmt.Sprintf("2024-05-05T06:07:08Z,u%d,plain,x", i))
+	}
+	want[7] = `2024-05-05T06:07:08Z,"stray,plain,x`
+	want[9] = `2024-05-05T06:07:08Z,6" disk,pl"ain,x`
+	text := "time,user,note,last\n" + strings.Join(want, "\n") + "\n"
+	if got := cutAll(t, Lookup("csv"), text, strings.NewReader(text)); !slices.Equal(got, want) {
+		t.Fatalf("%d records, want %d", len(got), len(want))
+	}
+}
+
+func FuzzCSVAgreesWithEncodingCSV(f *testing.F) {
+	f.Add("a,b\n1,2\n")
+	f.Add("a,b\r\n\"x\ny\",\"\"\"\"\r\n\n,\n")
+	f.Add("a;b\n\"x;\";1\n2;3")
+	f.Add("a,b\n\"never,1\n2,3\n")
+	format := Lookup("csv")
+	f.Fuzz(func(t *testing.T, text string) {
+		whole := cutAll(t, format, text, strings.NewReader(text))
+		if pieces := cutAll(t, format, text, iotest.OneByteReader(strings.NewReader(text))); !slices.Equal(whole, pieces) {
+			t.Fatalf("read byte by byte: %q\nat once: %q", pieces, whole)
+		}
+		if strings.ContainsAny(text, "\r\uFEFF") {
+			return // encoding/csv turns \r\n in fields to \n
+		}
+		r := csv.NewReader(strings.NewReader(text))
+		r.FieldsPerRecord = -1
+		want, err := r.ReadAll()
+		if err != nil {
+			return
+		}
+		var b event.Batch
+		b.Begin(0, "")
+		var got [][]string
+		for p := []byte(text); len(p) > 0; {
+			n := csvRecord(p, ',', true)
+			if rec := string(bytes.TrimSuffix(p[:n], []byte("\n"))); rec != "" {
+				got = append(got, splitCSV(nil, rec, ',', &b))
+			}
+			p = p[n:]
+		}
+		if !slices.EqualFunc(got, want, slices.Equal) {
+			t.Fatalf("%q\n got %q\nwant %q", text, got, want)
+		}
+	})
+}
+
+func TestWhatIsNoTableIsNotTakenForOne(t *testing.T) {
+	for _, text := range []string{
+		"one line\n",
+		"Hello, world\nThis is prose, and so on\nwith commas\n",
+		"May  5 06:07:08 web1 a, b, c\nMay  5 06:07:09 web1 a, b, c\n",
+		"192.0.2.1,17,x\n192.0.2.2,18,y\n",
+		"a=1,b=2,c=3\na=4,b=5,c=6\n",
+		"2024-05-05 06:07:08,123 INFO x, y\n2024-05-05 06:07:08,124 INFO x, z\n",
+		`{"a":1,"b":2}` + "\n" + `{"a":1,"b":2}` + "\n",
+	} {
+		if n := recogniseCSV(NewSample("x.csv", []byte(text), true)); n > 0 {
+			t.Errorf("%q scores %d", text, n)
+		}
+	}
+}
+
+func BenchmarkNIDS(b *testing.B) {
+	benchmarkTable(b, "nids", "timestamp,user_id,source_ip,destination_ip,action,success\n", "2026-01-05T00:00:01.250Z,alice,10.0.0.7,192.0.2.10,login_attempt,true\n")
+}
+
+func BenchmarkCSV(b *testing.B) {
+	benchmarkTable(b, "csv", "time,level,user,src_ip,message,bytes\n", "2026-01-05T00:00:01.250Z,INFO,alice,192.0.2.10,\"a message, quoted\",4711\n")
+}
+
+func benchmarkTable(b *testing.B, name, header, record string) {
+	text := header + strings.Repeat(record, 1<<20/len(record))
+	f := Lookup(name)
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	var batch event.Batch
+	for b.Loop() {
+		framer := f.NewFramer(strings.NewReader(text))
+		for {
+			c, err := framer.Next()
+			if err != nil {
+				break
+			}
+			batch.Reset()
+			f.NewDecoder(&Params{Clock: newTestClock()}).Decode(c, &batch)
+		}
+	}
+}
