@@ -107,9 +107,11 @@ func (g *Gatherer) Add(b *event.Batch, path string, hits []Hit) error {
 }
 
 func (g *Gatherer) add(r *sigma.Rule, e *event.Event, path string) {
-	key := groupKey{rule: r, host: e.Get("host.name"), origin: e.Get("source.ip")}
-	if key.origin == "" {
-		key.origin = e.Get("user.name")
+	key := groupKey{rule: r, host: e.Get("host.name")}
+	if r.Level > sigma.LevelInformational { // what only informs is told by host
+		if key.origin = e.Get("source.ip"); key.origin == "" {
+			key.origin = e.Get("user.name")
+		}
 	}
 	gr := g.groups[key]
 	if gr == nil {

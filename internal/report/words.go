@@ -12,7 +12,7 @@ func Headline(inv *Investigation) string {
 	if len(inv.Incidents) == 0 {
 		s := "No incident was found."
 		if n := len(inv.Findings); n > 0 {
-			s += fmt.Sprintf(" %s on their own; they are listed below.", count(n, "finding stands", "findings stand"))
+			s += fmt.Sprintf(" %s; see below.", count(n, "finding stands by itself", "findings stand by themselves"))
 		}
 		return s
 	}
