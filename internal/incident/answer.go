@@ -99,7 +99,7 @@ func names2(vs []string, most int) []string {
 func (g *group) evidence(inc *Incident) []string {
 	times := map[string]int64{}
 	for _, n := range slices.Concat(g.nodes, g.context) {
-		for _, e := range n.f.Evidence {
+		for _, e := range slices.Concat(n.f.Evidence, n.records) {
 			times[e.ID] = e.Time
 		}
 		for _, r := range slices.Concat(n.details, n.verdict.followed) {
@@ -132,7 +132,7 @@ func (g *group) what() []Sentence {
 	byKey := map[string]*part{}
 	for _, n := range slices.Concat(g.nodes, g.context) {
 		key := "rule " + n.f.Rule.ID + " " + n.f.Title
-		if n.behaviour != other && n.level >= findingLevel {
+		if n.behaviour != other && (n.level >= findingLevel || n.behaviour == bruteForce || n.behaviour == scanning) {
 			key = fmt.Sprint("behaviour ", n.behaviour)
 			if n.behaviour == webAttack || n.behaviour == ids {
 				key += " " + n.f.Title
@@ -154,6 +154,9 @@ func (g *group) what() []Sentence {
 		keep := ranked[:maxWhat]
 		parts = slices.DeleteFunc(parts, func(p *part) bool { return !slices.Contains(keep, p) })
 	}
+	slices.SortStableFunc(parts, func(a, b *part) int {
+		return cmp.Compare((&group{nodes: a.nodes}).span().from, (&group{nodes: b.nodes}).span().from)
+	})
 	out := []Sentence{}
 	for _, p := range parts {
 		if s := tell(p.nodes); len(s.Evidence) > 0 {
@@ -174,7 +177,7 @@ func tell(nodes []*node) Sentence {
 	evidence := all.cited(maxCited)
 	var text string
 	switch {
-	case n.level < findingLevel || n.behaviour == other:
+	case n.behaviour == other || n.level < findingLevel && n.behaviour != bruteForce && n.behaviour != scanning:
 		text = show(n.f.Title)
 		if len(hosts) > 0 {
 			text += " on " + hostsPhrase(hosts)
@@ -223,7 +226,7 @@ func tell(nodes []*node) Sentence {
 // events counts the findings' events, those of findings that look at the same
 // thing once: of the same sources and hosts, the most.
 func (g *group) events() int {
-	most := map[string]int{}
+	most, bySource := map[string]int{}, map[string]int{}
 	total := 0
 	for _, n := range g.nodes {
 		e := &n.f.Entities
@@ -231,11 +234,11 @@ func (g *group) events() int {
 		if key == "" {
 			key = n.f.ID
 		}
+		bySource[key] = max(bySource[key], n.tries)
 		key += "|" + n.f.Rule.ID
 		most[key] += n.f.Count
 	}
 	// Rules that look at the same: the one that saw most of a source.
-	bySource := map[string]int{}
 	for key, n := range most {
 		source, _, _ := strings.Cut(key, "|")
 		bySource[source] = max(bySource[source], n)

@@ -60,6 +60,7 @@ func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, erro
 	}
 	slices.SortFunc(nodes, compareNodes)
 	nodes = slices.CompactFunc(nodes, func(a, b *node) bool { return a.f.ID == b.f.ID })
+	widen(nodes)
 	judged := slices.DeleteFunc(slices.Clone(nodes), func(n *node) bool { return n.level < findingLevel })
 	if err := c.judge(ctx, judged); err != nil {
 		return nil, err

@@ -24,7 +24,8 @@ type fact struct {
 	subjects   []string
 	cited      []string
 	one, many  string
-	extra      string // what else the sentence says
+	extra      string // the sentence, where it is not made of the above
+	events     int
 }
 
 // impact lists what an incident did, from the records of its findings and
@@ -65,10 +66,10 @@ func (g *group) impact(ctx context.Context, c *court, o Outcome) (Impact, error)
 			}
 			f.cited = append(f.cited, r.id)
 		}
-		return len(as) > 0
+		return slices.ContainsFunc(as, func(a *act) bool { return a.kind != "programs" && a.kind != "files" && a.kind != "login" })
 	}
 	for _, n := range g.nodes {
-		told := false
+		told := false // that something was done, which its techniques need not say again
 		if n.behaviour == other || n.verdict.result == Succeeded {
 			for i := range n.details {
 				told = take(&n.details[i]) || told
@@ -85,7 +86,9 @@ func (g *group) impact(ctx context.Context, c *court, o Outcome) (Impact, error)
 			}
 		}
 		if n.verdict.result == Succeeded || n.verdict.result == Mixed {
-			techniqueFact(n, at, told)
+			if !told && n.behaviour == other {
+				techniqueFact(n, at)
+			}
 		}
 		if n.behaviour == scanning && n.verdict.result != Succeeded {
 			f := at("probes", "")
@@ -163,34 +166,25 @@ func (f *fact) sentence() Sentence {
 }
 
 // techniqueFact adds what the finding's techniques mean where its records did
-// not say it: told is whether they said anything.
-func techniqueFact(n *node, at func(kind, host string) *fact, told bool) {
-	if n.behaviour != other {
-		return
-	}
+// not say it.
+func techniqueFact(n *node, at func(kind, host string) *fact) {
 	host := ""
 	if hosts := hostsOf(&n.f.Entities); len(hosts) == 1 {
 		host = hosts[0]
 	}
+	done := map[string]bool{}
 	for _, t := range techniqueFacts {
-		if !technique(n.f, t.technique) {
+		if done[t.kind] || !technique(n.f, t.technique) {
 			continue
 		}
-		f := at(t.kind, host)
-		if len(f.cited) > 0 && f.extra == "" && (told || t.kind == "programs") {
-			continue // the records of the finding, or of another, say it better
-		}
-		if f.one != "" {
-			continue
-		}
-		if t.kind == "programs" && told {
-			continue
-		}
+		done[t.kind] = true
+		f := at(t.kind+" by "+n.f.Rule.ID+n.f.Title, host)
+		f.events += n.f.Count
 		f.level = max(f.level, slices.Index(impactLevels, t.level))
 		if n.level == findingLevel && f.level > 2 && n.f.Kind != "sigma" {
 			f.level = 2 // a statistical finding of medium level makes no high impact by itself
 		}
-		f.extra = fmt.Sprintf("%s: %s (%s)", t.kind, show(n.f.Title), plural(n.f.Count, "record", "records"))
+		f.extra = fmt.Sprintf("%s: %s (%s)", t.kind, show(n.f.Title), plural(f.events, "record", "records"))
 		if host != "" {
 			f.extra += " on " + hostPhrase(host)
 		}

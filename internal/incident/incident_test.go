@@ -378,6 +378,25 @@ func TestLowFindingsJoinButMakeNoIncident(t *testing.T) {
 	}
 }
 
+func TestAttemptsAreCountedByTheRuleThatSawAll(t *testing.T) {
+	w := &world{}
+	var ids []string
+	for i := range 200 {
+		ids = append(ids, w.log(i*2, sshd("web1", attacker, "root", "failure")))
+	}
+	w.find("Failed login", "informational", []string{"T1110"}, []string{"credential-access"}, ids...)
+	w.find("Brute force", "medium", []string{"T1110.001"}, []string{"credential-access"}, ids[:5]...) // fires at the fifth
+	w.quiet(9000, "linux.auth", "web1", "process")
+	inc := w.one(t)
+	if !said(inc.Outcome.Why, "None of 200 recorded attempts") || !said(inc.What, "200 recorded attempts of SSH logins") {
+		t.Errorf("what %+v\nwhy %+v", inc.What, inc.Outcome.Why)
+	}
+	early := w.log(-86400, sshd("web1", attacker, "alice", "success"))
+	if inc := w.one(t); cited(inc.Outcome.Why, early) {
+		t.Error("a login before the attempts is taken for their success")
+	}
+}
+
 func TestOrderOfInputDoesNotShow(t *testing.T) {
 	w := &world{}
 	intrusion(w, 0, "web1", attacker, "deploy")

@@ -34,6 +34,11 @@ type node struct {
 	details    []record // some of its evidence as the store has it, in order of time
 	verdict    verdict
 	background bool // internet noise: a failed attempt from outside that nothing followed
+
+	// What the attempts were, which rules that count show a part of: see widen.
+	tries       int
+	begun, done int64
+	records     []analyze.Evidence
 }
 
 // verdict says whether what a finding reports succeeded.
@@ -99,7 +104,7 @@ func sortTactics(ts []string) []string {
 }
 
 func newNode(f *analyze.Finding, hosts map[string]string) *node {
-	n := &node{f: f, level: analyze.LevelRank(f.Level), behaviour: behaviourOf(f)}
+	n := &node{f: f, level: analyze.LevelRank(f.Level), behaviour: behaviourOf(f), tries: f.Count, begun: f.First, done: f.Last, records: f.Evidence}
 	for _, t := range f.Tactics {
 		if r := tacticRank(normalTactic(t)); r < len(killChain) {
 			s := killChain[r].stage
@@ -160,20 +165,64 @@ func fromSensor(f *analyze.Finding) bool {
 	})
 }
 
+// widen gives attempts their whole extent. A rule that fires at the fifth
+// failure tells of five; the failures themselves, which a rule of low level
+// found, tell of all. Of findings of the same behaviour, source and hosts that
+// overlap, the biggest says how many attempts there were.
+func widen(nodes []*node) {
+	type who struct {
+		b             behaviour
+		source, hosts string
+	}
+	key := func(n *node) (who, bool) {
+		e := &n.f.Entities
+		if n.behaviour == other || len(e.Sources) != 1 || n.f.First == noTime || fromSensor(n.f) {
+			return who{}, false
+		}
+		return who{n.behaviour, e.Sources[0], strings.Join(hostsOf(e), " ")}, true
+	}
+	all := map[who][]*node{}
+	for _, n := range nodes {
+		if k, ok := key(n); ok {
+			all[k] = append(all[k], n)
+		}
+	}
+	for _, n := range nodes {
+		k, ok := key(n)
+		if !ok || n.level < findingLevel {
+			continue
+		}
+		// Those that begin before n ends, from the last on: in order of time.
+		same := all[k]
+		end, _ := slices.BinarySearchFunc(same, n.f.Last+1, func(m *node, t int64) int { return cmp.Compare(m.f.First, t) })
+		for _, m := range slices.Backward(same[max(0, end-50):end]) {
+			if m.f.Last >= n.f.First && m.f.Count > n.tries {
+				n.tries, n.records = m.f.Count, m.f.Evidence
+				n.begun, n.done = min(n.begun, m.f.First), max(n.done, m.f.Last)
+			}
+		}
+	}
+}
+
+// tried returns up to most of the attempts' event ids, spread evenly.
+func (n *node) tried(most int) []string { return spread(n.records, most) }
+
 // evidenceIDs returns up to n of the finding's event ids, spread evenly, the
 // first and last among them.
-func evidenceIDs(f *analyze.Finding, n int) []string {
-	if len(f.Evidence) == 0 || n < 1 {
+func evidenceIDs(f *analyze.Finding, n int) []string { return spread(f.Evidence, n) }
+
+func spread(evidence []analyze.Evidence, n int) []string {
+	if len(evidence) == 0 || n < 1 {
 		return nil
 	}
-	n = min(n, len(f.Evidence))
+	n = min(n, len(evidence))
 	ids := make([]string, 0, n)
 	for i := range n {
 		at := 0
 		if n > 1 {
-			at = i * (len(f.Evidence) - 1) / (n - 1)
+			at = i * (len(evidence) - 1) / (n - 1)
 		}
-		if id := f.Evidence[at].ID; id != "" {
+		if id := evidence[at].ID; id != "" {
 			ids = append(ids, id)
 		}
 	}

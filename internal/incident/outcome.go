@@ -124,7 +124,10 @@ func (g *group) mergedWhy(result string) (Sentence, bool) {
 	evidence = cite(evidence)
 	evidence = evidence[:min(len(evidence), maxCited)]
 	from := plural(len(g.sources()), "address", "addresses")
-	text := fmt.Sprintf("none of the attempts from %s got through, as far as the logs that cover the time tell", from)
+	text := fmt.Sprintf("none of the attempts from %s got through; the logs that would show it cover the time", from)
+	if g.nodes[0].behaviour == bruteForce {
+		text = fmt.Sprintf("none of the attempts from %s was followed by an accepted login; the authentication logs of %s cover the time", from, hostsPhrase(g.hosts()))
+	}
 	if result == Unknown {
 		text = fmt.Sprintf("the case does not hold the log that would tell whether any of the attempts from %s got through", from)
 	}

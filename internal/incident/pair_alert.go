@@ -35,11 +35,11 @@ var _ = register(pairing{
 const alertReach = 10 * time.Minute
 
 func alertOutcome(ctx context.Context, c *court, n *node) error {
-	all := evidenceIDs(n.f, attempts)
+	all := n.tried(attempts)
 	if len(all) == 0 {
 		return nil
 	}
-	alerts := plural(n.f.Count, "alert", "alerts")
+	alerts := plural(n.tries, "alert", "alerts")
 	blocked := len(n.details) > 0
 	for _, r := range n.details {
 		blocked = blocked && (r.has("denied") || r.action == "blocked" || r.outcome == "failure")
@@ -83,7 +83,7 @@ func alertOutcome(ctx context.Context, c *court, n *node) error {
 		host = hosts[0]
 	}
 	text := fmt.Sprintf("the sensor let pass what %s are about and saw no session follow; what it did on the target, a sensor cannot see", alerts)
-	if n.f.Count == 1 {
+	if n.tries == 1 {
 		text = "the sensor let pass what 1 alert is about and saw no session follow; what it did on the target, a sensor cannot see"
 	}
 	n.verdict = verdict{result: Unknown, needs: []string{processLog(host)}, why: []Sentence{{sentence(text), all}}}

@@ -118,7 +118,7 @@ func accepted(ctx context.Context, c *court, n *node, bySource map[string][]reco
 			result: Unknown,
 			why: []Sentence{{
 				sentence(fmt.Sprintf("a login as %s was accepted from %s, but no record tells whether before or after the attempts", show(got[0].user), show(got[0].source))),
-				cite(evidenceIDs(n.f, attempts), idsOf(got[:1]))}},
+				cite(n.tried(attempts), idsOf(got[:1]))}},
 			needs: []string{"authentication log of " + hostPhrase(got[0].host) + " with times"},
 		}
 		return nil
@@ -135,7 +135,7 @@ func grant(ctx context.Context, c *court, n *node, got []record, note string) er
 		earlier, ok := past[r.source]
 		if !ok {
 			var err error
-			s := span{n.f.First - int64(pastReach), n.f.First - 1}
+			s := span{n.begun - int64(pastReach), n.begun - 1}
 			if earlier, err = c.store.logins(ctx, []string{r.source}, s, 4*loginsEach); err != nil {
 				return err
 			}
@@ -176,11 +176,11 @@ func grant(ctx context.Context, c *court, n *node, got []record, note string) er
 			how = " with a key, not a password"
 		}
 		text := fmt.Sprintf("after %s, %s accepted a login as %s from %s at %s%s%s",
-			plural(n.f.Count, "recorded attempt", "recorded attempts"), hostPhrase(r.host), show(r.user), show(r.source), clock(r.time), how, note)
+			plural(n.tries, "recorded attempt", "recorded attempts"), hostPhrase(r.host), show(r.user), show(r.source), clock(r.time), how, note)
 		if len(rs) > 1 {
 			text += ", the first of " + plural(len(rs), "such login", "such logins")
 		}
-		v.why = append(v.why, Sentence{sentence(text), cite(evidenceIDs(n.f, attempts), idsOf(rs[:min(len(rs), 5)]))})
+		v.why = append(v.why, Sentence{sentence(text), cite(n.tried(attempts), idsOf(rs[:min(len(rs), 5)]))})
 	}
 	if len(habit) > 0 {
 		r := habit[0]
@@ -250,7 +250,7 @@ func otherAddress(ctx context.Context, c *court, nodes []*node) error {
 		ns := tried[a]
 		all := map[string]bool{}
 		hosts := map[string]bool{}
-		s := span{ns[0].f.First, ns[0].f.Last}
+		s := span{ns[0].begun, ns[0].done}
 		for _, n := range ns {
 			for _, source := range n.f.Entities.Sources {
 				all[source] = true
@@ -258,7 +258,7 @@ func otherAddress(ctx context.Context, c *court, nodes []*node) error {
 			for _, h := range n.f.Entities.Hosts {
 				hosts[h] = true
 			}
-			s.from, s.to = min(s.from, n.f.First), max(s.to, n.f.Last)
+			s.from, s.to = min(s.from, n.begun), max(s.to, n.done)
 		}
 		if len(all) < spreadMin || asked == most {
 			continue
@@ -277,7 +277,7 @@ func otherAddress(ctx context.Context, c *court, nodes []*node) error {
 			var near []*node
 			sources := map[string]bool{}
 			for _, n := range ns {
-				if n.f.First <= r.time && r.time <= n.f.Last+int64(spreadReach) {
+				if n.begun <= r.time && r.time <= n.done+int64(spreadReach) {
 					near = append(near, n)
 					for _, source := range n.f.Entities.Sources {
 						sources[source] = true
@@ -327,7 +327,7 @@ func ownRecords(n *node) bool {
 				result: Succeeded, followed: []record{r}, users: []string{r.user},
 				why: []Sentence{{
 					sentence(fmt.Sprintf("after %s, %s accepted a login as %s at %s", plural(n.f.Count-1, "recorded attempt", "recorded attempts"), hostPhrase(r.host), show(r.user), clock(r.time))),
-					cite(evidenceIDs(n.f, attempts), []string{r.id})}},
+					cite(n.tried(attempts), []string{r.id})}},
 			}
 			return true
 		}
@@ -337,7 +337,7 @@ func ownRecords(n *node) bool {
 
 // noLogin tells failure from not knowing.
 func noLogin(ctx context.Context, c *court, n *node) error {
-	tried := evidenceIDs(n.f, attempts)
+	tried := n.tried(attempts)
 	if len(tried) == 0 {
 		return nil
 	}
@@ -350,10 +350,10 @@ func noLogin(ctx context.Context, c *court, n *node) error {
 	until := int64(event.NoTime)
 	for _, h := range hosts {
 		s, ok := c.logs.span("authentication", h)
-		if !ok || !s.covers(n.f.First, n.f.Last) {
+		if !ok || !s.covers(n.begun, n.done) {
 			missing = append(missing, authenticationLog(h))
-			if ok && s.to != event.NoTime && n.f.Last != event.NoTime && s.to < n.f.Last {
-				ended = append(ended, Sentence{sentence(fmt.Sprintf("the authentication log of %s ends at %s, before the last attempt at %s", hostPhrase(h), clock(s.to), clock(n.f.Last))), tried[len(tried)-1:]})
+			if ok && s.to != event.NoTime && n.done != event.NoTime && s.to < n.done {
+				ended = append(ended, Sentence{sentence(fmt.Sprintf("the authentication log of %s ends at %s, before the last attempt at %s", hostPhrase(h), clock(s.to), clock(n.done))), tried[len(tried)-1:]})
 			}
 			continue
 		}
@@ -361,7 +361,7 @@ func noLogin(ctx context.Context, c *court, n *node) error {
 			until = s.to
 		}
 		// A log that stops amid the attempts, while another still sees them, hides how they ended.
-		if s.to-n.f.Last < int64(time.Minute) {
+		if s.to-n.done < int64(time.Minute) {
 			for _, source := range n.f.Entities.Sources[:min(len(n.f.Entities.Sources), 5)] {
 				later, err := c.store.seen(ctx, source, span{s.to + int64(time.Minute), s.to + int64(loginReach)}, 1)
 				if err != nil {
@@ -382,12 +382,12 @@ func noLogin(ctx context.Context, c *court, n *node) error {
 		from = "there"
 	}
 	if len(missing) > 0 {
-		text := fmt.Sprintf("whether any of %s was accepted is not known: the case does not hold the %s for that time", plural(n.f.Count, "recorded attempt", "recorded attempts"), list(missing, 3))
+		text := fmt.Sprintf("whether any of %s was accepted is not known: the case does not hold the %s for that time", plural(n.tries, "recorded attempt", "recorded attempts"), list(missing, 3))
 		n.verdict = verdict{result: Unknown, needs: missing, why: append([]Sentence{{sentence(text), tried}}, ended...)}
 		return nil
 	}
 	text := fmt.Sprintf("none of %s was followed by an accepted login from %s; the authentication log of %s covers the time until %s",
-		plural(n.f.Count, "recorded attempt", "recorded attempts"), from, hostsPhrase(hosts), clock(until))
+		plural(n.tries, "recorded attempt", "recorded attempts"), from, hostsPhrase(hosts), clock(until))
 	n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), tried}}}
 	return nil
 }

@@ -35,11 +35,11 @@ var _ = register(pairing{
 const answerBytes = 400
 
 func scanOutcome(ctx context.Context, c *court, n *node) error {
-	all := evidenceIDs(n.f, attempts)
+	all := n.tried(attempts)
 	if len(all) == 0 {
 		return nil
 	}
-	probes := plural(n.f.Count, "recorded probe", "recorded probes")
+	probes := plural(n.tries, "recorded probe", "recorded probes")
 	w := window(n, 24*time.Hour)
 	sources := n.f.Entities.Sources[:min(len(n.f.Entities.Sources), 20)]
 	if len(sources) > 0 && n.f.First != noTime {
@@ -73,7 +73,7 @@ func scanOutcome(ctx context.Context, c *court, n *node) error {
 		refused = refused && (r.has("denied") || r.outcome == "failure")
 	}
 	s, ok := c.logs.anywhere("network")
-	covered := ok && s.covers(n.f.First, n.f.Last)
+	covered := ok && s.covers(n.begun, n.done)
 	switch {
 	case refused && covered:
 		text := fmt.Sprintf("every one of the %s cited was refused, and no session from %s followed in the connection logs, which reach until %s",

@@ -54,7 +54,7 @@ var (
 )
 
 func webOutcome(ctx context.Context, c *court, n *node) error {
-	all := evidenceIDs(n.f, attempts)
+	all := n.tried(attempts)
 	if len(all) == 0 {
 		return nil
 	}
@@ -73,7 +73,7 @@ func webOutcome(ctx context.Context, c *court, n *node) error {
 			answered = append(answered, r)
 		}
 	}
-	requests := plural(n.f.Count, "recorded request", "recorded requests")
+	requests := plural(n.tries, "recorded request", "recorded requests")
 	if len(statuses) == 0 {
 		if fromSensor(n.f) {
 			n.behaviour = ids // an alert without the answer

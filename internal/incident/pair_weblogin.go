@@ -69,15 +69,15 @@ func webLogin(ctx context.Context, c *court, n *node) error {
 			continue
 		}
 		text := fmt.Sprintf("after %s, the login page %s answered %s with status %d at %s, unlike before (%d)",
-			plural(n.f.Count, "recorded attempt", "recorded attempts"), show(r.urlPath), show(r.source), r.status, clock(r.time), n.details[0].status)
-		n.verdict = verdict{result: Succeeded, followed: []record{r}, why: []Sentence{{sentence(text), cite(evidenceIDs(n.f, attempts), []string{r.id})}}}
+			plural(n.tries, "recorded attempt", "recorded attempts"), show(r.urlPath), show(r.source), r.status, clock(r.time), n.details[0].status)
+		n.verdict = verdict{result: Succeeded, followed: []record{r}, why: []Sentence{{sentence(text), cite(n.tried(attempts), []string{r.id})}}}
 		if r.user != "" && r.user != "-" {
 			n.verdict.users = []string{r.user}
 		}
 		return nil
 	}
 	text := fmt.Sprintf("none of %s was answered in another way than refused (status %d) up to the last at %s",
-		plural(n.f.Count, "recorded attempt", "recorded attempts"), last.status, clock(n.f.Last))
-	n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), evidenceIDs(n.f, attempts)}}}
+		plural(n.tries, "recorded attempt", "recorded attempts"), last.status, clock(n.done))
+	n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), n.tried(attempts)}}}
 	return nil
 }

@@ -152,7 +152,7 @@ func window(n *node, reach time.Duration) span {
 	if n.f.First == event.NoTime {
 		return span{event.NoTime, event.NoTime}
 	}
-	return span{n.f.First, n.f.Last + int64(reach)}
+	return span{n.begun, n.done + int64(reach)}
 }
 
 func idsOf(rs []record) []string {
