@@ -247,6 +247,59 @@ func TestTemplatesAreNotMistakenForOthersOfTheirID(t *testing.T) {
 	}
 }
 
+func TestInlineNameIsPartOfWhatATemplateIs(t *testing.T) {
+	one := writeLog(t, &Record{DataKind: EventData, Data: []Field{{"Alpha", "1", TypeString}}})[HeaderSize:]
+	// The first name's offset leads to a copy of it elsewhere: what follows is
+	// then no longer a name but tokens, and makes no sense.
+	two := bytes.Clone(one)
+	at := chunkHead + recordHead + 4 + 10 + templateHead + 4 + 7
+	if name := le.Uint32(two[at:]); name != uint32(at+4) {
+		t.Fatalf("name offset is %d", name)
+	}
+	copy(two[60000:], two[at+4:at+40])
+	le.PutUint32(two[at:], 60000)
+	var dec ChunkDecoder
+	for i, chunk := range [][]byte{one, two} {
+		if err := dec.Decode(chunk, 0, func(rec *Record) error {
+			if (rec.Err != nil) != (i == 1) {
+				t.Errorf("chunk %d: error is %v", i, rec.Err)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestSlackIsNotTakenForRecordsOfAnUnreliableChunk(t *testing.T) {
+	data := writeLog(t, manyRecords(60)...)
+	recs := readLog(t, data)
+	// The header says the records end at the 20th and is damaged; what follows are
+	// older records, as after the log has wrapped round.
+	le.PutUint32(data[HeaderSize+48:], uint32(recs[20].Offset-HeaderSize))
+	for _, rec := range recs[20:] {
+		if rec.Offset < HeaderSize+ChunkSize {
+			data[rec.Offset+8] += 100
+		}
+	}
+	got, _ := diagnose(t, data, false)
+	if !slices.Equal(ids(got)[:20], without(20, 0, 0)) || len(got) != 20+countAfter(recs, HeaderSize+ChunkSize) {
+		t.Errorf("ids are %v", ids(got))
+	}
+	if got, _ := diagnose(t, data, true); len(got) != len(recs) {
+		t.Errorf("%d records when recovering, want %d", len(got), len(recs))
+	}
+}
+
+func countAfter(recs []*Record, offset int64) (n int) {
+	for _, rec := range recs {
+		if rec.Offset >= offset {
+			n++
+		}
+	}
+	return n
+}
+
 func TestErrorsOfTheCallerAndTheFileComeBack(t *testing.T) {
 	data := writeLog(t, manyRecords(10)...)
 	stop := errors.New("enough")

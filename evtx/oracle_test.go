@@ -162,8 +162,9 @@ func eventDiffs(rec *Record, other *element, same func(f Field, other string) bo
 	if k, err := strconv.ParseUint(sys.child("Keywords").content(), 0, 64); err == nil && k != rec.System.Keywords {
 		check("Keywords", rec.System.KeywordsString(), sys.child("Keywords").content())
 	}
-	want := pythonArrays(xmlData(other))
-	if len(want) < len(rec.Data) && slices.ContainsFunc(rec.Data, func(f Field) bool { return f.Type.IsArray() && f.Value == "" }) {
+	raw := xmlData(other)
+	want := pythonArrays(raw)
+	if slices.ContainsFunc(raw, func(f Field) bool { return strings.HasPrefix(f.Value, "<string>") }) && slices.ContainsFunc(rec.Data, func(f Field) bool { return f.Type.IsArray() && f.Value == "" }) {
 		return diffs // python3-evtx leaves empty elements of arrays out
 	}
 	if n := len(want); n == len(rec.Data)+1 && want[n-1] == (Field{Name: "Binary"}) {
@@ -374,7 +375,7 @@ func sameValue(f Field, other string) bool {
 		b, err2 := time.Parse(time.RFC3339Nano, other)
 		if err2 != nil {
 			b, err2 = time.Parse("2006-01-02 15:04:05", other) // python3-evtx
-			if d := a.Sub(b); d > -2*time.Microsecond && d < 2*time.Microsecond {
+			if d := a.Sub(b); d.Abs() < 5*time.Microsecond {
 				return err1 == nil && err2 == nil
 			}
 		}

@@ -206,7 +206,6 @@ func TestManyChunksKeepOrderAndContent(t *testing.T) {
 	}
 }
 
-// seekBuffer makes a file of a test's temporary directory behave as a log's.
 func TestSeekingAndMemoryWriteTheSameBytes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log.evtx")
 	f, err := os.Create(path)
@@ -336,6 +335,27 @@ func BenchmarkDecodeFieldsAndXML(b *testing.B) {
 	for b.Loop() {
 		for i, c := range chunks {
 			if err := dec.Decode(c, int64(HeaderSize+i*ChunkSize), func(rec *Record) error { xml = rec.AppendXML(xml[:0]); return nil }); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	reportRecords(b, n)
+}
+
+// BenchmarkDecodeRealLog decodes a Security log of Windows from the corpus.
+func BenchmarkDecodeRealLog(b *testing.B) {
+	data, err := os.ReadFile(corpus(b, "evtx", "evtx-rs", "security_bad_string_cache.evtx"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.SetBytes(int64(len(data)))
+	var dec ChunkDecoder
+	n := 0
+	for b.Loop() {
+		n = 0
+		for at := HeaderSize; at < len(data); at += ChunkSize {
+			if err := dec.Decode(data[at:min(at+ChunkSize, len(data))], int64(at), func(*Record) error { n++; return nil }); err != nil {
 				b.Fatal(err)
 			}
 		}
