@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"os"
+	"strconv"
+	"time"
+	"unicode/utf16"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// makeInput makes files that a script cannot hold:
+//
+//	make-input KIND FILE [FROM]
+func makeInput(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: make-input KIND FILE [FROM]")
+	}
+	var from []byte
+	if len(args) > 2 && args[0] != "mtime" {
+		from = []byte(ts.ReadFile(args[2]))
+	}
+	gz := func() []byte {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		_, err := w.Write(from)
+		ts.Check(err)
+		ts.Check(w.Close())
+		return b.Bytes()
+	}
+	var data []byte
+	path := ts.MkAbs(args[1])
+	switch args[0] {
+	case "gzip":
+		data = gz()
+	case "truncated-gzip":
+		data = gz()
+		data = data[:len(data)-len(data)/3]
+	case "utf16":
+		data = []byte{0xff, 0xfe}
+		for _, u := range utf16.Encode([]rune(string(from))) {
+			data = append(data, byte(u), byte(u>>8))
+		}
+	case "nul": // NUL bytes between two lines
+		data = append(bytes.Repeat([]byte{0}, 4096), from...)
+	case "invalid-utf8":
+		data = append([]byte("Mar  4 10:11:12 web1 app[1]: caf\xe9 \xff\xfe\n"), from...)
+	case "junk":
+		x := uint64(88172645463325252)
+		for range 1 << 16 {
+			x ^= x << 13
+			x ^= x >> 7
+			x ^= x << 17
+			data = append(data, byte(x))
+		}
+	case "long-line": // 100 MB without a newline, then the lines of FROM
+		data = append(bytes.Repeat([]byte("0123456789"), 10<<20), '\n')
+		data = append(data, from...)
+	case "mtime": // FROM is the time
+		t, err := time.Parse(time.RFC3339, args[2])
+		ts.Check(err)
+		ts.Check(os.Chtimes(path, t, t))
+		return
+	case "lines": // FILE with FROM repeated so often
+		n, err := strconv.Atoi(args[3])
+		ts.Check(err)
+		data = bytes.Repeat(from, n)
+	default:
+		ts.Fatalf("make-input: no kind %q", args[0])
+	}
+	ts.Check(os.WriteFile(path, data, 0o644))
+}
