@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +42,8 @@ func IsTest(name string) bool {
 
 // Check runs the test beside a rule file of fsys and returns what is wrong:
 // nil if every sample behaves. The rules of one file are tested together: a
-// sample matches if any of them matches that asks to be reported.
+// sample matches if any of them matches that asks to be reported. Rules of other
+// files of fsys take part where correlations of this one refer to them.
 func Check(fsys fs.FS, file string) error {
 	data, err := fs.ReadFile(fsys, TestName(file))
 	if err != nil {
@@ -55,7 +58,11 @@ func Check(fsys fs.FS, file string) error {
 	if len(test.Match) == 0 || len(test.NoMatch) == 0 {
 		return fmt.Errorf("%s: want at least one sample under match and one under no_match", TestName(file))
 	}
-	d, err := detect.Load(detect.Options{Embedded: single{fsys, file}})
+	needed, err := closure(fsys, file)
+	if err != nil {
+		return err
+	}
+	d, err := detect.Load(detect.Options{Embedded: only{fsys, needed}})
 	if err != nil {
 		return err
 	}
@@ -69,7 +76,7 @@ func Check(fsys fs.FS, file string) error {
 		want    bool
 	}{{"match", test.Match, true}, {"no_match", test.NoMatch, false}} {
 		for i, sample := range s.samples {
-			matched, err := matches(d, test.Format, sample)
+			matched, err := matches(d, "builtin/"+file, test.Format, sample)
 			switch {
 			case err != nil:
 				errs = append(errs, fmt.Errorf("%s: %s, sample %d: %w", TestName(file), s.name, i+1, err))
@@ -81,30 +88,92 @@ func Check(fsys fs.FS, file string) error {
 	return errors.Join(errs...)
 }
 
-// single is the part of fsys that is one file.
-type single struct {
-	fs.FS
-	file string
-}
-
-func (s single) ReadDir(name string) ([]fs.DirEntry, error) {
-	entries, err := fs.ReadDir(s.FS, name)
-	var keep []fs.DirEntry
-	for _, e := range entries {
-		path := e.Name()
-		if name != "." {
-			path = name + "/" + e.Name()
+// closure is a rule file and the files of the rules that its correlations
+// refer to, and so on.
+func closure(fsys fs.FS, file string) ([]string, error) {
+	files := []string{file}
+	var index map[string]string // rule id or name to file, made when needed
+	have := map[string]bool{}
+	for i := 0; i < len(files); i++ {
+		rules, err := parse(fsys, files[i])
+		if err != nil {
+			return nil, err
 		}
-		if path == s.file || e.IsDir() && strings.HasPrefix(s.file, path+"/") {
-			keep = append(keep, e)
+		for _, r := range rules {
+			have[r.ID], have[r.Name] = true, true
+		}
+		for _, r := range rules {
+			if r.Correlation == nil {
+				continue
+			}
+			for _, ref := range r.Correlation.Rules {
+				if have[ref] {
+					continue
+				}
+				if index == nil {
+					if index, err = indexRules(fsys); err != nil {
+						return nil, err
+					}
+				}
+				if f := index[ref]; f != "" && !slices.Contains(files, f) { // what is nowhere fails when it is linked
+					files = append(files, f)
+				}
+			}
 		}
 	}
-	return keep, err
+	return files, nil
 }
 
-// matches reads the sample as a log and reports whether a rule, or for
-// correlations the correlation, matched.
-func matches(d *detect.Detector, name, sample string) (bool, error) {
+func indexRules(fsys fs.FS) (map[string]string, error) {
+	files, err := Files(fsys)
+	if err != nil {
+		return nil, err
+	}
+	index := map[string]string{}
+	for _, f := range files {
+		rules, err := parse(fsys, f)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rules {
+			for _, ref := range []string{r.ID, r.Name} {
+				if ref != "" && index[ref] == "" {
+					index[ref] = f
+				}
+			}
+		}
+	}
+	return index, nil
+}
+
+func parse(fsys fs.FS, file string) ([]*sigma.Rule, error) {
+	data, err := fs.ReadFile(fsys, file)
+	if err != nil {
+		return nil, err
+	}
+	rules, _ := sigma.Parse(file, data) // failures are told of when they are loaded
+	return rules, nil
+}
+
+// only is the part of fsys that is some files.
+type only struct {
+	fs.FS
+	files []string
+}
+
+func (o only) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(o.FS, name)
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
+		p := path.Join(name, e.Name())
+		return !slices.ContainsFunc(o.files, func(f string) bool {
+			return p == f || e.IsDir() && strings.HasPrefix(f, p+"/")
+		})
+	}), err
+}
+
+// matches reads the sample as a log and reports whether a rule of the file
+// matched; where the file has correlations, whether one of them did.
+func matches(d *detect.Detector, file, name, sample string) (bool, error) {
 	data := []byte(strings.TrimRight(sample, "\n") + "\n")
 	var f *format.Format
 	if name != "" {
@@ -121,6 +190,7 @@ func matches(d *detect.Detector, name, sample string) (bool, error) {
 	var b event.Batch
 	var en enrich.Enricher
 	matched := false
+	correlated := correlated(d, file)
 	undecoded := ""
 	for {
 		chunk, err := framer.Next()
@@ -144,7 +214,7 @@ func matches(d *detect.Detector, name, sample string) (bool, error) {
 			hits = matcher.Match(&b.Events[i], i, hits)
 		}
 		for _, h := range hits {
-			matched = matched || !h.Silent && !correlated(d)
+			matched = matched || !h.Silent && !correlated && h.Rule.File == file
 		}
 		if err := gatherer.Correlate(&b, hits); err != nil {
 			return false, err
@@ -153,8 +223,8 @@ func matches(d *detect.Detector, name, sample string) (bool, error) {
 	if undecoded != "" && f.Name != "text" {
 		return matched, fmt.Errorf("the sample does not decode as %s: %s", f.Name, undecoded)
 	}
-	err := gatherer.Correlations(context.Background(), func(detect.Correlation) error {
-		matched = true
+	err := gatherer.Correlations(context.Background(), func(c detect.Correlation) error {
+		matched = matched || c.Rule.File == file
 		return nil
 	})
 	return matched, err
@@ -162,9 +232,9 @@ func matches(d *detect.Detector, name, sample string) (bool, error) {
 
 // correlated reports whether the file has a correlation rule: then that is
 // what is tested.
-func correlated(d *detect.Detector) bool {
+func correlated(d *detect.Detector, file string) bool {
 	for _, r := range d.Rules() {
-		if r.Correlation != nil {
+		if r.Correlation != nil && r.File == file {
 			return true
 		}
 	}
