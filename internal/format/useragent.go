@@ -94,7 +94,7 @@ var tools = []struct {
 	{"GuzzleHttp/", "GuzzleHttp", false}, {"kube-probe/", "kube-probe", false}, {"ELB-HealthChecker/", "ELB-HealthChecker", false},
 	{"Prometheus/", "Prometheus", false}, {"git/", "git", false}, {"WindowsPowerShell/", "PowerShell", true}, {"PowerShell/", "PowerShell", true},
 	{"Microsoft-CryptoAPI/", "Microsoft-CryptoAPI", false}, {"Microsoft BITS/", "Microsoft BITS", false}, {"CertUtil", "CertUtil", false},
-	{"sqlmap/", "sqlmap", false}, {"Nikto/", "Nikto", true}, {"Nmap Scripting Engine", "Nmap Scripting Engine", true}, {"masscan/", "masscan", false},
+	{"Debian APT-HTTP/", "Debian APT-HTTP", false}, {"sqlmap/", "sqlmap", false}, {"Nikto/", "Nikto", true}, {"Nmap Scripting Engine", "Nmap Scripting Engine", true}, {"masscan/", "masscan", false},
 	{"zgrab/", "zgrab", true}, {"gobuster/", "gobuster", false}, {"Fuzz Faster U Fool", "ffuf", false}, {"feroxbuster/", "feroxbuster", false},
 	{"DirBuster", "DirBuster", false}, {"WPScan", "WPScan", false}, {"Nuclei", "Nuclei", true}, {"WhatWeb/", "WhatWeb", false}, {"w3af", "w3af", true},
 	{"Hydra", "Hydra", true}, {"OpenVAS", "OpenVAS", true}, {"Nessus", "Nessus", true}, {"Acunetix", "Acunetix", true}, {"Jorgee", "Jorgee", true},
@@ -252,6 +252,8 @@ func (a *agent) readOS(s string) {
 		}
 	case strings.Contains(s, "Ubuntu"):
 		a.os, a.osVersion = "Ubuntu", version(strings.TrimPrefix(after(s, "Ubuntu"), "/"))
+	case strings.Contains(s, "Debian"):
+		a.os = "Debian"
 	case strings.Contains(s, "Fedora"):
 		a.os, a.osVersion = "Fedora", version(strings.TrimPrefix(after(s, "Fedora"), "/"))
 	case strings.Contains(s, "FreeBSD"):
