@@ -102,6 +102,14 @@ func addSource(b *event.Batch, address, port string) {
 	addPort(b, "source.port", port)
 }
 
+// addDestination adds where a connection arrived, when that is an IP address.
+func addDestination(b *event.Batch, address, port string) {
+	if ipVersion(address) != 0 {
+		b.Add("destination.ip", withoutZone(address))
+		addPort(b, "destination.port", port)
+	}
+}
+
 // addPort adds a port number; what is none is no field.
 func addPort(b *event.Batch, name, port string) {
 	if len(port) <= 5 && isDigits(port) && (port[0] != '0' || len(port) == 1) && (len(port) < 5 || port <= "65535") {

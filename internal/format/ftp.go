@@ -1,9 +1,11 @@
 package format
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/timestamp"
 )
 
 // FTP servers, as far as who connected and who logged in.
@@ -13,6 +15,35 @@ var _ = registerProgram(program{Names: []string{"vsftpd"}, Dataset: "vsftpd.log"
 // vsftpd with syslog_enable: `[alice] FAIL LOGIN: Client "192.0.2.7"`, `CONNECT: Client "192.0.2.7"`,
 // `[alice] OK UPLOAD: Client "192.0.2.7", "/pub/x.bin", 4096 bytes, 12.34Kbyte/sec`. vsftpd's own
 // file has "[pid 12] " first.
+// vsftpd's own file: "Mon Jan  6 08:00:00 2025 [pid 2] [alice] OK LOGIN: Client "192.0.2.7"".
+var _ = register(Format{
+	Name:  "vsftpd",
+	Title: "vsftpd log",
+	Group: "auth",
+	Recognise: func(s *Sample) int {
+		return s.Share(func(line string) bool {
+			var c timestamp.Clock
+			_, n, ok := c.CTime(line)
+			return ok && strings.HasPrefix(line[n:], " [pid ")
+		}) * 90 / 100
+	},
+	Lines: func(p *Params) LineDecoder {
+		var m message
+		return func(line string, b *event.Batch) error {
+			ns, n, ok := p.Clock.CTime(line)
+			if !ok || !strings.HasPrefix(line[n:], " [pid ") {
+				return errNoVsftpdHeader
+			}
+			b.Event().Time = ns
+			m = message{Text: line[n+1:], Tag: "vsftpd", facts: m.facts}
+			m.decode(b)
+			return nil
+		}
+	},
+})
+
+var errNoVsftpdHeader = errors.New("no vsftpd header")
+
 func decodeVsftpd(m *message, b *event.Batch) bool {
 	s := m.Text
 	if rest, ok := strings.CutPrefix(s, "[pid "); ok {
@@ -25,7 +56,13 @@ func decodeVsftpd(m *message, b *event.Batch) bool {
 		}
 		s = after
 	}
-	what, peer, ok := cutLast(s, `: Client "`)
+	// Before login the user's name is anybody's, behind it the file's: the last client
+	// counts there, the first here.
+	const client = `: Client "`
+	what, peer, ok := cutLast(s, client)
+	if !strings.HasSuffix(what, " LOGIN") {
+		what, peer, ok = strings.Cut(s, client)
+	}
 	if !ok {
 		return false
 	}
@@ -38,7 +75,7 @@ func decodeVsftpd(m *message, b *event.Batch) bool {
 	address, rest, _ := strings.Cut(peer, `"`)
 	b.Add("user.name", user)
 	addSource(b, address, "")
-	if path, size, ok := strings.Cut(strings.TrimPrefix(rest, `, "`), `"`); ok && rest != "" {
+	if path, size, ok := cutLast(strings.TrimPrefix(rest, `, "`), `"`); ok && rest != "" {
 		b.Add("file.path", path)
 		if n, _, ok := strings.Cut(strings.TrimPrefix(size, ", "), " bytes"); ok {
 			b.AddNumber("file.size", n)

@@ -212,7 +212,7 @@ func kernelSYNFlood(_ *message, s string, b *event.Batch) bool {
 	if i := strings.LastIndexByte(port, ':'); i >= 0 {
 		port = port[i+1:]
 	}
-	b.AddNumber("destination.port", port)
+	addPort(b, "destination.port", port)
 	classify(b, "network", "info", "syn-flood", "")
 	return true
 }

@@ -29,7 +29,7 @@ func (d *lineChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 		line := data[:end]
 		data = data[size:]
 		switch {
-		case len(bytes.TrimRight(line, " \t\r")) == 0:
+		case isBlank(line):
 			n.Structure += int64(size)
 		case d.f.Header != nil && d.f.Header(line):
 			n.Structure += int64(size)
@@ -65,6 +65,15 @@ func (d *lineChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 	}
 	n.Refusals = c.Refused
 	return n
+}
+
+func isBlank(line []byte) bool {
+	for _, c := range line {
+		if c != ' ' && c != '\t' && c != '\r' {
+			return false
+		}
+	}
+	return true
 }
 
 // record measures the first record of data: its size with the line end and

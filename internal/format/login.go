@@ -61,3 +61,27 @@ func loginPlace(s string, b *event.Batch) {
 		addSource(b, where, "")
 	}
 }
+
+// MIT Kerberos' klogind and kshd: "Authentication failed from HOST (ADDRESS): REASON".
+var _ = registerProgram(program{
+	Names:   []string{"klogind", "kshd", "eklogind"},
+	Dataset: datasetAuth,
+	Decode: func(m *message, b *event.Batch) bool {
+		if rest, ok := strings.CutPrefix(m.Text, "Authentication failed from "); ok {
+			who, why, ok := strings.Cut(rest, "): ")
+			host, address, cut := strings.Cut(who, " (")
+			if !ok || !cut || !isPeer(address) {
+				return false
+			}
+			addSource(b, address, "")
+			if host != address && ipVersion(host) == 0 && isHostName(host) {
+				b.Add("source.domain", host)
+			}
+			b.Add("event.reason", why)
+		} else if m.Text != "Kerberos authentication failed" {
+			return false
+		}
+		classify(b, "authentication", "info", "authentication_failure", "failure")
+		return true
+	},
+})

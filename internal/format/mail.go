@@ -58,28 +58,19 @@ func dovecotLevel(s string, b *event.Batch) string {
 
 func dovecotLogin(s string, b *event.Batch) {
 	what, _, _ := strings.Cut(s, ": user=<")
-	if i := strings.Index(s, "user=<"); i >= 0 { // the name is the client's; rip follows the last "user=<…>, "
-		rest := s[i+len("user=<"):]
-		user, fields, ok := cutLast(rest, ">, method=")
-		if !ok {
-			if user, fields, ok = cutLast(rest, ">, rip="); ok {
-				fields = "rip=" + fields
+	// The name is the client's; Dovecot's own words follow the last address.
+	if head, tail, ok := cutLast(s, ", rip="); ok {
+		if _, user, ok := strings.Cut(head, "user=<"); ok {
+			if name, _, ok := cutLast(user, ">, method="); ok {
+				user = name
 			}
+			b.Add("user.name", strings.TrimSuffix(user, ">"))
 		}
-		if !ok {
-			user, fields, _ = strings.Cut(rest, ">")
-		}
-		b.Add("user.name", user)
-		for fields != "" {
-			var pair string
-			pair, fields, _ = strings.Cut(fields, ", ")
-			key, value, _ := strings.Cut(pair, "=")
-			switch key {
-			case "rip":
-				addSource(b, value, "")
-			case "lip":
-				b.Add("destination.ip", value)
-			}
+		address, rest, _ := strings.Cut(tail, ", ")
+		addSource(b, address, "")
+		if local, ok := strings.CutPrefix(rest, "lip="); ok {
+			local, _, _ = strings.Cut(local, ", ")
+			addDestination(b, local, "")
 		}
 	}
 	b.Add("event.reason", what)
@@ -139,6 +130,15 @@ func decodePostfix(m *message, b *event.Batch) bool {
 	s := m.Text
 	if rest, ok := strings.CutPrefix(s, "warning: "); ok {
 		b.Add("log.level", "warning")
+		if who, ok := strings.CutPrefix(rest, "non-SMTP command from "); ok {
+			who, what, _ := strings.Cut(who, ": ")
+			if !postfixPeer(who, b) {
+				return false
+			}
+			b.Add("event.reason", what)
+			classify(b, "network", "protocol", "smtp_protocol_error", "failure")
+			return true
+		}
 		who, what, ok := strings.Cut(rest, ": SASL ")
 		if !ok || !postfixPeer(who, b) {
 			return false

@@ -343,9 +343,7 @@ func sshConnection(_ *message, s string, b *event.Batch) bool {
 	addSource(b, address, port)
 	on, _, _ = strings.Cut(on, " rdomain ")
 	if _, address, port, ok := cutPeer(on); ok {
-		b.Add("destination.address", address)
-		b.Add("destination.ip", withoutZone(address))
-		b.AddNumber("destination.port", port)
+		addDestination(b, address, port)
 	}
 	classify(b, "network", "connection", "ssh_connection", "")
 	b.Add("event.type", "start")
@@ -520,10 +518,8 @@ func sshDropped(_ *message, s string, b *event.Batch) bool {
 	addSource(b, address, port)
 	if on, ok := strings.CutPrefix(rest, "on "); ok {
 		on, why, _ := strings.Cut(on, " ")
-		if address, port := unbracket(on); ipVersion(address) != 0 {
-			b.Add("destination.ip", withoutZone(address))
-			b.AddNumber("destination.port", port)
-		}
+		address, port := unbracket(on)
+		addDestination(b, address, port)
 		b.Add("event.reason", why)
 	}
 	classify(b, "network", "denied", "ssh_refused", "failure")
@@ -607,8 +603,10 @@ func sshListening(_ *message, s string, b *event.Batch) bool {
 	if !ok {
 		return false
 	}
-	b.Add("server.ip", address)
-	b.AddNumber("server.port", port)
+	if ipVersion(address) != 0 {
+		b.Add("server.ip", withoutZone(address))
+	}
+	addPort(b, "server.port", port)
 	classify(b, "process", "start", "service_listening", "success")
 	return true
 }

@@ -90,6 +90,7 @@ func (h *syslogHeader) parse(s string, c *timestamp.Clock) error {
 		s = rest
 	}
 	ns, n, ok := stamp(s, c)
+	loose := ok && isDigit(s[0]) && s[10] != 'T'
 	switch {
 	case ok && n == len(s):
 		return errNoSyslogHeader
@@ -108,17 +109,20 @@ func (h *syslogHeader) parse(s string, c *timestamp.Clock) error {
 		return nil
 	}
 	h.cutHost()
+	if loose && (h.host == "" || !isDigits(h.pid)) {
+		return errNoSyslogHeader // "2006-01-02 15:04:05 …" begins the lines of half the world
+	}
 	return nil
 }
 
-// stamp reads the time of a header: RFC 3164's, RFC 3339's with its 'T', or asctime's.
+// stamp reads the time of a header: RFC 3164's, ISO 8601's, or asctime's.
 func stamp(s string, c *timestamp.Clock) (ns int64, n int, ok bool) {
 	if len(s) < 15 {
 		return 0, 0, false
 	}
 	switch {
 	case isDigit(s[0]):
-		if s[10] != 'T' {
+		if s[10] != 'T' && s[10] != ' ' {
 			return 0, 0, false
 		}
 		return c.ISO(s)
@@ -177,18 +181,47 @@ func (h *syslogHeader) cutHost() {
 		h.cutTag(t)
 		return
 	}
-	h.host = word
 	t = strings.TrimLeft(after, " ")
+	if severity := capitalSeverity(word); severity != "" { // Chrome OS names the severity in the host's place
+		h.severity = severity
+		h.cutTag(t)
+		return
+	}
+	h.host = word
 	if strings.HasPrefix(t, ": ") { // "fw1 : %ASA-6-302013: …"
 		t = t[2:]
 	}
-	if word, after, ok := strings.Cut(t, " "); ok && len(word) < 20 {
-		if fac, sev, ok := strings.Cut(word, "."); ok && facilityCode(fac) >= 0 && severityCode(sev) >= 0 {
-			h.facility, h.severity = fac, sev
-			t = after
+	h.cutTag(h.cutFacility(t))
+}
+
+// cutFacility takes BusyBox's and OpenWrt's "daemon.notice " off t.
+func (h *syslogHeader) cutFacility(t string) string {
+	dot := 0
+	for i := 0; i < len(t) && i < 20; i++ {
+		switch c := t[i]; {
+		case 'a' <= c && c <= 'z' || isDigit(c):
+		case c == '.' && dot == 0:
+			dot = i
+		case c == ' ' && dot > 0:
+			if facilityCode(t[:dot]) >= 0 && severityCode(t[dot+1:i]) >= 0 {
+				h.facility, h.severity = t[:dot], t[dot+1:i]
+				return t[i+1:]
+			}
+			return t
+		default:
+			return t
 		}
 	}
-	h.cutTag(t)
+	return t
+}
+
+// capitalSeverity// capitalSeverity is the keyword of a severity in capitals, "" for any other word.
+func capitalSeverity(word string) string {
+	switch word {
+	case "EMERG", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG":
+		return levelName(word)
+	}
+	return ""
 }
 
 // isTag reports whether the first word behind the time is a tag: the host was
@@ -289,6 +322,12 @@ func (h *syslogHeader) cutPID(t string, open int) {
 	case strings.HasPrefix(after, " (") && strings.Contains(after[:min(len(after), maxTag*2)], "): "):
 		// launchd names the job it speaks of: "com.apple.xpc.launchd[1] (com.example.job[77]): …"
 		after = after[strings.Index(after, "): ")+2:]
+	case strings.HasPrefix(after, " <") && strings.Contains(after[:min(len(after), 16)], ">: "): // macOS: "tccd[7] <Info>: …"
+		level, rest, _ := strings.Cut(after[2:], ">: ")
+		if h.severity == "" {
+			h.severity = levelName(level)
+		}
+		after = rest
 	case strings.HasPrefix(after, " ") && isDigits(pid):
 	default:
 		return
@@ -334,6 +373,8 @@ func (h *syslogHeader) add(b *event.Batch) {
 		b.Add("log.syslog.facility.name", facilityNames[facilityCode(h.facility)])
 		b.AddInt("log.syslog.severity.code", int64(severityCode(h.severity)))
 		b.Add("log.syslog.severity.name", severityNames[severityCode(h.severity)])
+	} else {
+		b.Add("log.level", h.severity)
 	}
 	if h.version != "" {
 		b.Add("log.syslog.version", h.version)
