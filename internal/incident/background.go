@@ -136,18 +136,18 @@ func (g *group) day() int64 {
 	return first / 86400e9
 }
 
-// span returns the first and last time of the group's own findings.
+// span returns the first and last time of what the group's findings tell.
 func (g *group) span() (s span) {
 	s = span{noTime, noTime}
 	for _, n := range g.nodes {
-		if n.f.First == noTime {
+		if n.begun == noTime {
 			continue
 		}
 		if s.from == noTime {
-			s = span{n.f.First, n.f.Last}
+			s = span{n.begun, n.done}
 			continue
 		}
-		s.from, s.to = min(s.from, n.f.First), max(s.to, n.f.Last)
+		s.from, s.to = min(s.from, n.begun), max(s.to, n.done)
 	}
 	return s
 }

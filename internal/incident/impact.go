@@ -290,7 +290,7 @@ func (g *group) cited(most int) []string {
 	var all []string
 	each := max(1, most/len(g.nodes))
 	for _, n := range g.nodes {
-		all = append(all, evidenceIDs(n.f, each)...)
+		all = append(all, n.tried(each)...)
 	}
 	all = cite(all)
 	return all[:min(len(all), most)]

@@ -391,6 +391,10 @@ func TestAttemptsAreCountedByTheRuleThatSawAll(t *testing.T) {
 	if !said(inc.Outcome.Why, "None of 200 recorded attempts") || !said(inc.What, "200 recorded attempts of SSH logins") {
 		t.Errorf("what %+v\nwhy %+v", inc.What, inc.Outcome.Why)
 	}
+	w.findings = w.findings[1:] // also where no rule saw the rest
+	if inc := w.one(t); !said(inc.Outcome.Why, "None of 200 recorded attempts") || inc.When.Last != "2025-03-04T09:06:38Z" {
+		t.Errorf("when %v why %+v", inc.When, inc.Outcome.Why)
+	}
 	early := w.log(-86400, sshd("web1", attacker, "alice", "success"))
 	if inc := w.one(t); cited(inc.Outcome.Why, early) {
 		t.Error("a login before the attempts is taken for their success")

@@ -118,7 +118,7 @@ func (g *group) mergedWhy(result string) (Sentence, bool) {
 	each := max(1, maxCited/max(like, 1))
 	for _, n := range g.nodes {
 		if n.verdict.result == result {
-			evidence = append(evidence, evidenceIDs(n.f, each)...)
+			evidence = append(evidence, n.tried(each)...)
 		}
 	}
 	evidence = cite(evidence)

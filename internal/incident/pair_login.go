@@ -1,12 +1,14 @@
 package incident
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/event"
 )
 
@@ -28,6 +30,8 @@ const (
 	loginReach  = 24 * time.Hour   // after the last attempt, from the same address
 	spreadReach = 10 * time.Minute // after an attempt, from another address
 	spreadMin   = 5                // addresses that make attempts spread
+	tryReach    = time.Hour        // attempts this long before and after those of a finding are of it
+	triesEach   = 30               // refused logins cited of one address
 	loginsEach  = 50               // accepted logins asked for of one address
 	pastReach   = 30 * 24 * time.Hour
 )
@@ -58,7 +62,7 @@ func resolveLogins(ctx context.Context, c *court, nodes []*node) error {
 
 // sameAddress asks for the logins of many findings' addresses at once.
 func sameAddress(ctx context.Context, c *court, nodes []*node) error {
-	const maxSpan = int64(7 * 24 * time.Hour)
+	const maxSpan = int64(2 * 24 * time.Hour)
 	for len(nodes) > 0 {
 		var sources []string
 		s := window(nodes[0], loginReach)
@@ -76,6 +80,14 @@ func sameAddress(ctx context.Context, c *court, nodes []*node) error {
 		sources = slices.Compact(sources)
 		bySource := map[string][]record{}
 		if len(sources) > 0 {
+			if s.from != event.NoTime {
+				around := span{s.from - int64(tryReach), s.to - int64(loginReach) + int64(tryReach)}
+				tallies, err := c.store.failures(ctx, sources, around, triesEach)
+				if err != nil {
+					return err
+				}
+				extend(nodes[:part], tallies)
+			}
 			rs, err := c.store.logins(ctx, sources, s, loginsEach)
 			if err != nil {
 				return err
@@ -92,6 +104,40 @@ func sameAddress(ctx context.Context, c *court, nodes []*node) error {
 		nodes = nodes[part:]
 	}
 	return nil
+}
+
+// extend gives findings of one address the whole extent of its attempts: a
+// rule that counts tells of no more than it needs to fire.
+func extend(nodes []*node, tallies []tally) {
+	bySource := map[string][]*tally{}
+	for i := range tallies {
+		t := &tallies[i]
+		bySource[t.source] = append(bySource[t.source], t)
+	}
+	for _, n := range nodes {
+		e := &n.f.Entities
+		if len(e.Sources) != 1 || fromSensor(n.f) {
+			continue
+		}
+		hosts := hostsOf(e)
+		for _, t := range bySource[e.Sources[0]] {
+			if len(hosts) > 1 || len(hosts) == 1 && hosts[0] != hostName(t.host) || t.count <= n.tries || t.first > n.done+int64(tryReach) || t.last < n.begun-int64(tryReach) {
+				continue
+			}
+			n.tries = t.count
+			n.begun, n.done = min(n.begun, t.first), max(n.done, t.last)
+			all := slices.Clone(n.records)
+			for _, r := range t.records {
+				if !slices.ContainsFunc(all, func(e analyze.Evidence) bool { return e.ID == r.id }) {
+					all = append(all, analyze.Evidence{ID: r.id, Time: r.time, Message: r.message, Path: r.path, Outcome: r.outcome})
+				}
+			}
+			slices.SortFunc(all, func(a, b analyze.Evidence) int {
+				return cmp.Or(cmp.Compare(a.Time, b.Time), strings.Compare(a.ID, b.ID))
+			})
+			n.records = all
+		}
+	}
 }
 
 // accepted decides a finding by the logins from its addresses.

@@ -25,6 +25,8 @@ type evidenceStore interface {
 	records(ctx context.Context, ids []string, s span) ([]record, error)
 	// logins must return accepted logins from the addresses, the first limit of each address.
 	logins(ctx context.Context, sources []string, s span, limit int) ([]record, error)
+	// failures must count refused logins by address and host, and return the first limit of each.
+	failures(ctx context.Context, sources []string, s span, limit int) ([]tally, error)
 	// userLogins must return the first accepted logins of the users from any address, on the hosts (none: any).
 	userLogins(ctx context.Context, users, hosts []string, s span, limit int) ([]record, error)
 	// requests must return web requests from the address that were answered with a status from low to high.
@@ -41,6 +43,14 @@ type evidenceStore interface {
 	kinds(ctx context.Context) ([]logKind, error)
 	// addresses must return which addresses hosts call their own.
 	addresses(ctx context.Context) ([]hostAddress, error)
+}
+
+// tally is how many logins from an address a host refused.
+type tally struct {
+	source, host string
+	count        int
+	first, last  int64
+	records      []record // the first of them
 }
 
 // logKind says that a log holds records of a category.
@@ -98,8 +108,8 @@ var columns = []string{
 func (r *record) set(name, v string) {
 	switch name {
 	case "_time":
-		if t, err := time.Parse(time.RFC3339Nano, v); err == nil && r.time == 0 {
-			r.time = t.UnixNano()
+		if r.time == 0 {
+			r.time = parseTime(v)
 		}
 	case "_msg":
 		r.message = v
@@ -210,6 +220,14 @@ func first(v string) string {
 	return ""
 }
 
+func parseTime(v string) int64 {
+	t, err := time.Parse(time.RFC3339Nano, v)
+	if err != nil {
+		return event.NoTime
+	}
+	return t.UnixNano()
+}
+
 func number(v string) int64 {
 	if n, err := strconv.ParseInt(v, 10, 64); err == nil {
 		return max(n, 0)
@@ -270,7 +288,8 @@ const (
 	// A login that was accepted. Logins end too, as records of success.
 	acceptedLogin = `("event.category":authentication OR "event.category":session) "event.outcome":=success !"event.type":end ` +
 		`!"event.action":in("session-disconnected","logged-out","logged-off","ended-session","disposed-credentials")`
-	order = ` | sort by ("_time","event.id")`
+	refusedLogin = `"event.category":authentication "event.outcome":=failure`
+	order        = ` | sort by ("_time","event.id")`
 )
 
 func (l logsQL) rows(ctx context.Context, query string, limit int) ([]record, error) {
@@ -317,6 +336,51 @@ func (l logsQL) logins(ctx context.Context, sources []string, s span, limit int)
 	}
 	sortRecords(all)
 	return all, nil
+}
+
+func (l logsQL) failures(ctx context.Context, sources []string, s span, limit int) ([]tally, error) {
+	var ts []tally
+	at := map[[2]string]int{}
+	for part := range slices.Chunk(sources, maxIn) {
+		q := during(s) + " " + in("source.ip", part) + " " + refusedLogin
+		stats := ` | stats by ("source.ip","host.name") count() n, min(_time) first, max(_time) last | sort by ("source.ip","host.name")`
+		err := l.q.Query(ctx, q+stats, func(row []event.Field) error {
+			var t tally
+			for _, f := range row {
+				switch f.Name {
+				case "source.ip":
+					t.source = strings.Clone(f.Value)
+				case "host.name":
+					t.host = strings.Clone(f.Value)
+				case "n":
+					t.count = int(number(f.Value))
+				case "first":
+					t.first = parseTime(f.Value)
+				case "last":
+					t.last = parseTime(f.Value)
+				}
+			}
+			at[[2]string{t.source, t.host}] = len(ts)
+			ts = append(ts, t)
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("incidents: count refused logins: %w", err)
+		}
+		rs, err := l.rows(ctx, q+order+` partition by ("source.ip","host.name")`, limit)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rs {
+			if i, ok := at[[2]string{r.source, r.host}]; ok {
+				ts[i].records = append(ts[i].records, r)
+			}
+		}
+	}
+	for i := range ts {
+		sortRecords(ts[i].records)
+	}
+	return ts, nil
 }
 
 func (l logsQL) userLogins(ctx context.Context, users, hosts []string, s span, limit int) ([]record, error) {

@@ -147,6 +147,12 @@ func TestTheStoreAnswersAsAsked(t *testing.T) {
 			}
 		}
 	}
+	sources := []string{attacker, stranger, "192.0.2.3", "192.0.2.99"}
+	wantTallies, _ := w.failures(ctx, sources, part, 2)
+	tallies, err := real.failures(ctx, sources, part, 2)
+	if err != nil || len(tallies) < 3 || fmt.Sprint(short(tallies)) != fmt.Sprint(short(wantTallies)) {
+		t.Errorf("failures: %v %v, want %v", short(tallies), err, short(wantTallies))
+	}
 	wantN, wantBig, _ := w.pageSizes(ctx, "/a b?c=\"d\"", "192.0.2.99", all)
 	n, big, err := real.pageSizes(ctx, "/a b?c=\"d\"", "192.0.2.99", all)
 	if err != nil || n != wantN || big != wantBig || n == 0 {
@@ -170,6 +176,13 @@ func TestTheStoreAnswersAsAsked(t *testing.T) {
 	if got, err := real.addresses(ctx); err != nil || !slices.Equal(got, w.ips) {
 		t.Errorf("addresses: %v %v", got, err)
 	}
+}
+
+func short(ts []tally) (out []string) {
+	for _, t := range ts {
+		out = append(out, fmt.Sprint(t.source, t.host, t.count, t.first, t.last, idsOf(t.records)))
+	}
+	return out
 }
 
 func TestIncidentsFromTheStoreAreThoseOfTheWorld(t *testing.T) {

@@ -214,6 +214,27 @@ func (w *world) logins(_ context.Context, sources []string, s span, limit int) (
 	})
 }
 
+func (w *world) failures(_ context.Context, sources []string, s span, limit int) ([]tally, error) {
+	var ts []tally
+	rs, _ := w.pick(s, len(w.rs), func(r *record) bool {
+		return r.is("authentication") && r.outcome == "failure" && slices.Contains(sources, r.source)
+	})
+	for _, r := range rs {
+		i := slices.IndexFunc(ts, func(t tally) bool { return t.source == r.source && t.host == r.host })
+		if i < 0 {
+			i = len(ts)
+			ts = append(ts, tally{source: r.source, host: r.host, first: r.time})
+		}
+		ts[i].count++
+		ts[i].last = r.time
+		if len(ts[i].records) < limit {
+			ts[i].records = append(ts[i].records, r)
+		}
+	}
+	slices.SortFunc(ts, func(a, b tally) int { return strings.Compare(a.source+" "+a.host, b.source+" "+b.host) })
+	return ts, nil
+}
+
 func (w *world) userLogins(_ context.Context, users, hosts []string, s span, limit int) ([]record, error) {
 	return w.pick(s, limit, func(r *record) bool {
 		return isLogin(r) && r.source != "" && slices.Contains(users, r.user) && (len(hosts) == 0 || slices.Contains(hosts, r.host))
