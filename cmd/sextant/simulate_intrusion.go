@@ -1,7 +1,94 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sextant-logs/sextant/internal/simulate"
+)
 
 func newSimulateIntrusion() *cobra.Command {
-	return &cobra.Command{Use: "intrusion", Short: "placeholder"}
+	var o simulate.Options
+	var campaigns, skew []string
+	var output, zone, start string
+	c := &cobra.Command{
+		Use:   "intrusion",
+		Short: "The logs of a small company in which intrusions happen, with the truth about them",
+		Long: `Simulate days of life in a small company's network, with intrusions among them, and
+write what every product there would have logged: the files as they lie on the hosts
+under DIR/evidence, what each hostile record is in DIR/labels.jsonl, and what really
+happened in DIR/truth.json. The same options give the same bytes.
+
+--campaign list prints what can happen; all runs each once; none is a benign world.
+--without leaves out logs: of every host (suricata) or of one (web1/auth).`,
+		Example: `  sextant simulate intrusion --campaign list
+  sextant simulate intrusion --campaign all --seed 1 -o demo
+  sextant investigate --case case demo/evidence && sextant score demo/truth.json case
+  sextant simulate intrusion --campaign ssh-brute-force-succeeds --spread 20 --slow 10 --without suricata -o hard`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			for _, name := range campaigns {
+				switch name {
+				case "list":
+					w := tabwriter.NewWriter(c.OutOrStdout(), 0, 8, 2, ' ', 0)
+					for _, k := range simulate.Campaigns() {
+						fmt.Fprintf(w, "%s\t%s\n", k.Name, k.Title)
+					}
+					return w.Flush()
+				case "none":
+				default:
+					o.Campaigns = append(o.Campaigns, name)
+				}
+			}
+			if output == "" {
+				return usagef("-o DIR is missing: where to write the logs")
+			}
+			var err error
+			if o.Zone, err = parseZone(zone); err != nil {
+				return err
+			}
+			if start != "" {
+				if o.Start, err = time.Parse(time.DateOnly, start); err != nil {
+					return usagef("--start %q: want a date such as 2026-03-02", start)
+				}
+			}
+			o.Skew = map[string]time.Duration{}
+			for _, s := range skew {
+				host, span, ok := strings.Cut(s, "=")
+				d, err := time.ParseDuration(span)
+				if !ok || err != nil {
+					return usagef("--skew %q: want HOST=SPAN such as web1=-7m", s)
+				}
+				o.Skew[host] = d
+			}
+			sum, err := simulate.Intrusion(output, o)
+			if err != nil {
+				return err
+			}
+			out := c.OutOrStdout()
+			fmt.Fprintf(out, "%d records in %d files under %s/evidence, %d of them of %d incidents\n",
+				sum.Records, sum.Files, output, sum.Malicious, len(sum.Incidents))
+			for _, k := range sum.Incidents {
+				fmt.Fprintf(out, "  %-28s %-9s  %s  %s\n", k.ID, k.Outcome, k.First, k.Title)
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringSliceVar(&campaigns, "campaign", []string{"all"}, "what happens: a campaign's name, all, none, or list; repeat to run one several times")
+	f.IntVar(&o.Days, "days", 3, "days that the world lives")
+	f.IntVar(&o.Users, "users", 25, "people in it")
+	f.Uint64Var(&o.Seed, "seed", 1, "the same seed gives the same bytes")
+	f.StringVarP(&output, "output", "o", "", "directory to write; it must be empty or new")
+	f.StringVar(&start, "start", "", "first day (default 2026-03-02)")
+	f.IntVar(&o.Spread, "spread", 1, "spread each attack over so many addresses")
+	f.IntVar(&o.Slow, "slow", 1, "leave so many times as long between an attacker's attempts")
+	f.StringSliceVar(&o.Without, "without", nil, "leave out a log: SOURCE or HOST/SOURCE, of "+strings.Join(simulate.Sources(), ", "))
+	f.StringSliceVar(&skew, "skew", nil, "a host's clock is off: HOST=SPAN, such as web1=-7m")
+	f.StringVar(&zone, "tz", "", "the hosts' local time zone (default UTC)")
+	return c
 }

@@ -1,0 +1,300 @@
+package simulate
+
+import (
+	"bufio"
+	"compress/gzip"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/sextant-logs/sextant/evtx"
+)
+
+// evidence is one log of one host as it comes to lie on disk.
+type evidence interface {
+	// finish completes the files and returns them, oldest first.
+	finish() ([]logFile, error)
+}
+
+// logFile is one file of a log.
+type logFile struct {
+	path    string // within the output directory, slashes
+	sha256  [32]byte
+	records int64
+	bytes   int64 // of the content, uncompressed
+	last    int64 // time of the last record, by the host's clock
+	marks   []marked
+}
+
+// marked is a record that is not plain benign life.
+type marked struct {
+	mark   mark
+	at     int64 // by the world's clock
+	offset int64 // of the record's first byte
+	record int64 // its number, in binary logs
+}
+
+// textLog is a log of lines that is rotated at midnight, host's time, as
+// logrotate's daily, delaycompress, notifempty do it: NAME, NAME.1, NAME.2.gz …
+type textLog struct {
+	w    *world
+	host *host
+	path string // on disk, "…/evidence/web1/var/log/auth.log"
+	name string // the same within the output directory
+	stay bool   // never rotated
+
+	line    []byte // being built
+	buf     *bufio.Writer
+	file    *os.File
+	sum     hash.Hash
+	cur     logFile
+	done    []logFile
+	rotates int64
+	err     error
+}
+
+func (w *world) newTextLog(h *host, path string) *textLog {
+	name := "evidence/" + h.name + "/" + path
+	l := &textLog{w: w, host: h, path: filepath.Join(w.dir, filepath.FromSlash(name)), name: name, sum: sha256.New()}
+	l.rotates = w.now + day
+	w.logs = append(w.logs, l)
+	return l
+}
+
+// end completes the line that was built and writes it.
+func (l *textLog) end(m mark) {
+	now := l.w.now
+	for now >= l.rotates && !l.stay {
+		l.rotate()
+		l.rotates += day
+	}
+	l.line = append(l.line, '\n')
+	if l.file == nil && l.err == nil {
+		l.open()
+	}
+	if m != (mark{}) {
+		l.cur.marks = append(l.cur.marks, marked{mark: m, at: now, offset: l.cur.bytes})
+		l.w.noteMark(m, now)
+	}
+	l.cur.bytes += int64(len(l.line))
+	l.cur.records++
+	l.cur.last = l.host.time()
+	if l.err == nil {
+		l.sum.Write(l.line)
+		_, l.err = l.buf.Write(l.line)
+	}
+	l.line = l.line[:0]
+}
+
+func (l *textLog) open() {
+	if l.err = os.MkdirAll(filepath.Dir(l.path), 0o755); l.err != nil {
+		return
+	}
+	l.file, l.err = os.Create(l.segment(len(l.done)))
+	if l.buf == nil {
+		l.buf = bufio.NewWriterSize(l.file, 256<<10)
+	} else {
+		l.buf.Reset(l.file)
+	}
+}
+
+// segment is the file's name until the number of rotations is known.
+func (l *textLog) segment(i int) string { return l.path + ".part" + strconv.Itoa(i) }
+
+func (l *textLog) rotate() {
+	if l.cur.records == 0 || l.err != nil {
+		return
+	}
+	if l.err = l.buf.Flush(); l.err == nil {
+		l.err = l.file.Close()
+	}
+	l.file = nil
+	l.sum.Sum(l.cur.sha256[:0])
+	l.sum.Reset()
+	l.done = append(l.done, l.cur)
+	l.cur = logFile{}
+}
+
+func (l *textLog) finish() ([]logFile, error) {
+	l.rotate()
+	if l.err != nil {
+		return nil, fmt.Errorf("write %s: %w", l.name, l.err)
+	}
+	for i := range l.done {
+		f := &l.done[i]
+		suffix := ""
+		switch age := len(l.done) - 1 - i; {
+		case age == 1:
+			suffix = ".1"
+		case age > 1:
+			suffix = "." + strconv.Itoa(age) + ".gz"
+		}
+		f.path = l.name + suffix
+		if err := place(l.segment(i), l.path+suffix, len(l.done)-1-i > 1); err != nil {
+			return nil, err
+		}
+		last := time.UnixMicro(f.last)
+		if err := os.Chtimes(l.path+suffix, last, last); err != nil {
+			return nil, err
+		}
+	}
+	return l.done, nil
+}
+
+// place gives a finished segment its name, compressed or not. The gzip header
+// has neither name nor time, as when gzip reads a pipe.
+func place(from, to string, compress bool) error {
+	if !compress {
+		return os.Rename(from, to)
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	z := gzip.NewWriter(out)
+	_, err = io.Copy(z, in)
+	if e := z.Close(); err == nil {
+		err = e
+	}
+	if e := out.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Remove(from)
+	}
+	return err
+}
+
+// eventLog is a Windows event log.
+type eventLog struct {
+	w       *world
+	host    *host
+	path    string
+	name    string
+	channel string
+	writer  *evtx.Writer
+	file    *os.File
+	cur     logFile
+	id      uint64 // of the last record; clearing the log does not start it again
+	err     error
+}
+
+func (w *world) newEventLog(h *host, file, channel string) *eventLog {
+	name := "evidence/" + h.name + "/Windows/System32/winevt/Logs/" + file
+	l := &eventLog{w: w, host: h, path: filepath.Join(w.dir, filepath.FromSlash(name)), name: name, channel: channel}
+	w.logs = append(w.logs, l)
+	return l
+}
+
+// write appends a record now; it fills in time, channel and computer.
+func (l *eventLog) write(rec *evtx.Record, m mark) {
+	if l.err != nil {
+		return
+	}
+	if l.writer == nil {
+		if l.err = os.MkdirAll(filepath.Dir(l.path), 0o755); l.err != nil {
+			return
+		}
+		if l.file, l.err = os.Create(l.path); l.err != nil {
+			return
+		}
+		if l.writer, l.err = evtx.NewWriter(l.file); l.err != nil {
+			return
+		}
+	}
+	at := l.host.time()
+	rec.System.Channel, rec.System.Computer = l.channel, l.host.computer()
+	rec.System.TimeCreated = evtx.FiletimeOf(time.UnixMicro(at)) + evtx.Filetime(nidsMix(uint64(at)+uint64(l.cur.records))%10)
+	l.cur.records++
+	l.id++
+	rec.ID = l.id
+	l.cur.last = at
+	if m != (mark{}) {
+		l.cur.marks = append(l.cur.marks, marked{mark: m, at: l.w.now, record: int64(l.id)})
+		l.w.noteMark(m, l.w.now)
+	}
+	l.err = l.writer.Write(rec)
+}
+
+// clear empties the log, as wevtutil cl does; what was in it is gone, but the
+// record numbers go on.
+func (l *eventLog) clear() {
+	if l.writer == nil || l.err != nil {
+		return
+	}
+	if l.err = l.file.Truncate(0); l.err != nil {
+		return
+	}
+	if _, l.err = l.file.Seek(0, io.SeekStart); l.err != nil {
+		return
+	}
+	l.writer, l.err = evtx.NewWriter(l.file)
+	l.cur = logFile{}
+}
+
+func (l *eventLog) finish() ([]logFile, error) {
+	if l.writer == nil || l.err != nil {
+		if l.err != nil {
+			return nil, fmt.Errorf("write %s: %w", l.name, l.err)
+		}
+		return nil, nil
+	}
+	f := &l.cur
+	f.path = l.name
+	if err := l.writer.Close(); err != nil {
+		return nil, err
+	}
+	if err := l.locate(); err != nil {
+		return nil, fmt.Errorf("read back %s: %w", l.name, err)
+	}
+	if err := l.file.Close(); err != nil {
+		return nil, err
+	}
+	last := time.UnixMicro(f.last)
+	return []logFile{*f}, os.Chtimes(l.path, last, last)
+}
+
+// locate hashes the file and finds the offsets of the marked records.
+func (l *eventLog) locate() error {
+	if _, err := l.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	sum := sha256.New()
+	size, err := io.Copy(sum, l.file)
+	if err != nil {
+		return err
+	}
+	l.cur.bytes = size
+	sum.Sum(l.cur.sha256[:0])
+	r, err := evtx.NewReader(l.file, size)
+	if err != nil {
+		return err
+	}
+	marks := l.cur.marks
+	for rec, err := range r.Records() {
+		if len(marks) == 0 {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if rec.ID == uint64(marks[0].record) {
+			marks[0].offset = rec.Offset
+			marks = marks[1:]
+		}
+	}
+	if len(marks) > 0 {
+		return fmt.Errorf("record %d is not there", marks[0].record)
+	}
+	return nil
+}
