@@ -95,7 +95,7 @@ func addSource(b *event.Batch, address, port string) {
 	}
 	b.Add("source.address", address)
 	if ipVersion(address) != 0 {
-		b.Add("source.ip", withoutZone(address))
+		b.Add("source.ip", plainIP(address))
 	} else if isHostName(address) {
 		b.Add("source.domain", address)
 	}
@@ -105,7 +105,7 @@ func addSource(b *event.Batch, address, port string) {
 // addDestination adds where a connection arrived, when that is an IP address.
 func addDestination(b *event.Batch, address, port string) {
 	if ipVersion(address) != 0 {
-		b.Add("destination.ip", withoutZone(address))
+		b.Add("destination.ip", plainIP(address))
 		addPort(b, "destination.port", port)
 	}
 }
@@ -120,6 +120,18 @@ func addPort(b *event.Batch, name, port string) {
 func withoutZone(ip string) string {
 	if i := strings.IndexByte(ip, '%'); i >= 0 {
 		return ip[:i]
+	}
+	return ip
+}
+
+// plainIP is an address without its zone, and that of an IPv4 host as IPv4 when a
+// dual-stack socket wrote it as "::ffff:192.0.2.1" (RFC 4291 §2.5.5.2): the same host
+// must have one name in all logs.
+func plainIP(ip string) string {
+	ip = withoutZone(ip)
+	const mapped = "::ffff:"
+	if len(ip) > len(mapped) && strings.EqualFold(ip[:len(mapped)], mapped) && isIPv4(ip[len(mapped):]) {
+		return ip[len(mapped):]
 	}
 	return ip
 }

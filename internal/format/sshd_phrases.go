@@ -211,7 +211,13 @@ func sshClosed(m *message, s string, b *event.Batch) bool {
 func sshEnd(m *message, who, address, port string, b *event.Batch) {
 	addSource(b, address, port)
 	state, user, ok := strings.Cut(who, "user ")
-	if !ok {
+	switch {
+	case ok:
+	case strings.HasSuffix(m.Text, " [preauth]"): // nobody has logged in
+		classify(b, "network", "connection", "ssh_preauth_disconnect", "failure")
+		b.Add("event.type", "end")
+		return
+	default:
 		classify(b, "network", "connection", "ssh_disconnect", "")
 		b.Add("event.type", "end")
 		return
@@ -604,7 +610,7 @@ func sshListening(_ *message, s string, b *event.Batch) bool {
 		return false
 	}
 	if ipVersion(address) != 0 {
-		b.Add("server.ip", withoutZone(address))
+		b.Add("server.ip", plainIP(address))
 	}
 	addPort(b, "server.port", port)
 	classify(b, "process", "start", "service_listening", "success")

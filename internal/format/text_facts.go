@@ -158,7 +158,7 @@ func (f *textFacts) address6(w string, r role, b *event.Batch) {
 }
 
 func (f *textFacts) address(ip, port string, r role, b *event.Batch) {
-	ip = withoutZone(ip)
+	ip = plainIP(ip)
 	switch {
 	case r == asSource && !f.hasSource:
 		f.hasSource = true
