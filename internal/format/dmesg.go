@@ -42,7 +42,7 @@ var _ = register(Format{
 			return nil
 		}
 	},
-	Joins: func(line []byte) bool { return line[0] == '\t' || line[0] == ' ' },
+	Joins: indented,
 })
 
 var errNoDmesgHeader = errors.New("no time since boot")

@@ -101,7 +101,7 @@ func (f *lineFramer) boundary() int {
 		if start == 0 {
 			break
 		}
-		if !f.joins(trimEOL(f.buf[start:end])) {
+		if line := trimEOL(f.buf[start:end]); len(line) == 0 || !f.joins(line) {
 			return start
 		}
 		end = start

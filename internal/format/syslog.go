@@ -37,7 +37,7 @@ var _ = register(Format{
 		d := &syslogDecoder{clock: p.Clock}
 		return d.decode
 	},
-	Joins: func(line []byte) bool { return line[0] == '\t' || line[0] == ' ' },
+	Joins: indented,
 	Date: func(line []byte) (month, day int, ok bool) {
 		s := event.View(line)
 		if _, rest, ok := cutPriority(s); ok {
@@ -49,6 +49,11 @@ var _ = register(Format{
 		return timestamp.YearlessDate(s)
 	},
 })
+
+// indented lines go on with the record above them: no record begins with a blank.
+func indented(line []byte) bool {
+	return len(line) > 0 && (line[0] == '\t' || line[0] == ' ')
+}
 
 // syslogHeader is what stands before a message.
 type syslogHeader struct {
@@ -90,7 +95,7 @@ func (h *syslogHeader) parse(s string, c *timestamp.Clock) error {
 		s = rest
 	}
 	ns, n, ok := stamp(s, c)
-	loose := ok && isDigit(s[0]) && s[10] != 'T'
+	loose := ok && (isDigit(s[0]) && s[10] != 'T' || s[3] == ' ' && s[8] == '-')
 	switch {
 	case ok && n == len(s):
 		return errNoSyslogHeader
@@ -121,6 +126,9 @@ func stamp(s string, c *timestamp.Clock) (ns int64, n int, ok bool) {
 		return 0, 0, false
 	}
 	switch {
+	case s[3] == ' ' && s[8] == '-': // journalctl -o short-full: "Mon 2006-01-02 15:04:05 UTC"
+		ns, n, ok = c.ISO(s[4:])
+		return ns, n + 4, ok
 	case isDigit(s[0]):
 		if s[10] != 'T' && s[10] != ' ' {
 			return 0, 0, false

@@ -86,6 +86,7 @@ func TestSyslogHeadersInEveryShape(t *testing.T) {
 		{"Jan  2 03:04:05 fw1 : %ASA-6-302013: hi", "fw1", "%ASA-6-302013", "", "hi"},
 		{"Jan  2 03:04:05 web1 no tag here at 10:00: really", "web1", "", "", "no tag here at 10:00: really"},
 		{"Jan  2 03:04:05 gw kern.warn kernel: hi", "gw", "kernel", "", "hi"},
+		{"Mon 2025-01-06 12:00:00 UTC web1 sshd[7]: hi", "web1", "sshd", "7", "hi"},
 		{"<13>app[9]: hi", "", "app", "9", "hi"},
 		{"31 <13>Jan  2 03:04:05 web1 app: hi", "web1", "app", "", "hi"},
 	} {
@@ -106,6 +107,13 @@ func TestProseIsNoSyslog(t *testing.T) {
 		if h.parse(line, &c) == nil {
 			t.Errorf("%q passes for syslog: %+v", line, h)
 		}
+	}
+}
+
+func TestBlankLinesBetweenRecordsOfManyChunks(t *testing.T) {
+	data := []byte(strings.Repeat("Jan  2 03:04:05 web1 app: one\n\n\r\n\tand more\n", 20_000))
+	for _, name := range []string{"syslog", "text", "dmesg"} {
+		decodeAll(t, Lookup(name), data, bytes.NewReader(data))
 	}
 }
 

@@ -26,7 +26,7 @@ var _ = register(Format{
 			return nil
 		}
 	},
-	Joins: func(line []byte) bool { return line[0] == '\t' },
+	Joins: func(line []byte) bool { return len(line) > 0 && line[0] == '\t' },
 	Date: func(line []byte) (month, day int, ok bool) {
 		s := event.View(line)
 		s = s[:min(len(s), maxTimeSearch)]
