@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"slices"
+	"strings"
 )
 
 // A slot's needles are looked for by three machines, each one pass over the value:
@@ -36,16 +37,18 @@ type dfa struct {
 	class   [256]uint8
 	stride  uint32
 	outs    outputs
-	longest int // bytes of the longest needle
-	seen    int // where the automaton's outputs begin in Matcher.seen
+	long    outputs  // likewise, but indexes of needles that must be compared in full first
+	needles []needle // those
+	longest int      // bytes of the longest needle, as far as the automaton holds it
+	seen    int      // where the automaton's outputs begin in Matcher.seen
 }
 
 const hitBit = 1 << 31
 
-// maxNeedle is how much of a needle an automaton holds: longer ones are verified when this much was seen. It bounds the
-// automaton; rules beyond it are rare. maxDFA bounds it altogether, in table entries.
+// maxNeedle is how much of a needle an automaton holds: of a longer one the end, and the rest is compared when that was seen. It keeps
+// the automaton small and its lanes short (see scanDFA). maxDFA bounds it altogether, in table entries.
 const (
-	maxNeedle = 32
+	maxNeedle = 12
 	maxDFA    = 48 << 20
 )
 
@@ -55,8 +58,7 @@ type needle struct {
 	preds []int32
 }
 
-// newDFA builds the automaton of needles, none empty or longer than maxNeedle. It returns nil when the table would be
-// larger than maxDFA.
+// newDFA builds the automaton of needles, none of them empty. It returns nil when the table would be larger than maxDFA.
 func newDFA(needles []needle) *dfa {
 	d := &dfa{}
 	// Byte classes: bytes that no needle has behave alike.
@@ -87,22 +89,27 @@ func newDFA(needles []needle) *dfa {
 
 	// The trie, its states in the order they are made.
 	next := make([]uint32, classes, classes*1024)
-	var own [][]int32
-	own = append(own, nil)
+	own, long := [][]int32{nil}, [][]int32{nil}
 	for _, n := range needles {
-		d.longest = max(d.longest, len(n.text))
+		text := n.text[max(0, len(n.text)-maxNeedle):]
+		d.longest = max(d.longest, len(text))
 		s := uint32(0)
-		for i := range len(n.text) {
-			at := s + uint32(d.class[n.text[i]])
+		for i := range len(text) {
+			at := s + uint32(d.class[text[i]])
 			if next[at] == 0 {
 				next[at] = uint32(len(next))
-				own = append(own, nil)
+				own, long = append(own, nil), append(long, nil)
 				if len(next)+classes > maxDFA {
 					return nil
 				}
 				next = append(next, make([]uint32, classes)...)
 			}
 			s = next[at]
+		}
+		if len(text) < len(n.text) {
+			long[s/d.stride] = append(long[s/d.stride], int32(len(d.needles)))
+			d.needles = append(d.needles, n)
+			continue
 		}
 		own[s/d.stride] = append(own[s/d.stride], n.preds...)
 	}
@@ -121,6 +128,9 @@ func newDFA(needles []needle) *dfa {
 		if inherited := own[f/d.stride]; len(inherited) > 0 {
 			own[s/d.stride] = append(slices.Clip(own[s/d.stride]), inherited...)
 		}
+		if inherited := long[f/d.stride]; len(inherited) > 0 {
+			long[s/d.stride] = append(slices.Clip(long[s/d.stride]), inherited...)
+		}
 		row, suffix := next[s:s+d.stride], next[f:f+d.stride]
 		for c, to := range row[:classes-1] {
 			if to == 0 {
@@ -138,24 +148,24 @@ func newDFA(needles []needle) *dfa {
 		place[s/d.stride] = uint32(i+1) * d.stride
 	}
 	d.next = make([]uint32, len(next))
-	var outs [][]int32
+	var outs, longs [][]int32
 	for old := range own {
 		to := place[old]
-		if len(own[old]) > 0 {
+		if len(own[old])+len(long[old]) > 0 {
 			slices.Sort(own[old])
 			d.next[to+d.stride-1] = uint32(len(outs))
-			outs = append(outs, slices.Compact(own[old]))
+			outs, longs = append(outs, slices.Compact(own[old])), append(longs, long[old])
 		}
 		from := next[uint32(old)*d.stride : uint32(old+1)*d.stride-1]
 		for c, s := range from {
 			t := place[s/d.stride]
-			if len(own[s/d.stride]) > 0 {
+			if len(own[s/d.stride])+len(long[s/d.stride]) > 0 {
 				t |= hitBit
 			}
 			d.next[to+uint32(c)] = t
 		}
 	}
-	d.outs = packOutputs(outs)
+	d.outs, d.long = packOutputs(outs), packOutputs(longs)
 	return d
 }
 
@@ -166,57 +176,95 @@ func newDFA(needles []needle) *dfa {
 func scanDFA[T string | []byte](d *dfa, text T, m *Matcher) {
 	next, class := d.next, &d.class
 	overlap := d.longest - 1
-	s, i := uint32(0), 0
-	if part := (len(text) + overlap + 1) / 2; len(text) >= 2*overlap+32 && part < len(text) {
-		a, b := text[:part], text[len(text)-part:]
-		t := uint32(0)
-		for j := 0; j < len(a) && j < len(b); j++ {
-			s = next[s+uint32(class[a[j]])]
-			t = next[t+uint32(class[b[j]])]
-			if (s|t)&hitBit != 0 {
-				if s&hitBit != 0 {
-					s &^= hitBit
-					m.markState(d, s)
-				}
-				if t&hitBit != 0 {
-					t &^= hitBit
-					m.markState(d, t)
-				}
+	switch n := len(text); {
+	case n >= 8*overlap+16:
+		part := (n + 3*overlap + 3) / 4
+		step := part - overlap
+		a, b, c, e := text[:part], text[step:step+part], text[2*step:2*step+part], text[n-part:]
+		var s, t, u, v uint32
+		for i := 0; i < len(a) && i < len(b) && i < len(c) && i < len(e); i++ {
+			s = next[s+uint32(class[a[i]])]
+			t = next[t+uint32(class[b[i]])]
+			u = next[u+uint32(class[c[i]])]
+			v = next[v+uint32(class[e[i]])]
+			if (s|t|u|v)&hitBit != 0 {
+				s = reach(d, s, text, i, m)
+				t = reach(d, t, text, step+i, m)
+				u = reach(d, u, text, 2*step+i, m)
+				v = reach(d, v, text, n-part+i, m)
 			}
 		}
-		return
-	}
-	for ; i < len(text); i++ {
-		s = next[s+uint32(class[text[i]])]
-		if s&hitBit != 0 {
-			s &^= hitBit
-			m.markState(d, s)
+	case n >= 2*overlap+8:
+		part := (n + overlap + 1) / 2
+		a, b := text[:part], text[n-part:]
+		var s, t uint32
+		for i := 0; i < len(a) && i < len(b); i++ {
+			s = next[s+uint32(class[a[i]])]
+			t = next[t+uint32(class[b[i]])]
+			if (s|t)&hitBit != 0 {
+				s = reach(d, s, text, i, m)
+				t = reach(d, t, text, n-part+i, m)
+			}
+		}
+	default:
+		s := uint32(0)
+		for i := 0; i < len(text); i++ {
+			if s = next[s+uint32(class[text[i]])]; s&hitBit != 0 {
+				s = reach(d, s, text, i, m)
+			}
 		}
 	}
 }
 
-// markState marks a state's outputs, once per event.
-func (m *Matcher) markState(d *dfa, state uint32) {
-	n := d.next[state+d.stride-1]
+// reach marks the outputs of a state that was reached with text[at], once per event, and returns the state's row.
+func reach[T string | []byte](d *dfa, state uint32, text T, at int, m *Matcher) uint32 {
+	if state&hitBit == 0 {
+		return state
+	}
+	state &^= hitBit
+	n := int32(d.next[state+d.stride-1])
 	if seen := &m.seen[d.seen+int(n)]; *seen != m.epoch {
 		*seen = m.epoch
-		m.markAll(d.outs.of(int32(n)))
+		m.markAll(d.outs.of(n))
 	}
+	for _, k := range d.long.of(n) {
+		if endsWith(text[:at+1], d.needles[k].text) {
+			m.markAll(d.needles[k].preds)
+		}
+	}
+	return state
+}
+
+// endsWith compares like strings.HasSuffix, capitals read as small letters.
+func endsWith[T string | []byte](text T, end string) bool {
+	at := len(text) - len(end)
+	if at < 0 {
+		return false
+	}
+	for i := len(end) - 1; i >= 0; i-- {
+		if lower[text[at+i]] != end[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // trie holds needles for one end of a value. Edges are in an open hash table keyed by node and byte; the first edge, where
-// most values are done with, in an array.
+// most values are done with, in an array. A stretch without branches or outputs is one edge with a label.
 type trie struct {
-	root  [256]int32
-	edges []edge
-	shift uint32
-	outs  outputs // reached: the value starts (ends) so
-	ends  outputs // reached with nothing left: the value is equal
+	root   [256]int32 // index into edges, or -1
+	edges  []edge
+	shift  uint32
+	labels string
+	outs   outputs // reached: the value starts (ends) so
+	ends   outputs // reached with nothing left: the value is equal
 }
 
 type edge struct {
-	key uint32 // node<<8 | byte; 0: free
-	to  int32  // negative (^node) when the node has outputs
+	key   uint32 // node<<8 | byte; 0: free
+	to    int32  // negative (^node) when the node has outputs
+	label int32  // where in labels the bytes after the first begin
+	size  int32  // how many they are
 }
 
 func hashEdge(key, shift uint32) uint32 { return key * 2654435769 >> shift }
@@ -226,81 +274,137 @@ func newTrie(needles, whole []needle, backwards bool) *trie {
 	if len(needles)+len(whole) == 0 {
 		return nil
 	}
-	t := &trie{}
-	children := map[uint32]int32{}
-	outs, ends := [][]int32{nil}, [][]int32{nil}
-	insert := func(text string) int32 {
-		node := int32(0)
-		for i := range len(text) {
-			b := text[i]
-			if backwards {
-				b = text[len(text)-1-i]
-			}
-			key := uint32(node)<<8 | uint32(b)
-			child, ok := children[key]
-			if !ok {
-				child = int32(len(outs))
-				children[key] = child
-				outs, ends = append(outs, nil), append(ends, nil)
-			}
-			node = child
-		}
-		return node
+	// Sorted, the needles that share a beginning lie together: each range of them with a common beginning is a node.
+	type item struct {
+		text  string
+		preds []int32
+		whole bool
 	}
+	items := make([]item, 0, len(needles)+len(whole))
 	for _, n := range needles {
-		at := insert(n.text)
-		outs[at] = append(outs[at], n.preds...)
+		items = append(items, item{text: n.text, preds: n.preds})
 	}
 	for _, n := range whole {
-		at := insert(n.text)
-		ends[at] = append(ends[at], n.preds...)
+		items = append(items, item{n.text, n.preds, true})
 	}
+	if backwards {
+		for i := range items {
+			b := []byte(items[i].text)
+			slices.Reverse(b)
+			items[i].text = string(b)
+		}
+	}
+	slices.SortStableFunc(items, func(a, b item) int { return strings.Compare(a.text, b.text) })
+
+	t := &trie{}
+	var labels strings.Builder
+	var edges []edge
+	outs, ends := [][]int32{nil}, [][]int32{nil}
+	type job struct {
+		items []item
+		depth int
+		node  int32
+	}
+	for jobs := []job{{items, 0, 0}}; len(jobs) > 0; {
+		j := jobs[len(jobs)-1]
+		jobs = jobs[:len(jobs)-1]
+		for len(j.items) > 0 && len(j.items[0].text) == j.depth {
+			if x := j.items[0]; x.whole {
+				ends[j.node] = append(ends[j.node], x.preds...)
+			} else {
+				outs[j.node] = append(outs[j.node], x.preds...)
+			}
+			j.items = j.items[1:]
+		}
+		for len(j.items) > 0 {
+			b := j.items[0].text[j.depth]
+			n := 1
+			for n < len(j.items) && j.items[n].text[j.depth] == b {
+				n++
+			}
+			// The range's common beginning is that of its first and last.
+			first, last := j.items[0].text, j.items[n-1].text
+			end := j.depth + 1
+			for end < len(first) && end < len(last) && first[end] == last[end] {
+				end++
+			}
+			child := int32(len(outs))
+			outs, ends = append(outs, nil), append(ends, nil)
+			edges = append(edges, edge{uint32(j.node)<<8 | uint32(b), child, int32(labels.Len()), int32(end - j.depth - 1)})
+			labels.WriteString(first[j.depth+1 : end])
+			jobs = append(jobs, job{j.items[:n], end, child})
+			j.items = j.items[n:]
+		}
+	}
+
 	size, bits := 16, uint32(4)
-	for size < 2*len(children) {
+	for size < 2*len(edges) {
 		size, bits = size*2, bits+1
 	}
-	t.edges, t.shift = make([]edge, size), 32-bits
-	for key, to := range children {
-		if len(outs[to]) > 0 {
-			to = ^to
+	t.edges, t.shift, t.labels = make([]edge, size, size+256), 32-bits, labels.String()
+	for i := range t.root {
+		t.root[i] = -1
+	}
+	for _, x := range edges {
+		if len(outs[x.to]) > 0 {
+			x.to = ^x.to
 		}
-		if key < 256 {
-			t.root[key] = to
+		if x.key < 256 { // kept beyond the hash table
+			t.root[x.key] = int32(len(t.edges))
+			t.edges = append(t.edges, x)
 			continue
 		}
-		i := hashEdge(key, t.shift)
+		i := hashEdge(x.key, t.shift)
 		for t.edges[i].key != 0 {
 			i = (i + 1) & uint32(size-1)
 		}
-		t.edges[i] = edge{key, to}
+		t.edges[i] = x
 	}
 	t.outs, t.ends = packOutputs(outs), packOutputs(ends)
 	return t
 }
 
-func (t *trie) child(node int32, b byte) int32 {
+// follow returns the edge that leaves a node with byte b, or nil.
+func (t *trie) follow(node int32, b byte) *edge {
 	if node == 0 {
-		return t.root[b]
+		if i := t.root[b]; i >= 0 {
+			return &t.edges[i]
+		}
+		return nil
 	}
 	key := uint32(node)<<8 | uint32(b)
-	mask := uint32(len(t.edges) - 1)
+	mask := uint32(1)<<(32-t.shift) - 1
 	for i := hashEdge(key, t.shift); ; i = (i + 1) & mask {
 		switch t.edges[i].key {
 		case key:
-			return t.edges[i].to
+			return &t.edges[i]
 		case 0:
-			return 0
+			return nil
 		}
 	}
 }
 
 func scanStart[T string | []byte](t *trie, text T, m *Matcher) {
 	node := int32(0)
-	for i := 0; i < len(text); i++ {
-		if node = t.child(node, lower[text[i]]); node <= 0 {
-			if node == 0 {
+	for i := 0; i < len(text); {
+		e := t.follow(node, lower[text[i]])
+		if e == nil {
+			return
+		}
+		i++
+		if e.size > 0 {
+			label := t.labels[e.label : e.label+e.size]
+			if len(text)-i < len(label) {
 				return
 			}
+			for k := range len(label) {
+				if lower[text[i+k]] != label[k] {
+					return
+				}
+			}
+			i += len(label)
+		}
+		if node = e.to; node < 0 {
 			node = ^node
 			m.markAll(t.outs.of(node))
 		}
@@ -310,11 +414,25 @@ func scanStart[T string | []byte](t *trie, text T, m *Matcher) {
 
 func scanEnd[T string | []byte](t *trie, text T, m *Matcher) {
 	node := int32(0)
-	for i := len(text) - 1; i >= 0; i-- {
-		if node = t.child(node, lower[text[i]]); node <= 0 {
-			if node == 0 {
+	for i := len(text) - 1; i >= 0; {
+		e := t.follow(node, lower[text[i]])
+		if e == nil {
+			return
+		}
+		i--
+		if e.size > 0 {
+			label := t.labels[e.label : e.label+e.size]
+			if i+1 < len(label) {
 				return
 			}
+			for k := range len(label) {
+				if lower[text[i-k]] != label[k] {
+					return
+				}
+			}
+			i -= len(label)
+		}
+		if node = e.to; node < 0 {
 			node = ^node
 			m.markAll(t.outs.of(node))
 		}

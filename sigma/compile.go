@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"sort"
@@ -174,20 +175,13 @@ func (b *builder) predicate(slot int32, t *test, slotOf map[string]int32) int32 
 		return id
 	}
 	insensitive := func(o op, text string) int32 {
-		if o == opContains && len(text) > maxNeedle {
-			text = text[:maxNeedle]
-		}
 		return b.predicate(slot, &test{op: o, text: text}, nil)
 	}
 	switch {
 	case t.op == opAny, t.op == opExists, t.op == opCompare && t.cmp == cmpEq && t.part == partNone:
 		p.marked = true
 	case t.op <= opContains && !t.cased:
-		p.marked = t.op != opContains || len(t.text) <= maxNeedle
-		if !p.marked {
-			p.folds = true
-			p.guards = [][]int32{{insensitive(opContains, t.text)}}
-		}
+		p.marked = true
 	case t.op <= opContains:
 		if utf8.ValidString(t.text) { // pieces of characters fold differently alone
 			p.guards = [][]int32{{insensitive(t.op, fold(t.text))}}
@@ -484,7 +478,6 @@ func (b *builder) finishSlots() {
 			}
 			for _, s := range slots {
 				e.logs[l].need[s/64] |= 1 << (s % 64)
-				e.logs[l].text = e.logs[l].text || s == keywordSlot
 			}
 		}
 	}
@@ -553,6 +546,8 @@ func (b *builder) finishSlots() {
 			e.slots[p.slot].numbers[p.test.num] = append(e.slots[p.slot].numbers[p.test.num], effects[i]...)
 		}
 	}
+	b.finishKeywords(effects)
+	bySlot[keywordSlot].inside = nil
 	for i := range bySlot {
 		s, n := &e.slots[i], &bySlot[i]
 		if size(n.prefix)+size(n.whole) < maxTrie {
@@ -565,30 +560,108 @@ func (b *builder) finishSlots() {
 		} else {
 			s.naive = append(s.naive, naives(opSuffix, n.suffix)...)
 		}
-		// Most values are ASCII, and what is not ASCII cannot be in them: its needles wait for values that are not, which
-		// keeps the automaton that is always run small.
-		var plain, wide []needle
-		for _, x := range n.inside {
-			if isASCII(x.text) {
-				plain = append(plain, x)
-			} else {
-				wide = append(wide, x)
+		var left []needle
+		s.inside, left = e.newFinder(n.inside)
+		s.naive = append(s.naive, naives(opContains, left)...)
+	}
+}
+
+// newFinder makes the automata for needles anywhere; what does not fit is left.
+func (e *Engine) newFinder(needles []needle) (f finder, left []needle) {
+	// Most values are ASCII, and what is not ASCII cannot be in them: its needles wait for values that are not, which
+	// keeps the automaton that is always run small.
+	var plain, wide []needle
+	for _, x := range needles {
+		if isASCII(x.text) {
+			plain = append(plain, x)
+		} else {
+			wide = append(wide, x)
+		}
+	}
+	for _, x := range []struct {
+		needles []needle
+		dst     **dfa
+	}{{plain, &f.plain}, {wide, &f.wide}} {
+		if len(x.needles) == 0 {
+			continue
+		}
+		if *x.dst = newDFA(x.needles); *x.dst == nil {
+			left = append(left, x.needles...)
+			continue
+		}
+		(*x.dst).seen = e.outputs
+		e.outputs += len((*x.dst).outs.start) - 1
+	}
+	return f, left
+}
+
+// finishKeywords makes automata of the keywords of each log's rules: every value of every event goes through them, so they must be as
+// small as they can. Logs with the same keywords share them.
+func (b *builder) finishKeywords(effects [][]int32) {
+	e := b.e
+	wanted := make([]map[int32]bool, len(e.logs))
+	for v := range e.variants {
+		var preds []int32
+		var add func(p int32)
+		add = func(p int32) {
+			if members, ok := b.members[p]; ok {
+				for _, m := range members {
+					add(m)
+				}
+				return
+			}
+			if e.preds[p].slot != keywordSlot {
+				return
+			}
+			preds = append(preds, p)
+			for _, any := range e.preds[p].guards {
+				preds = append(preds, any...)
 			}
 		}
-		for _, x := range []struct {
-			needles []needle
-			dst     **dfa
-		}{{plain, &s.inside}, {wide, &s.wide}} {
-			if len(x.needles) == 0 {
-				continue
+		var walk func(n *node)
+		walk = func(n *node) {
+			if n.kind == exprLeaf {
+				add(n.pred)
 			}
-			if *x.dst = newDFA(x.needles); *x.dst == nil {
-				s.naive = append(s.naive, naives(opContains, x.needles)...)
-				continue
+			for i := range n.kids {
+				walk(&n.kids[i])
 			}
-			(*x.dst).seen = e.outputs
-			e.outputs += len((*x.dst).outs.start) - 1
 		}
+		walk(&e.variants[v].logic)
+		for l := range e.logs {
+			if len(preds) == 0 || e.variants[v].sources[l/64]&(1<<(l%64)) == 0 {
+				continue
+			}
+			if wanted[l] == nil {
+				wanted[l] = map[int32]bool{}
+			}
+			for _, p := range preds {
+				wanted[l][p] = true
+			}
+		}
+	}
+	shared := map[string]int{}
+	for l := range e.logs {
+		if wanted[l] == nil {
+			continue
+		}
+		var key []byte
+		var needles []needle
+		for _, p := range slices.Sorted(maps.Keys(wanted[l])) {
+			if t := e.preds[p].test; e.preds[p].marked && t.op == opContains && len(effects[p]) > 0 {
+				key = append(strconv.AppendInt(key, int64(p), 36), ' ')
+				needles = append(needles, needle{t.text, effects[p]})
+			}
+		}
+		at, ok := shared[string(key)]
+		if !ok {
+			at = len(e.keywords)
+			shared[string(key)] = at
+			f, left := e.newFinder(needles)
+			f.naive = naives(opContains, left)
+			e.keywords = append(e.keywords, f)
+		}
+		e.logs[l].text, e.logs[l].keywords = true, at
 	}
 }
 

@@ -36,7 +36,8 @@ type Engine struct {
 	triggers outputs // by predicate: variants that become candidates with it
 	variants []variant
 	logs     []logInfo
-	outputs  int // of all automata
+	outputs  int      // of all automata
+	keywords []finder // shared by logs
 
 	correlations []*correlation
 }
@@ -51,9 +52,15 @@ type slotInfo struct {
 	numbers   map[float64][]int32
 	start     *trie
 	end       *trie
-	inside    *dfa
-	wide      *dfa // needles that are not ASCII, for values that are not
+	inside    finder
 	naive     []naiveNeedle
+}
+
+// finder finds needles anywhere in a value.
+type finder struct {
+	plain *dfa
+	wide  *dfa          // needles that are not ASCII, for values that are not
+	naive []naiveNeedle // of keywords: those that did not fit
 }
 
 // alias passes a field's values on to a field that is made of several or is rewritten.
@@ -122,8 +129,10 @@ type variant struct {
 type logInfo struct {
 	need   []uint64 // bit set of slots
 	always []int32  // variants that can match without any predicate holding
-	text   bool     // some rule has keywords
 	rules  int
+
+	text     bool // some rule has keywords:
+	keywords int  // index into Engine.keywords
 }
 
 // SourceID is a log of the mapping: an index into Mapping.Logs, or one of those that SourcesOf returns.

@@ -104,6 +104,7 @@ func FuzzWildcards(f *testing.F) {
 func FuzzRegexp(f *testing.F) {
 	for _, s := range []string{`^(?!a)b`, `foo(?!\d)`, `(?<=ab)c`, `[\h]\R\Q*\E`, `a(?#x)b`, `(?<!x)(y|z)`, `\s[]a]`, "`?e`?n`?v"} {
 		f.Add(s, "foo1 ab c")
+		f.Add(`\s[a-f\d]{4}[é-ü]{5}\.[ "']x`, " abcd éüéüé. x")
 	}
 	f.Fuzz(func(t *testing.T, re, s string) {
 		r, err := translateRegexp(re, "i")
@@ -113,6 +114,9 @@ func FuzzRegexp(f *testing.F) {
 		if r.re.MatchString(s) { // what is said to be required must be there
 			if len(s) < r.short {
 				t.Errorf("%q matches %q, which is shorter than %d", re, s, r.short)
+			}
+			if r.run != nil && utf8.ValidString(s) && !r.run.within(s) {
+				t.Errorf("%q matches %q, which has no stretch of %d", re, s, r.run.min)
 			}
 			for _, any := range r.lits {
 				if utf8.ValidString(s) && !slices.ContainsFunc(any, func(l string) bool { return strings.Contains(fold(s), l) }) {
@@ -194,7 +198,7 @@ func FuzzAutomata(f *testing.F) {
 		text = fold(text)
 		var needles []needle
 		for _, n := range strings.Split(fold(list), "\n") {
-			if n != "" && len(n) <= maxNeedle && len(needles) < 200 {
+			if n != "" && len(needles) < 200 {
 				needles = append(needles, needle{n, []int32{int32(len(needles))}})
 			}
 		}
@@ -229,7 +233,7 @@ func FuzzAutomata(f *testing.F) {
 }
 
 func TestFoldingAgreesWithEqualFold(t *testing.T) {
-	for r := rune(0); r <= utf8.MaxRune; r++ {
+	for r := rune(0); r <= 0x1ffff; r++ { // beyond are no letters with case
 		a := string(r)
 		for _, b := range []string{strings.ToUpper(a), strings.ToLower(a)} {
 			if (fold(a) == fold(b)) != strings.EqualFold(a, b) {

@@ -31,12 +31,14 @@ type Matcher struct {
 	need       []uint64 // bit set: slots that rules of these sources read
 	sources    []SourceID
 	text       bool
+	keywords   []int // the finders of the sources' keywords
 
 	head    []int32  // by slot: index of its first value in values
 	tail    []int32  // by slot: index of its last
 	present []uint32 // by slot: epoch*2+1 it has a value, epoch*2 it is null
 	values  []slotValue
 
+	folds  []string
 	fold   []byte
 	found  []found
 	routes map[string][]SourceID
@@ -44,10 +46,9 @@ type Matcher struct {
 }
 
 type slotValue struct {
-	text   string
-	folded string // made when first needed
-	isFold bool
-	next   int32 // index of the slot's next value, or -1
+	text string
+	fold int32 // where in folds its fold is, once that was needed, or -1
+	next int32 // index of the slot's next value, or -1
 }
 
 type found struct{ rule, variant int32 }
@@ -104,19 +105,21 @@ func (m *Matcher) Reset(sources []SourceID) {
 		clear(m.present)
 		m.epoch = 1
 	}
-	m.candidates, m.values = m.candidates[:0], m.values[:0]
+	m.candidates, m.values, m.folds = m.candidates[:0], m.values[:0], m.folds[:0]
 	if !slices.Equal(sources, m.sources) {
 		m.sources = append(m.sources[:0], sources...)
 		clear(m.active)
 		clear(m.need)
-		m.text = false
+		m.text, m.keywords = false, m.keywords[:0]
 		for _, s := range sources {
 			if s < 0 || int(s) >= len(m.e.logs) {
 				continue
 			}
 			m.active[s/64] |= 1 << (s % 64)
 			log := &m.e.logs[s]
-			m.text = m.text || log.text
+			if m.text = m.text || log.text; log.text && !slices.Contains(m.keywords, log.keywords) {
+				m.keywords = append(m.keywords, log.keywords)
+			}
 			for i, w := range log.need {
 				m.need[i] |= w
 			}
@@ -134,16 +137,21 @@ func (m *Matcher) Set(s Slot, value string) {
 	if s < 0 || int(s) >= m.e.inputs-1 {
 		return
 	}
-	if m.text {
-		m.put(keywordSlot, value)
-	}
 	slot := int32(s) + 1 // slot 0 is for keywords
-	if m.needs(slot) {
-		m.put(slot, value)
+	needed := m.needs(slot)
+	if needed || m.text {
+		ascii := isASCII(value)
+		if m.text {
+			m.addText(value, ascii)
+		}
+		if needed {
+			m.put(slot, value, ascii)
+		}
 	}
 	for i := range m.e.slots[slot].aliases {
 		if a := &m.e.slots[slot].aliases[i]; m.needs(a.to) {
-			m.put(a.to, a.rewrite(value))
+			v := a.rewrite(value)
+			m.put(a.to, v, isASCII(v))
 		}
 	}
 }
@@ -169,7 +177,21 @@ func (m *Matcher) SetMessage(raw string) { m.AddText(raw) }
 // AddText gives the value of a field that has no slot, for keywords.
 func (m *Matcher) AddText(value string) {
 	if m.text {
-		m.put(keywordSlot, value)
+		m.addText(value, isASCII(value))
+	}
+}
+
+func (m *Matcher) addText(value string, ascii bool) {
+	m.add(keywordSlot, value)
+	if !ascii {
+		m.fold = appendFold(m.fold[:0], value)
+	}
+	for _, k := range m.keywords {
+		f := &m.e.keywords[k]
+		if len(f.naive) > 0 {
+			m.scanNaive(f.naive, fold(value))
+		}
+		m.find(f, value, ascii)
 	}
 }
 
@@ -183,11 +205,11 @@ func (m *Matcher) putNull(slot int32) {
 	}
 }
 
-// put stores a value and marks the predicates that it makes true.
-func (m *Matcher) put(slot int32, value string) {
+// add stores a value.
+func (m *Matcher) add(slot int32, value string) {
 	s := &m.e.slots[slot]
 	n := int32(len(m.values))
-	m.values = append(m.values, slotValue{text: value, next: -1})
+	m.values = append(m.values, slotValue{value, -1, -1})
 	if m.present[slot] == m.epoch*2+1 {
 		m.values[m.tail[slot]].next = n
 	} else {
@@ -197,38 +219,49 @@ func (m *Matcher) put(slot int32, value string) {
 		m.markAll(s.ifAny)
 	}
 	m.tail[slot] = n
+}
+
+// put stores a value and marks the predicates that it makes true.
+func (m *Matcher) put(slot int32, value string, ascii bool) {
+	m.add(slot, value)
+	s := &m.e.slots[slot]
 	if s.numbers != nil {
 		if f, ok := parseNumber(value); ok {
 			m.markAll(s.numbers[f])
 		}
 	}
-	if s.naive != nil {
+	if len(s.naive) > 0 {
 		m.scanNaive(s.naive, fold(value))
 	}
-	if isASCII(value) {
+	if ascii {
 		if s.start != nil {
 			scanStart(s.start, value, m)
 		}
 		if s.end != nil {
 			scanEnd(s.end, value, m)
 		}
-		if s.inside != nil {
-			scanDFA(s.inside, value, m)
+	} else {
+		m.fold = appendFold(m.fold[:0], value)
+		if s.start != nil {
+			scanStart(s.start, m.fold, m)
 		}
-		return
+		if s.end != nil {
+			scanEnd(s.end, m.fold, m)
+		}
 	}
-	m.fold = appendFold(m.fold[:0], value)
-	if s.start != nil {
-		scanStart(s.start, m.fold, m)
+	m.find(&s.inside, value, ascii)
+}
+
+// find looks for needles anywhere in a value; m.fold is its fold if it is not ASCII.
+func (m *Matcher) find(f *finder, value string, ascii bool) {
+	switch {
+	case f.plain != nil && ascii:
+		scanDFA(f.plain, value, m)
+	case f.plain != nil:
+		scanDFA(f.plain, m.fold, m)
 	}
-	if s.end != nil {
-		scanEnd(s.end, m.fold, m)
-	}
-	if s.inside != nil {
-		scanDFA(s.inside, m.fold, m)
-	}
-	if s.wide != nil {
-		scanDFA(s.wide, m.fold, m)
+	if f.wide != nil && !ascii {
+		scanDFA(f.wide, m.fold, m)
 	}
 }
 
@@ -399,10 +432,15 @@ func (m *Matcher) compute(p *predicate) bool {
 			}
 			continue
 		}
-		if p.folds && !v.isFold {
-			v.folded, v.isFold = fold(v.text), true
+		folded := ""
+		if p.folds {
+			if v.fold < 0 {
+				v.fold = int32(len(m.folds))
+				m.folds = append(m.folds, fold(v.text))
+			}
+			folded = m.folds[v.fold]
 		}
-		if p.test.matches(v.text, v.folded) {
+		if p.test.matches(v.text, folded) {
 			return true
 		}
 	}

@@ -315,7 +315,7 @@ func (o *operand) test(it *Item, cased bool) (*expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.op, t.re, t.veto, t.lits, t.short = opRegexp, r.re, r.veto, r.lits, r.short
+		t.op, t.re, t.veto, t.lits, t.short, t.run = opRegexp, r.re, r.veto, r.lits, r.short, r.run
 		t.want = "matches " + strconv.Quote(o.re)
 		if o.flags != "" {
 			t.want += " (flags " + o.flags + ")"

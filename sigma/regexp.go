@@ -20,6 +20,7 @@ type translated struct {
 	// What a matching value must have: at least one of each set of folded literals, and so many bytes.
 	lits  [][]string
 	short int
+	run   *classRun
 }
 
 // translateRegexp compiles a PCRE pattern. Sigma allows only the part of PCRE that RE2 has too, but rules use more; what has
@@ -59,6 +60,7 @@ func translateRegexp(src, flags string) (translated, error) {
 	}
 	if tree, err := syntax.Parse(prefix+body, syntax.Perl); err == nil {
 		t.short = shortest(tree)
+		t.run = requiredRun(tree)
 		t.lits = requiredLiterals(tree.Simplify())
 	}
 	return t, nil
@@ -368,9 +370,25 @@ func requiredLiterals(re *syntax.Regexp) [][]string {
 				return walk(re.Sub[0])
 			}
 		case syntax.OpConcat:
+			// Neighbours of few spellings make longer literals: \.[ "'] is one of three.
 			var all [][]string
+			var run []string
 			for _, sub := range re.Sub {
-				all = append(all, walk(sub)...)
+				next := spellings(sub)
+				if len(next) == 0 || len(run)*len(next) > 16 {
+					if len(run) > 0 {
+						all = append(all, run)
+					}
+					run = next
+					if len(next) == 0 {
+						all = append(all, walk(sub)...)
+					}
+					continue
+				}
+				run = product(run, next)
+			}
+			if len(run) > 0 {
+				all = append(all, run)
 			}
 			return all
 		case syntax.OpAlternate: // the best set of each branch together are one set
@@ -398,6 +416,107 @@ func requiredLiterals(re *syntax.Regexp) [][]string {
 	})
 	slices.SortStableFunc(sets, func(a, b []string) int { return score(b) - score(a) })
 	return sets[:min(len(sets), mostSets)]
+}
+
+// spellings lists all folded strings that an expression matches, if they are few.
+func spellings(re *syntax.Regexp) []string {
+	switch re.Op {
+	case syntax.OpLiteral:
+		if !slices.Contains(re.Rune, utf8.RuneError) {
+			return []string{fold(string(re.Rune))}
+		}
+	case syntax.OpCapture:
+		return spellings(re.Sub[0])
+	case syntax.OpCharClass:
+		var out []string
+		for i := 0; i+1 < len(re.Rune); i += 2 {
+			if re.Rune[i+1]-re.Rune[i] >= 8 || re.Rune[i+1] >= utf8.RuneSelf {
+				return nil
+			}
+			for r := re.Rune[i]; r <= re.Rune[i+1]; r++ {
+				if s := fold(string(r)); !slices.Contains(out, s) {
+					out = append(out, s)
+				}
+			}
+		}
+		if len(out) <= 8 {
+			return out
+		}
+	}
+	return nil
+}
+
+func product(a, b []string) []string {
+	if len(a) == 0 {
+		return b
+	}
+	var out []string
+	for _, x := range a {
+		for _, y := range b {
+			out = append(out, x+y)
+		}
+	}
+	return out
+}
+
+// classRun is a stretch of bytes of one class that a match must have. Finding none is much cheaper than matching.
+type classRun struct {
+	in  [256]bool
+	min int
+}
+
+func (c *classRun) within(s string) bool {
+	n := 0
+	for i := range len(s) {
+		if !c.in[s[i]] {
+			n = 0
+		} else if n++; n >= c.min {
+			return true
+		}
+	}
+	return false
+}
+
+// requiredRun finds the longest repetition of a character class that every match has, or nil.
+func requiredRun(re *syntax.Regexp) *classRun {
+	var best *classRun
+	var walk func(re *syntax.Regexp)
+	walk = func(re *syntax.Regexp) {
+		switch re.Op {
+		case syntax.OpCapture, syntax.OpPlus, syntax.OpConcat:
+			for _, sub := range re.Sub {
+				walk(sub)
+			}
+		case syntax.OpRepeat:
+			if re.Min == 0 {
+				return
+			}
+			class := re.Sub[0]
+			for class.Op == syntax.OpCapture {
+				class = class.Sub[0]
+			}
+			if class.Op != syntax.OpCharClass {
+				walk(class)
+				return
+			}
+			if re.Min < 4 || best != nil && best.min >= re.Min {
+				return
+			}
+			best = &classRun{min: re.Min}
+			for i := 0; i+1 < len(class.Rune); i += 2 {
+				for r := class.Rune[i]; r <= class.Rune[i+1] && r < utf8.RuneSelf; r++ {
+					best.in[r] = true
+				}
+				if class.Rune[i+1] >= utf8.RuneSelf { // then any byte beyond ASCII may be part of one
+					for b := utf8.RuneSelf; b < 256; b++ {
+						best.in[b] = true
+					}
+				}
+			}
+		}
+	}
+	walk(re)
+	return best
 }
 
 // shortest is the least number of bytes that a match has.

@@ -21,6 +21,7 @@ type test struct {
 	veto  *regexp.Regexp // opRegexp: must not match, see translateRegexp
 	lits  [][]string     // opRegexp: folded literals; a matching value has at least one of each set
 	short int            // opRegexp: a matching value has at least so many bytes
+	run   *classRun      // opRegexp: … and such a stretch, unless nil
 	net   netip.Prefix   // opCIDR
 	num   float64        // opCompare
 	cmp   cmpOp          // opCompare
@@ -118,7 +119,7 @@ func (t *test) matches(value, folded string) bool {
 	case opGlob:
 		return t.glob.match(s)
 	case opRegexp:
-		return len(value) >= t.short && t.re.MatchString(value) && (t.veto == nil || !t.veto.MatchString(value))
+		return len(value) >= t.short && (t.run == nil || t.run.within(value)) && t.re.MatchString(value) && (t.veto == nil || !t.veto.MatchString(value))
 	case opCIDR:
 		a, ok := parseAddr(value)
 		return ok && t.net.Contains(a)
