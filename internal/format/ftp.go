@@ -97,7 +97,7 @@ func decodeVsftpd(m *message, b *event.Batch) bool {
 	if verb == "LOGIN" {
 		classify(b, "authentication", "info", "ftp_login", outcome)
 	} else {
-		classify(b, "file", "access", "ftp_"+lowerASCII(b, verb), outcome)
+		classify(b, "file", "access", "ftp_"+lower(verb, b), outcome)
 	}
 	return true
 }
@@ -156,7 +156,7 @@ func decodePureFTPD(m *message, b *event.Batch) bool {
 	if !ok || !closed || !leveled || !named {
 		return false
 	}
-	b.Add("log.level", lowerASCII(b, level))
+	b.Add("log.level", lower(level, b))
 	addSource(b, host, "")
 	switch {
 	case strings.HasPrefix(what, "Authentication failed for user ["):

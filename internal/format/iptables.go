@@ -105,7 +105,7 @@ func netfilterLabel(m *message, label string, b *event.Batch) (typ, outcome stri
 			b.Add("event.action", "limit")
 			return "denied", "failure"
 		default: // AUDIT, AUDIT INVALID: logged, not judged
-			b.Add("event.action", lowerASCII(b, strings.ReplaceAll(action, " ", "-")))
+			b.Add("event.action", lower(strings.ReplaceAll(action, " ", "-"), b))
 			return "info", ""
 		}
 	case ok && closed:
@@ -132,7 +132,7 @@ func netfilterLabel(m *message, label string, b *event.Batch) (typ, outcome stri
 					b.Add("event.action", "reject")
 					return "denied", "failure"
 				}
-				b.Add("event.action", lowerASCII(b, action))
+				b.Add("event.action", lower(action, b))
 				return "", ""
 			}
 		}
@@ -148,7 +148,7 @@ func netfilterLabel(m *message, label string, b *event.Batch) (typ, outcome stri
 		}
 		word := rest[i:]
 		if typ, outcome := verdict(word); typ != "" {
-			b.Add("event.action", lowerASCII(b, word))
+			b.Add("event.action", lower(word, b))
 			return typ, outcome
 		}
 		rest = strings.TrimRight(rest[:i], ":-. /[](){}*#=,;<>|")
@@ -389,7 +389,7 @@ func netfilterTransport(b *event.Batch, proto string) string {
 	case "ICMPv6":
 		return "ipv6-icmp"
 	}
-	return lowerASCII(b, proto)
+	return lower(proto, b)
 }
 
 // netfilterMAC splits "MAC=": destination, source, then the EtherType and what the
@@ -470,20 +470,4 @@ func addHex(b *event.Batch, name, s string) {
 		}
 	}
 	b.AddInt(name, v)
-}
-
-// lowerASCII is s in lower-case ASCII, the same string when it is already.
-func lowerASCII(b *event.Batch, s string) string {
-	for i := 0; i < len(s); i++ {
-		if 'A' <= s[i] && s[i] <= 'Z' {
-			out := []byte(s)
-			for j, c := range out {
-				if 'A' <= c && c <= 'Z' {
-					out[j] = c | 0x20
-				}
-			}
-			return b.Bytes(out)
-		}
-	}
-	return s
 }

@@ -49,7 +49,7 @@ func decodeDovecot(m *message, b *event.Batch) bool {
 func dovecotLevel(s string, b *event.Batch) string {
 	for _, level := range [...]string{"Info", "Warning", "Error", "Debug", "Fatal", "Panic"} {
 		if rest, ok := strings.CutPrefix(s, level); ok && strings.HasPrefix(rest, ": ") {
-			b.Add("log.level", lowerASCII(b, level))
+			b.Add("log.level", lower(level, b))
 			return rest[2:]
 		}
 	}

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
@@ -169,7 +170,7 @@ func (f *textFacts) address(ip, port string, r role, b *event.Batch) {
 		b.Add("destination.ip", ip)
 		addPort(b, "destination.port", port)
 	}
-	if f.nIPs < maxFacts && !contains(f.ips[:f.nIPs], ip) {
+	if f.nIPs < maxFacts && !slices.Contains(f.ips[:f.nIPs], ip) {
 		f.ips[f.nIPs] = ip
 		f.nIPs++
 		b.Add("related.ip", ip)
@@ -220,7 +221,7 @@ func (f *textFacts) name(name string, b *event.Batch) {
 		f.hasUser = true
 		b.Add("user.name", name)
 	}
-	if f.nUsers < maxFacts && !contains(f.users[:f.nUsers], name) {
+	if f.nUsers < maxFacts && !slices.Contains(f.users[:f.nUsers], name) {
 		f.users[f.nUsers] = name
 		f.nUsers++
 		b.Add("related.user", name)
@@ -234,7 +235,7 @@ func (f *textFacts) hash(w string, b *event.Batch) {
 	default:
 		return
 	}
-	if f.nHashes < maxFacts && !contains(f.hashes[:f.nHashes], w) {
+	if f.nHashes < maxFacts && !slices.Contains(f.hashes[:f.nHashes], w) {
 		f.hashes[f.nHashes] = w
 		f.nHashes++
 		b.Add("related.hash", w)
@@ -265,15 +266,6 @@ func lowerScheme(s string) string {
 		}
 	}
 	return s
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // level finds the severity word of a line's beginning: a word in capitals, one in
