@@ -3,9 +3,12 @@ package pipeline
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -66,6 +69,9 @@ func Investigate(ctx context.Context, in Investigation) (*report.Investigation, 
 	}
 	defer plan.Close()
 
+	if err := supersede(ctx, st, plan); err != nil {
+		return nil, err
+	}
 	run := &investigation{Investigation: in, detector: detector, gatherer: detector.NewGatherer(), store: st}
 	if err := run.ingest(ctx, plan); err != nil {
 		return nil, err
@@ -77,6 +83,54 @@ func Investigate(ctx context.Context, in Investigation) (*report.Investigation, 
 		run.gatherer.Saw(m)
 	}
 	return run.conclude(ctx, plan)
+}
+
+// supersede takes out of the case what the evidence now holds more of: a log
+// that has grown since it was stored begins with all that was stored then.
+func supersede(ctx context.Context, st *store.Embedded, plan *Plan) error {
+	old := map[string]bool{}
+	for _, l := range plan.Logs {
+		if _, done := st.Ledger().Committed(l.ID); done || l.Format == nil || l.SameAs != nil {
+			continue
+		}
+		ids, err := prefixes(ctx, l, st.Ledger().Prefixes(l.Inspection.Size))
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			old[id] = true
+		}
+	}
+	for _, l := range plan.Logs {
+		delete(old, l.ID) // the smaller one is evidence as well: both stay
+	}
+	return st.Remove(ctx, slices.Sorted(maps.Keys(old)))
+}
+
+// prefixes returns the ids of those records whose whole content the log begins with.
+func prefixes(ctx context.Context, l *Log, records []store.Record) ([]string, error) {
+	if len(records) == 0 {
+		return nil, nil
+	}
+	r, err := l.Source.OpenRaw(ctx)
+	if err != nil {
+		return nil, nil // reading will say so
+	}
+	defer r.Close()
+	h := sha256.New()
+	var at int64
+	var ids []string
+	for _, rec := range slices.Backward(records) { // smallest first
+		n, err := io.CopyN(h, r, rec.Size-at)
+		at += n
+		if err != nil {
+			return ids, ctx.Err()
+		}
+		if hex.EncodeToString(h.Sum(nil)) == rec.SHA256 {
+			ids = append(ids, rec.ID)
+		}
+	}
+	return ids, nil
 }
 
 type investigation struct {

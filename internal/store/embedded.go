@@ -211,6 +211,18 @@ func (s *Embedded) Recover(ctx context.Context) error {
 	return s.ledger.removed(ids)
 }
 
+// Remove takes committed sources out of the case: their rows and their place
+// in the ledger. A run killed in the middle of it is completed by Recover.
+func (s *Embedded) Remove(ctx context.Context, sourceIDs []string) error {
+	if len(sourceIDs) == 0 {
+		return nil
+	}
+	if err := s.ledger.retract(sourceIDs); err != nil {
+		return err
+	}
+	return s.Recover(ctx)
+}
+
 func (s *Embedded) Flush(ctx context.Context) (err error) {
 	if err := s.enter(); err != nil {
 		return err

@@ -55,6 +55,7 @@ type entry struct {
 	Version int      `json:"version,omitempty"`
 	Begin   *Record  `json:"begin,omitempty"`
 	Commit  *Record  `json:"commit,omitempty"`
+	Retract []string `json:"retract,omitempty"` // ids that were committed and whose rows are to be removed
 	Removed []string `json:"removed,omitempty"` // ids whose rows are no longer in the store
 	Key     string   `json:"key,omitempty"`
 	Value   string   `json:"value,omitempty"`
@@ -145,6 +146,12 @@ func (l *Ledger) apply(e entry) {
 	case e.Key != "":
 		l.meta[e.Key] = e.Value
 	}
+	for _, id := range e.Retract {
+		if r, ok := l.committed[id]; ok {
+			l.begun[id], l.leftover[id] = r, true
+			delete(l.committed, id)
+		}
+	}
 	for _, id := range e.Removed {
 		delete(l.begun, id)
 		delete(l.committed, id)
@@ -223,6 +230,14 @@ func (l *Ledger) Commit(records ...Record) error {
 		entries[i] = entry{Commit: &r}
 	}
 	return l.append(entries...)
+}
+
+// retract notes that committed sources are to be removed: from now on they
+// are leftovers.
+func (l *Ledger) retract(ids []string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.append(entry{Retract: ids})
 }
 
 // removed notes that no rows of the sources are in the store.
