@@ -49,7 +49,7 @@ func (g *group) answer(ctx context.Context, c *court) (Incident, error) {
 		if n.level < findingLevel {
 			continue // context adds what, not who
 		}
-		hosts = append(hosts, e.Hosts...)
+		hosts = append(hosts, n.hosts...)
 		destinations = append(destinations, e.Destinations...)
 		users = append(users, e.Users...)
 		processes = append(processes, e.Processes...)

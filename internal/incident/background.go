@@ -108,7 +108,7 @@ func (g *group) isBackground() bool {
 func (g *group) hosts() []string {
 	all := map[string]bool{}
 	for _, n := range g.nodes {
-		for _, h := range hostsOf(&n.f.Entities) {
+		for _, h := range n.hosts {
 			all[h] = true
 		}
 	}

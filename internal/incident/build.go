@@ -40,13 +40,29 @@ func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, erro
 	if err != nil {
 		return nil, err
 	}
-	c := &court{store: store, logs: newLogs(in.Coverage, kinds), owner: map[string]string{}, owns: map[string][]string{}}
+	var spellings []string
+	for _, k := range kinds {
+		spellings = append(spellings, k.host)
+	}
+	for _, cover := range in.Coverage {
+		spellings = append(spellings, cover.Host)
+	}
 	for _, a := range addresses {
-		h := hostName(a.host)
+		spellings = append(spellings, a.host)
+	}
+	for i := range in.Findings {
+		spellings = append(spellings, in.Findings[i].Entities.Hosts...)
+	}
+	hosts := nameHosts(spellings)
+	c := &court{store: named{store, hosts}, logs: newLogs(in.Coverage, kinds, hosts), owner: map[string]string{}, owns: map[string][]string{}}
+	for _, a := range addresses {
+		h := hosts.of(a.host)
 		if h == "" {
 			continue
 		}
-		c.owns[h] = append(c.owns[h], a.address)
+		if !slices.Contains(c.owns[h], a.address) {
+			c.owns[h] = append(c.owns[h], a.address)
+		}
 		if other, taken := c.owner[a.address]; taken && other != h {
 			c.owner[a.address] = "" // two hosts had it: it names neither
 			continue
@@ -56,7 +72,7 @@ func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, erro
 
 	nodes := make([]*node, 0, len(in.Findings))
 	for i := range in.Findings {
-		nodes = append(nodes, newNode(&in.Findings[i], c.owner))
+		nodes = append(nodes, newNode(&in.Findings[i], hosts, c.owner))
 	}
 	slices.SortFunc(nodes, compareNodes)
 	nodes = slices.CompactFunc(nodes, func(a, b *node) bool { return a.f.ID == b.f.ID })

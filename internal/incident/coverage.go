@@ -17,17 +17,17 @@ type logs struct {
 	all    map[[2]string]bool // category and dataset, whatever the host
 }
 
-func newLogs(covers []Coverage, kinds []logKind) *logs {
+func newLogs(covers []Coverage, kinds []logKind, hosts *hostNames) *logs {
 	l := &logs{kinds: map[logKind]bool{}, all: map[[2]string]bool{}}
 	for _, c := range covers {
-		c.Host = hostName(c.Host)
+		c.Host = hosts.of(c.Host)
 		l.covers = append(l.covers, c)
 	}
 	slices.SortFunc(l.covers, func(a, b Coverage) int {
 		return cmp.Or(strings.Compare(a.Dataset, b.Dataset), strings.Compare(a.Host, b.Host), cmp.Compare(a.First, b.First))
 	})
 	for _, k := range kinds {
-		l.kinds[logKind{k.category, k.dataset, hostName(k.host)}] = true
+		l.kinds[logKind{k.category, k.dataset, hosts.of(k.host)}] = true
 		l.all[[2]string{k.category, k.dataset}] = true
 	}
 	return l

@@ -51,8 +51,8 @@ const (
 const maxBonds = 24 // of one finding, the heaviest
 
 // bondsOf lists what a finding may be tied to others by, at most maxBonds,
-// sorted by key.
-func bondsOf(e *analyze.Entities, hosts map[string]string) []bond {
+// sorted by key. Its hosts go by their names; owner knows whose an address is.
+func bondsOf(e *analyze.Entities, hostNames []string, owner map[string]string) []bond {
 	var bs []bond
 	add := func(b bond, n int) {
 		if n > 3 {
@@ -61,7 +61,6 @@ func bondsOf(e *analyze.Entities, hosts map[string]string) []bond {
 		}
 		bs = append(bs, b)
 	}
-	hostNames := hostsOf(e)
 	for _, h := range hostNames {
 		add(bond{"host:" + h, weightHost, halfHost, false, true}, len(hostNames))
 	}
@@ -81,7 +80,7 @@ func bondsOf(e *analyze.Entities, hosts map[string]string) []bond {
 		default:
 			add(bond{key, weightInside, halfInside, false, true}, n)
 		}
-		if h := hosts[a.String()]; h != "" && !slices.Contains(hostNames, h) {
+		if h := owner[a.String()]; h != "" && !slices.Contains(hostNames, h) {
 			add(bond{"host:" + h, weightHost, halfHost, false, true}, n)
 		}
 	}
@@ -158,27 +157,6 @@ func compareDown(a, b float64) int {
 		return 1
 	}
 	return 0
-}
-
-// hostsOf returns the finding's host names, lower case, without those that
-// name no machine.
-func hostsOf(e *analyze.Entities) []string {
-	var hs []string
-	for _, h := range e.Hosts {
-		if h = hostName(h); h != "" {
-			hs = append(hs, h)
-		}
-	}
-	slices.Sort(hs)
-	return slices.Compact(hs)
-}
-
-func hostName(h string) string {
-	switch h = strings.ToLower(h); h {
-	case "", "-", "localhost", "localhost.localdomain", "127.0.0.1", "::1":
-		return ""
-	}
-	return h
 }
 
 // userName takes the domain from a name, as DOMAIN\name or name@domain, and

@@ -116,15 +116,17 @@ func (n *node) settle() {
 		var e analyze.Entities
 		for _, r := range n.verdict.followed {
 			e.Users = append(e.Users, r.user)
-			e.Hosts = append(e.Hosts, r.host)
+			if hostName(r.host) != "" {
+				e.Hosts = append(e.Hosts, r.host)
+			}
 			if n.behaviour == bruteForce {
 				e.Sources = append(e.Sources, r.source)
 			}
 		}
 		slices.Sort(e.Users)
 		e.Users = slices.Compact(e.Users)
-		e.Hosts = hostsOf(&e)
-		n.bonds = trimBonds(append(n.bonds, bondsOf(&e, nil)...))
+		slices.Sort(e.Hosts)
+		n.bonds = trimBonds(append(n.bonds, bondsOf(&e, slices.Compact(e.Hosts), nil)...))
 	default:
 		sources := map[string]bool{}
 		for _, s := range n.f.Entities.Sources {

@@ -169,8 +169,8 @@ func (f *fact) sentence() Sentence {
 // not say it.
 func techniqueFact(n *node, at func(kind, host string) *fact) {
 	host := ""
-	if hosts := hostsOf(&n.f.Entities); len(hosts) == 1 {
-		host = hosts[0]
+	if len(n.hosts) == 1 {
+		host = n.hosts[0]
 	}
 	done := map[string]bool{}
 	for _, t := range techniqueFacts {

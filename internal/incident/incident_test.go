@@ -534,3 +534,35 @@ func BenchmarkGather(b *testing.B) {
 	}
 	b.ReportMetric(float64(len(findings))*float64(b.N)/b.Elapsed().Seconds(), "findings/s")
 }
+
+func TestAHostGoesByOneNameHoweverLogsSpellIt(t *testing.T) {
+	n := nameHosts([]string{"WS7", "ws7.corp.example.com", "web1", "web1.prod.example.com", "web1.dev.example.com", "10.0.0.5", "localhost"})
+	for spelling, want := range map[string]string{
+		"WS7": "WS7", "ws7.corp.example.com": "WS7", "web1": "web1", "web1.prod.example.com": "web1.prod.example.com",
+		"web1.dev.example.com": "web1.dev.example.com", "10.0.0.5": "10.0.0.5", "localhost": "", "never seen": "never seen",
+	} {
+		if got := n.of(spelling); got != want {
+			t.Errorf("%q is %q, want %q", spelling, got, want)
+		}
+	}
+
+	// The process log calls the host by another name than the access log.
+	w := &world{}
+	w.find("Code injection", "high", []string{"T1190"}, []string{"initial-access"}, w.log(0, accessed("web1.example.com", attacker, "GET", "/x.php", 200, 10)))
+	child := w.log(1, record{dataset: "auditd.log", host: "WEB1", category: []string{"process"}, types: []string{"start"}, parent: "apache2", process: "sh", command: "sh -c id"})
+	if inc := w.one(t); inc.Outcome.Result != Succeeded || !cited(inc.Outcome.Why, child) || len(inc.Where.Hosts) != 1 {
+		t.Errorf("%+v %+v", inc.Outcome, inc.Where)
+	}
+}
+
+func TestAStepToTheNextHostIsOfTheSameIncident(t *testing.T) {
+	w := &world{ips: []hostAddress{{"ws7", "10.0.8.7"}}}
+	dump := w.log(0, record{dataset: "windows.sysmon", host: "ws7", category: []string{"process"}, types: []string{"start"}, process: "procdump.exe", executable: `C:\Users\bob\procdump.exe`, command: "procdump -ma lsass", user: "bob"})
+	w.find("Credential dump", "high", []string{"T1003.001"}, []string{"credential-access"}, dump)
+	pth := w.log(240, record{dataset: "windows.security", host: "dc1", category: []string{"authentication"}, types: []string{"start"}, outcome: "success", code: "4624", source: "10.0.8.7", user: "Administrator"})
+	w.find("Pass the hash", "high", []string{"T1550.002"}, []string{"lateral-movement"}, pth)
+	inc := w.one(t)
+	if inc.Impact.Level != "high" || !said(inc.Impact.Facts, "2 hosts were reached: dc1 and ws7") {
+		t.Errorf("%+v", inc.Impact)
+	}
+}

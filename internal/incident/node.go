@@ -26,7 +26,8 @@ const noTime = event.NoTime
 // node is a finding on its way into an incident.
 type node struct {
 	f          *analyze.Finding
-	level      int // rank of the level
+	hosts      []string // names of its hosts, sorted
+	level      int      // rank of the level
 	behaviour  behaviour
 	stage      stage // first and last stage of its tactics
 	last       stage
@@ -103,8 +104,8 @@ func sortTactics(ts []string) []string {
 	return slices.Compact(ts)
 }
 
-func newNode(f *analyze.Finding, hosts map[string]string) *node {
-	n := &node{f: f, level: analyze.LevelRank(f.Level), behaviour: behaviourOf(f), tries: f.Count, begun: f.First, done: f.Last, records: f.Evidence}
+func newNode(f *analyze.Finding, hosts *hostNames, owner map[string]string) *node {
+	n := &node{f: f, hosts: hosts.all(f.Entities.Hosts), level: analyze.LevelRank(f.Level), behaviour: behaviourOf(f), tries: f.Count, begun: f.First, done: f.Last, records: f.Evidence}
 	for _, t := range f.Tactics {
 		if r := tacticRank(normalTactic(t)); r < len(killChain) {
 			s := killChain[r].stage
@@ -123,7 +124,7 @@ func newNode(f *analyze.Finding, hosts map[string]string) *node {
 	case scanning:
 		n.stage, n.last = recon, recon
 	}
-	n.bonds = bondsOf(&f.Entities, hosts)
+	n.bonds = bondsOf(&f.Entities, n.hosts, owner)
 	return n
 }
 
@@ -179,7 +180,7 @@ func widen(nodes []*node) {
 		if n.behaviour == other || len(e.Sources) != 1 || n.f.First == noTime || fromSensor(n.f) {
 			return who{}, false
 		}
-		return who{n.behaviour, e.Sources[0], strings.Join(hostsOf(e), " ")}, true
+		return who{n.behaviour, e.Sources[0], strings.Join(n.hosts, " ")}, true
 	}
 	all := map[who][]*node{}
 	for _, n := range nodes {

@@ -119,7 +119,7 @@ func extend(nodes []*node, tallies []tally) {
 		if len(e.Sources) != 1 || fromSensor(n.f) {
 			continue
 		}
-		hosts := hostsOf(e)
+		hosts := n.hosts
 		for _, t := range bySource[e.Sources[0]] {
 			if len(hosts) > 1 || len(hosts) == 1 && hosts[0] != hostName(t.host) || t.count <= n.tries || t.first > n.done+int64(tryReach) || t.last < n.begun-int64(tryReach) {
 				continue
@@ -295,14 +295,10 @@ func otherAddress(ctx context.Context, c *court, nodes []*node) error {
 	for _, a := range order {
 		ns := tried[a]
 		all := map[string]bool{}
-		hosts := map[string]bool{}
 		s := span{ns[0].begun, ns[0].done}
 		for _, n := range ns {
 			for _, source := range n.f.Entities.Sources {
 				all[source] = true
-			}
-			for _, h := range n.f.Entities.Hosts {
-				hosts[h] = true
 			}
 			s.from, s.to = min(s.from, n.begun), max(s.to, n.done)
 		}
@@ -311,7 +307,7 @@ func otherAddress(ctx context.Context, c *court, nodes []*node) error {
 		}
 		asked++
 		s.to += int64(spreadReach)
-		got, err := c.store.userLogins(ctx, []string{a.user}, sortedKeys(hosts), s, loginsEach)
+		got, err := c.store.userLogins(ctx, []string{a.user}, []string{a.host}, s, loginsEach)
 		if err != nil {
 			return err
 		}

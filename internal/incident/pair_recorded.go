@@ -69,8 +69,8 @@ func recordedOutcome(n *node) {
 		text := fmt.Sprintf("%s: the records do not state an outcome", what)
 		v.why = []Sentence{{sentence(text), all}}
 		host := ""
-		if hosts := hostsOf(&n.f.Entities); len(hosts) == 1 {
-			host = hosts[0]
+		if len(n.hosts) == 1 {
+			host = n.hosts[0]
 		}
 		v.needs = []string{processLog(host)}
 	}

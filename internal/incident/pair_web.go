@@ -93,7 +93,7 @@ func webOutcome(ctx context.Context, c *court, n *node) error {
 	s := span{answered[0].time, answered[len(answered)-1].time + int64(webReach)}
 
 	// What the server started.
-	started, err := c.store.startedBy(ctx, host, webServers, webUsers, s, 200)
+	started, err := c.store.startedBy(ctx, hosts, webServers, webUsers, s, 200)
 	if err != nil {
 		return err
 	}

@@ -133,9 +133,8 @@ func (c *court) detail(ctx context.Context, nodes []*node, each int) error {
 // targets names the hosts that a finding's attempts were made on. A sensor's
 // own name is not among them: what it saw went to the destinations.
 func (c *court) targets(n *node) []string {
-	hosts := hostsOf(&n.f.Entities)
 	if !fromSensor(n.f) {
-		return hosts
+		return n.hosts
 	}
 	var ts []string
 	for _, d := range n.f.Entities.Destinations {

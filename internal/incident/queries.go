@@ -33,8 +33,8 @@ type evidenceStore interface {
 	requests(ctx context.Context, source string, low, high int, s span, limit int) ([]record, error)
 	// pageSizes must return how many answers with status 2xx the path had for clients other than the source, and the biggest in bytes.
 	pageSizes(ctx context.Context, path, source string, s span) (count int, biggest int64, err error)
-	// startedBy must return programs that began on the host (anywhere, where host is "") with one of the parents or under one of the users.
-	startedBy(ctx context.Context, host string, parents, users []string, s span, limit int) ([]record, error)
+	// startedBy must return programs that began on the hosts (none: any) with one of the parents or under one of the users.
+	startedBy(ctx context.Context, hosts, parents, users []string, s span, limit int) ([]record, error)
 	// flows must return network records from any of the sources to any of the destinations; none: any.
 	flows(ctx context.Context, sources, destinations []string, s span, limit int) ([]record, error)
 	// seen must return the first records of any kind with the source address.
@@ -416,11 +416,11 @@ func (l logsQL) pageSizes(ctx context.Context, path, source string, s span) (cou
 	return count, biggest, err
 }
 
-func (l logsQL) startedBy(ctx context.Context, host string, parents, users []string, s span, limit int) ([]record, error) {
+func (l logsQL) startedBy(ctx context.Context, hosts, parents, users []string, s span, limit int) ([]record, error) {
 	q := during(s) + ` "event.category":process ("event.type":start OR "event.action":in("execve","executed","ran-command","Process creation"))` +
 		" (" + in("process.parent.name", parents) + " OR " + in("user.name", users) + ")"
-	if host != "" {
-		q += ` "host.name":i(` + quote(host) + ")"
+	if len(hosts) > 0 {
+		q += " " + in("host.name", hosts)
 	}
 	return l.rows(ctx, q+order, limit)
 }
@@ -468,29 +468,41 @@ func (l logsQL) kinds(ctx context.Context) ([]logKind, error) {
 	return ks, nil
 }
 
+// ownAddress are the records in which a host's own address stands: where it
+// says so; Sysmon's outgoing connections; Windows logons over the network, which
+// name the machine they come from.
+var ownAddress = []struct{ filter, host, address string }{
+	{`"host.ip":* "host.name":*`, "host.name", "host.ip"},
+	{`"event.provider":="Microsoft-Windows-Sysmon" "network.direction":in("egress","outbound") "source.ip":* "host.name":*`, "host.name", "source.ip"},
+	{`"event.code":=4624 "event.outcome":=success "source.domain":* "source.ip":*`, "source.domain", "source.ip"},
+}
+
 func (l logsQL) addresses(ctx context.Context) ([]hostAddress, error) {
-	q := `"host.ip":* "host.name":* | stats by ("host.name","host.ip") count() n | sort by ("host.name","host.ip") limit 20000`
 	var as []hostAddress
-	err := l.q.Query(ctx, q, func(row []event.Field) error {
-		var host string
-		var ips []string
-		for _, f := range row {
-			switch v := strings.Clone(f.Value); f.Name {
-			case "host.name":
-				host = first(v)
-			case "host.ip":
-				ips = values(v)
+	for _, own := range ownAddress {
+		by := quoteAll([]string{own.host, own.address})
+		q := own.filter + " | stats by (" + by + ") count() n | sort by (" + by + ") limit 20000"
+		err := l.q.Query(ctx, q, func(row []event.Field) error {
+			var host string
+			var ips []string
+			for _, f := range row {
+				switch v := strings.Clone(f.Value); f.Name {
+				case own.host:
+					host = first(v)
+				case own.address:
+					ips = values(v)
+				}
 			}
-		}
-		for _, ip := range ips {
-			if a, err := netip.ParseAddr(ip); err == nil && !a.IsLoopback() && !a.IsLinkLocalUnicast() {
-				as = append(as, hostAddress{host, a.Unmap().String()})
+			for _, ip := range ips {
+				if a, err := netip.ParseAddr(ip); err == nil && !a.IsLoopback() && !a.IsLinkLocalUnicast() {
+					as = append(as, hostAddress{host, a.Unmap().String()})
+				}
 			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("incidents: ask for the hosts' addresses: %w", err)
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("incidents: ask for the hosts' addresses: %w", err)
 	}
 	return as, nil
 }

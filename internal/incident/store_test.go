@@ -114,9 +114,9 @@ func TestTheStoreAnswersAsAsked(t *testing.T) {
 		},
 		"requests": func(s evidenceStore) ([]record, error) { return s.requests(ctx, "192.0.2.4", 200, 399, all, 50) },
 		"started": func(s evidenceStore) ([]record, error) {
-			return s.startedBy(ctx, "web1", webServers, webUsers, all, 50)
+			return s.startedBy(ctx, []string{"WEB1", injection}, webServers, webUsers, all, 50)
 		},
-		"started anywhere": func(s evidenceStore) ([]record, error) { return s.startedBy(ctx, "", webServers, webUsers, part, 50) },
+		"started anywhere": func(s evidenceStore) ([]record, error) { return s.startedBy(ctx, nil, webServers, webUsers, part, 50) },
 		"flows": func(s evidenceStore) ([]record, error) {
 			return s.flows(ctx, []string{"10.0.0.5"}, []string{attacker}, all, 50)
 		},

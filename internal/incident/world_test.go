@@ -257,9 +257,9 @@ func (w *world) pageSizes(_ context.Context, path, source string, s span) (n int
 	return len(rs), biggest, nil
 }
 
-func (w *world) startedBy(_ context.Context, host string, parents, users []string, s span, limit int) ([]record, error) {
+func (w *world) startedBy(_ context.Context, hosts, parents, users []string, s span, limit int) ([]record, error) {
 	return w.pick(s, limit, func(r *record) bool {
-		return r.is("process") && r.has("start") && (host == "" || hostName(r.host) == host) && (slices.Contains(parents, r.parent) || slices.Contains(users, r.user))
+		return r.is("process") && r.has("start") && (len(hosts) == 0 || slices.Contains(hosts, r.host)) && (slices.Contains(parents, r.parent) || slices.Contains(users, r.user))
 	})
 }
 
