@@ -88,7 +88,7 @@ func newDFA(needles []needle) *dfa {
 	d.stride = uint32(classes)
 
 	// The trie, its states in the order they are made.
-	next := make([]uint32, classes, classes*1024)
+	next, row := make([]uint32, classes, classes*1024), make([]uint32, classes)
 	own, long := [][]int32{nil}, [][]int32{nil}
 	for _, n := range needles {
 		text := n.text[max(0, len(n.text)-maxNeedle):]
@@ -102,7 +102,7 @@ func newDFA(needles []needle) *dfa {
 				if len(next)+classes > maxDFA {
 					return nil
 				}
-				next = append(next, make([]uint32, classes)...)
+				next = append(next, row...)
 			}
 			s = next[at]
 		}

@@ -284,7 +284,29 @@ func lowerDetection(d *Detection, placeholders map[string][]string) (*expr, int,
 		}
 		conditions = append(conditions, x)
 	}
-	return or(conditions...), 0, nil
+	x := or(conditions...)
+	if n := expanded(x, map[*expr]int{}); n > maxTests {
+		return nil, d.conditionLine, fmt.Errorf("condition: refers to more than %d tests", maxTests)
+	}
+	return x, 0, nil
+}
+
+// maxTests bounds a rule's tests, each counted as often as the condition refers to it. The largest public rules have some thousand.
+const maxTests = 200_000
+
+// expanded counts the nodes of an expression whose searches are shared as if they were not, up to maxTests.
+func expanded(x *expr, known map[*expr]int) int {
+	if n, ok := known[x]; ok {
+		return n
+	}
+	n := 1
+	for _, k := range x.kids {
+		if n += expanded(k, known); n > maxTests {
+			break
+		}
+	}
+	known[x] = n
+	return n
 }
 
 // joinFilters adds each Sigma filter's condition to the rules it is for.

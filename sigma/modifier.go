@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // maxExpansions bounds how many values one value may become (windash, placeholders).
@@ -30,8 +32,7 @@ type operand struct {
 	starts     bool // kind operandRef and operandRegexp: startswith, contains
 	ends       bool
 	compared   bool
-	wasUTF16   bool
-	isWildcard bool
+	isWildcard bool // contains and its like added stars to pat
 }
 
 type operandKind uint8
@@ -79,6 +80,7 @@ func lowerItem(it *Item, placeholders map[string][]string) (*expr, error) {
 			cased = true
 			continue
 		}
+		total := 0
 		for j, g := range groups {
 			var out []operand
 			for _, o := range g {
@@ -92,6 +94,9 @@ func lowerItem(it *Item, placeholders map[string][]string) (*expr, error) {
 				return nil, fmt.Errorf("%s: value %q becomes more than %d values", m, it.Values[j].Text, maxExpansions)
 			}
 			groups[j] = out
+			if total += len(out); total > maxTests {
+				return nil, fmt.Errorf("%s: the values become more than %d", m, maxTests)
+			}
 		}
 	}
 	kids := make([]*expr, len(groups))
@@ -116,7 +121,7 @@ func lowerItem(it *Item, placeholders map[string][]string) (*expr, error) {
 	return x, nil
 }
 
-// needsString are the modifiers that make sense of text only.
+// errNeedsText is for modifiers that make sense of text only.
 var errNeedsText = errors.New("works on text only")
 
 // modify applies one modifier to one operand. at is the modifier's position, for those that must come first.
@@ -532,6 +537,31 @@ func expand(o operand, placeholders map[string][]string) ([]operand, error) {
 			}
 		}
 		out[i].pat = p
+	}
+	return out, nil
+}
+
+// ParsePlaceholders reads a file of placeholder values for Options.Placeholders: a YAML map of names to lists of values.
+func ParsePlaceholders(file string, data []byte) (map[string][]string, error) {
+	out := map[string][]string{}
+	for _, d := range splitDocuments(data) {
+		root, line, err := readDocument(d)
+		if err != nil {
+			return nil, &RuleError{File: file, Line: line, Err: err}
+		}
+		if root == nil {
+			continue
+		}
+		r := &ruleReader{}
+		err = r.pairs(root, "placeholders", func(name string, v *yaml.Node) error {
+			values, err := r.texts(v)
+			name = strings.Trim(name, "%")
+			out[name] = append(out[name], values...)
+			return err
+		})
+		if err != nil {
+			return nil, &RuleError{File: file, Line: r.line, Err: err}
+		}
 	}
 	return out, nil
 }

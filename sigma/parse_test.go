@@ -282,3 +282,33 @@ filter:
 		}
 	}
 }
+
+func TestRulesThatGrowAreBounded(t *testing.T) {
+	many := strings.TrimSuffix(strings.Repeat("x,", 50_000), ",")
+	searches := ""
+	for i := range 100 {
+		searches += fmt.Sprintf("  s%d: {F|contains: [%s]}\n", i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("v%d,", i), 100), ","))
+	}
+	for name, text := range map[string]string{
+		"windash":   "title: t\ndetection:\n  s: {F|windash: [" + strings.ReplaceAll(many, "x", "' -a -b'") + "]}\n  condition: s\n",
+		"condition": "title: t\ndetection:\n" + searches + "  condition: " + strings.Repeat("1 of them and ", 4000) + "s0\n",
+	} {
+		rules, errs := Parse("r.yml", []byte(text))
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		if f := Compile(rules, Options{}).Report().Failed; len(f) != 1 || !strings.Contains(f[0].Error(), "more than") {
+			t.Errorf("%s: %v", name, f)
+		}
+	}
+}
+
+func TestPlaceholderFiles(t *testing.T) {
+	p, err := ParsePlaceholders("p.yml", []byte("Administrators: [root, 'adm_*']\n'%Servers%': srv*\n"))
+	if err != nil || fmt.Sprint(p) != "map[Administrators:[root adm_*] Servers:[srv*]]" {
+		t.Error(p, err)
+	}
+	if _, err := ParsePlaceholders("p.yml", []byte("a: b\nc: {d: e}\n")); err == nil || !strings.HasPrefix(err.Error(), "p.yml:2: ") {
+		t.Error(err)
+	}
+}
