@@ -84,12 +84,16 @@ func webOutcome(ctx context.Context, c *court, n *node) error {
 		return nil
 	}
 	if len(answered) == 0 {
-		text := fmt.Sprintf("%s refused or failed to answer every one of %s that the finding cites, out of %s (%s)",
-			hostPhrase(host), plural(len(n.details), "record", "records"), requests, statusPhrase(statuses))
+		text := fmt.Sprintf("none of the %s cited, of %s, was answered with a status of success (%s)",
+			plural(len(n.details), "request", "requests"), requests, statusPhrase(statuses))
 		n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), all}}}
 		return nil
 	}
-	ok := fmt.Sprintf("%s of the %s cited was answered with a status of success (%s)", count(len(answered)), plural(len(n.details), "request", "requests"), statusPhrase(statuses))
+	verb := "were"
+	if len(answered) == 1 {
+		verb = "was"
+	}
+	ok := fmt.Sprintf("%s of the %s cited %s answered with a status of success (%s)", count(len(answered)), plural(len(n.details), "request", "requests"), verb, statusPhrase(statuses))
 	s := span{answered[0].time, answered[len(answered)-1].time + int64(webReach)}
 
 	// What the server started.
@@ -181,13 +185,13 @@ func answersUsual(ctx context.Context, c *court, n *node, answered []record, ok 
 			continue
 		}
 		compared++
-		if r.size > most {
+		if r.size > most.size {
 			usual = false
 		}
-		if r.size > biggerTimes*most && r.size-most > biggerBytes {
+		if r.size > biggerTimes*most.size && r.size-most.size > biggerBytes {
 			text := fmt.Sprintf("%s; %s gave %s in answer to the attacker, while none of %s to other clients had more than %s: it answered with more than the page",
-				ok, show(r.urlPath), size(r.size), plural(others, "answer", "answers"), size(most))
-			n.verdict = verdict{result: Succeeded, followed: []record{r}, why: []Sentence{{sentence(text), []string{r.id}}}}
+				ok, show(r.urlPath), size(r.size), plural(others, "answer", "answers"), size(most.size))
+			n.verdict = verdict{result: Succeeded, followed: []record{r}, why: []Sentence{{sentence(text), cite([]string{r.id, most.id}, idsOf(answered[:min(len(answered), attempts)]))}}}
 			return false, compared, nil
 		}
 	}

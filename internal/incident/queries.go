@@ -31,8 +31,8 @@ type evidenceStore interface {
 	userLogins(ctx context.Context, users, hosts []string, s span, limit int) ([]record, error)
 	// requests must return web requests from the address that were answered with a status from low to high.
 	requests(ctx context.Context, source string, low, high int, s span, limit int) ([]record, error)
-	// pageSizes must return how many answers with status 2xx the path had for clients other than the source, and the biggest in bytes.
-	pageSizes(ctx context.Context, path, source string, s span) (count int, biggest int64, err error)
+	// pageSizes must return how many answers with status 2xx the path had for clients other than the source, and the biggest.
+	pageSizes(ctx context.Context, path, source string, s span) (count int, biggest record, err error)
 	// startedBy must return programs that began on the hosts (none: any) with one of the parents or under one of the users.
 	startedBy(ctx context.Context, hosts, parents, users []string, s span, limit int) ([]record, error)
 	// flows must return network records from any of the sources to any of the destinations; none: any.
@@ -399,20 +399,21 @@ func (l logsQL) requests(ctx context.Context, source string, low, high int, s sp
 	return l.rows(ctx, q+order, limit)
 }
 
-func (l logsQL) pageSizes(ctx context.Context, path, source string, s span) (count int, biggest int64, err error) {
-	q := fmt.Sprintf(`%s "url.path":=%s "event.category":web "http.response.status_code":range[200,299] !"source.ip":=%s`+
-		` | stats count() n, max("http.response.body.bytes") biggest`, during(s), quote(path), quote(source))
-	err = l.q.Query(ctx, q, func(row []event.Field) error {
+func (l logsQL) pageSizes(ctx context.Context, path, source string, s span) (count int, biggest record, err error) {
+	q := fmt.Sprintf(`%s "url.path":=%s "event.category":web "http.response.status_code":range[200,299] !"source.ip":=%s`, during(s), quote(path), quote(source))
+	err = l.q.Query(ctx, q+" | stats count() n", func(row []event.Field) error {
 		for _, f := range row {
-			switch f.Name {
-			case "n":
-				count = int(number(f.Value))
-			case "biggest":
-				biggest = number(f.Value)
-			}
+			count = int(number(f.Value))
 		}
 		return nil
 	})
+	if err != nil {
+		return 0, biggest, fmt.Errorf("incidents: compare answers: %w", err)
+	}
+	rs, err := l.rows(ctx, q+` | sort by ("http.response.body.bytes" desc,"_time","event.id")`, 1)
+	if len(rs) > 0 {
+		biggest = rs[0]
+	}
 	return count, biggest, err
 }
 

@@ -155,8 +155,8 @@ func TestTheStoreAnswersAsAsked(t *testing.T) {
 	}
 	wantN, wantBig, _ := w.pageSizes(ctx, "/a b?c=\"d\"", "192.0.2.99", all)
 	n, big, err := real.pageSizes(ctx, "/a b?c=\"d\"", "192.0.2.99", all)
-	if err != nil || n != wantN || big != wantBig || n == 0 {
-		t.Errorf("page sizes: %d %d %v, want %d %d", n, big, err, wantN, wantBig)
+	if err != nil || n != wantN || big.id != wantBig.id || n == 0 || big.size == 0 {
+		t.Errorf("page sizes: %d %s %v, want %d %s", n, big.id, err, wantN, wantBig.id)
 	}
 	kinds := func(s evidenceStore) string {
 		ks, err := s.kinds(ctx)

@@ -247,12 +247,14 @@ func (w *world) requests(_ context.Context, source string, low, high int, s span
 	})
 }
 
-func (w *world) pageSizes(_ context.Context, path, source string, s span) (n int, biggest int64, err error) {
+func (w *world) pageSizes(_ context.Context, path, source string, s span) (n int, biggest record, err error) {
 	rs, _ := w.pick(s, len(w.rs), func(r *record) bool {
 		return r.is("web") && r.urlPath == path && r.source != source && r.status/100 == 2
 	})
 	for _, r := range rs {
-		biggest = max(biggest, r.size)
+		if r.size > biggest.size {
+			biggest = r
+		}
 	}
 	return len(rs), biggest, nil
 }
