@@ -1,20 +1,11 @@
 package sigma
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
 )
-
-func missingPlaceholder(err error) (string, bool) {
-	var p *PlaceholderError
-	if errors.As(err, &p) {
-		return p.Name, true
-	}
-	return "", false
-}
 
 // processEvents makes process-creation events such as Sysmon writes on an office machine: a few programs over and over, command lines that
 // vary, and now and then something an attacker would type. The same seed gives the same events.
