@@ -11,8 +11,10 @@
 package export
 
 import (
-	"errors"
+	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
 )
@@ -24,7 +26,7 @@ var Formats = []string{"table", "jsonl", "csv", "parquet"}
 type Options struct {
 	Columns []string // the columns to write, in this order; none: those the rows have
 	Width   int      // table: characters of a line, 0 for no bound
-	Nested  bool     // jsonl: nest dotted names into objects and split JSON arrays; else flat, all text
+	Nested  bool     // jsonl: nested documents with ECS names and types; else flat names, all text
 	TempDir string   // csv, parquet: where rows wait until all columns are known, os.TempDir()
 }
 
@@ -38,11 +40,85 @@ type Writer interface {
 	Close() error
 }
 
-// New returns a Writer of one of Formats on w.
+// New returns a Writer of one of Formats on w. Without Options.Columns, CSV
+// and Parquet keep the rows in memory, and beyond some MiB in a temporary
+// file, until Close: only then are all columns known.
 func New(w io.Writer, format string, options Options) (Writer, error) {
-	return nil, errors.ErrUnsupported
+	switch format {
+	case "table":
+		return newTable(w, options), nil
+	case "jsonl":
+		return newJSONL(w, options), nil
+	case "csv":
+		return newCSV(w, options), nil
+	case "parquet":
+		return newParquet(w, options), nil
+	}
+	return nil, fmt.Errorf("unknown output format %q: it is one of %s", format, strings.Join(Formats, ", "))
 }
 
-// Terminal returns s as one line that cannot drive a terminal: control,
-// bidirectional and invalid characters are shown as escapes.
-func Terminal(s string) string { return s }
+// columns finds the columns of rows that come one by one. Where each row has
+// them in the store's order, _time and _msg first and then by name, so have
+// all together; else the query said an order, and new ones go to the end.
+type columns struct {
+	names []string
+	index map[string]int
+	said  bool
+	last  []int // columns of the row seen last, which the next one mostly has too
+}
+
+// add returns the numbers of the row's columns, valid until the next call.
+func (c *columns) add(row []event.Field) []int {
+	if c.index == nil {
+		c.index = map[string]int{}
+	}
+	before := c.last
+	c.last = c.last[:0]
+	for i := range row {
+		name := row[i].Name
+		if i > 0 && !c.said && compareColumns(row[i-1].Name, name) >= 0 {
+			c.said = true
+		}
+		if i < len(before) && c.names[before[i]] == name {
+			c.last = append(c.last, before[i])
+			continue
+		}
+		n, ok := c.index[name]
+		if !ok {
+			n = len(c.names)
+			name = strings.Clone(name)
+			c.names = append(c.names, name)
+			c.index[name] = n
+		}
+		c.last = append(c.last, n)
+	}
+	return c.last
+}
+
+// order returns the columns' numbers as they are to be written.
+func (c *columns) order() []int {
+	out := make([]int, len(c.names))
+	for i := range out {
+		out[i] = i
+	}
+	if !c.said {
+		slices.SortFunc(out, func(a, b int) int { return compareColumns(c.names[a], c.names[b]) })
+	}
+	return out
+}
+
+func compareColumns(a, b string) int {
+	rank := func(name string) int {
+		switch name {
+		case "_time":
+			return 0
+		case "_msg":
+			return 1
+		}
+		return 2
+	}
+	if ra, rb := rank(a), rank(b); ra != rb {
+		return ra - rb
+	}
+	return strings.Compare(a, b)
+}
