@@ -338,7 +338,7 @@ func TestLinuxLogsDecodeAsCrowdSecsParsersDo(t *testing.T) {
 				line = strings.TrimSpace(line)
 				var b event.Batch
 				b.Begin(0, line)
-				d := syslogDecoder{clock: timestamp.NewClock(nil, anchor.UnixNano())}
+				d := newSyslogDecoder(timestamp.NewClock(nil, anchor.UnixNano()))
 				if d.decode(line, &b) == nil {
 					events[strings.TrimSpace(b.Event().Get("message"))] = b.Event()
 				}

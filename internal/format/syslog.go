@@ -34,8 +34,7 @@ var _ = register(Format{
 		return ours * 80 / max(1, records)
 	},
 	Lines: func(p *Params) LineDecoder {
-		d := &syslogDecoder{clock: p.Clock}
-		return d.decode
+		return newSyslogDecoder(p.Clock).decode
 	},
 	Joins: indented,
 	Date: func(line []byte) (month, day int, ok bool) {
@@ -108,7 +107,6 @@ func (h *syslogHeader) parse(s string, c *timestamp.Clock) error {
 	case h.priority == "":
 		return errNoSyslogHeader
 	default: // logger(1) and the like send "<13>tag: message"
-		c.NoTime()
 		h.rest = s
 		h.cutTag(s)
 		return nil
@@ -268,7 +266,7 @@ func (h *syslogHeader) cutTag(t string) {
 	for i := 0; i < n; i++ {
 		switch t[i] {
 		case ':':
-			if i == 0 || i+2 < len(t) && t[i+1] == '/' && t[i+2] == '/' {
+			if i == 0 || isDigits(t[:i]) || strings.HasPrefix(t[i+1:], "//") {
 				return
 			}
 			h.tag = t[:i]
@@ -347,7 +345,12 @@ func (h *syslogHeader) cutPID(t string, open int) {
 // syslogDecoder decodes the records of one chunk.
 type syslogDecoder struct {
 	clock *timestamp.Clock
+	times timeFinder // for messages whose header has no time
 	m     message
+}
+
+func newSyslogDecoder(c *timestamp.Clock) *syslogDecoder {
+	return &syslogDecoder{clock: c, times: timeFinder{clock: c}}
 }
 
 func (d *syslogDecoder) decode(line string, b *event.Batch) error {
@@ -357,6 +360,13 @@ func (d *syslogDecoder) decode(line string, b *event.Batch) error {
 	}
 	e := b.Event()
 	e.Time = h.time
+	if h.time == event.NoTime { // the message itself may say when
+		if ns, _, ok := d.times.find(h.text); ok {
+			e.Time = ns
+		} else {
+			d.clock.NoTime()
+		}
+	}
 	h.add(b)
 	d.m = message{Text: h.text, Tag: h.tag, PID: h.pid, Host: h.host, Version: h.version, Rest: h.rest, facts: d.m.facts}
 	switch h.facilityCode() {

@@ -41,16 +41,13 @@ func (h *syslogHeader) parse5424(s string, c *timestamp.Clock) bool {
 	var parts [4]string // RFC 5424 bounds them at 255, 48, 128 and 32 bytes; senders do not
 	for i := range parts {
 		word, after, ok := strings.Cut(s, " ")
-		if !ok || word == "" || len(word) > 1024 {
-			return false
+		if !ok || word == "" || len(word) > 1024 || i == 1 && word[len(word)-1] == ':' {
+			return h.loose5424(version, ns, rest)
 		}
 		if word != "-" {
 			parts[i] = word
 		}
 		s = after
-	}
-	if ns == event.NoTime {
-		c.NoTime()
 	}
 	h.version, h.time, h.rest = version, ns, rest
 	h.host, h.tag, h.pid, h.msgid = parts[0], parts[1], parts[2], parts[3]
@@ -63,6 +60,18 @@ func (h *syslogHeader) parse5424(s string, c *timestamp.Clock) bool {
 		}
 	}
 	h.text = strings.TrimLeft(strings.TrimPrefix(strings.TrimLeft(s, " "), "\ufeff"), " ")
+	return true
+}
+
+// loose5424 takes the messages of senders that keep to the RFC up to the host and
+// then write what they please.
+func (h *syslogHeader) loose5424(version string, ns int64, rest string) bool {
+	host, text, ok := strings.Cut(rest, " ")
+	if !ok || ns == event.NoTime || !isSyslogHost(host) {
+		return false
+	}
+	h.version, h.time, h.rest, h.host = version, ns, rest, host
+	h.cutTag(text)
 	return true
 }
 

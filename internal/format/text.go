@@ -1,6 +1,8 @@
 package format
 
 import (
+	"strings"
+
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/timestamp"
 )
@@ -31,9 +33,17 @@ var _ = register(Format{
 		s := event.View(line)
 		s = s[:min(len(s), maxTimeSearch)]
 		for i := range len(s) {
-			if isLetter(s[i]) && (i == 0 || !isLetter(s[i-1]) && !isDigit(s[i-1])) {
+			if i > 0 && (isLetter(s[i-1]) || isDigit(s[i-1])) {
+				continue
+			}
+			if isLetter(s[i]) {
 				if month, day, ok = timestamp.YearlessDate(s[i:]); ok {
 					return month, day, true
+				}
+			}
+			if i == 0 || s[i-1] == '[' {
+				if t, ok := numericYearless(s[i:]); ok {
+					return t.month, t.day, true
 				}
 			}
 		}
@@ -91,6 +101,26 @@ var timeShapes = [...]timeShape{
 	dayMonthYear,
 	compactTime,
 	epochTime,
+	separatedTime,
+	shortTime,
+}
+
+// Which of timeShapes begin with a letter, and which are believed at the very
+// beginning of a line only.
+const (
+	ctimeShape, rfc3164Shape, separatedShape, shortShape = 2, 3, 7, 8
+)
+
+func (f *timeFinder) tries(k int, c byte, atStart bool) bool {
+	switch k {
+	case ctimeShape, rfc3164Shape:
+		return isLetter(c)
+	case separatedShape:
+		return isDigit(c) || c == 'd'
+	case shortShape:
+		return atStart && (isDigit(c) || c == 'I' || c == 'W' || c == 'E' || c == 'F')
+	}
+	return isDigit(c)
 }
 
 // find returns the time in s and where it ends.
@@ -103,12 +133,20 @@ func (f *timeFinder) find(s string) (ns int64, end int, ok bool) {
 	head := s[:min(len(s), maxTimeSearch)]
 	for i := 0; i < len(head); i++ {
 		c := head[i]
-		if i > 0 && (isLetter(head[i-1]) || isDigit(head[i-1])) || !isDigit(c) && !isLetter(c) {
+		if c == 0x1b { // colours of a terminal
+			if i = escapeEnd(head, i); i >= len(head) {
+				break
+			}
+			if c = head[i]; !isDigit(c) && !isLetter(c) {
+				i--
+				continue
+			}
+		} else if i > 0 && (isLetter(head[i-1]) || isDigit(head[i-1])) || !isDigit(c) && !isLetter(c) {
 			continue
 		}
 		for k, shape := range timeShapes {
-			if isDigit(c) == (k == 2 || k == 3) {
-				continue // digits begin none of these two, letters none of the others
+			if !f.tries(k, c, i == 0 || head[i-1] == '[') {
+				continue
 			}
 			if ns, n, ok := shape(f.clock, s[i:]); ok {
 				f.at, f.shape, f.known = i, k, true
@@ -117,6 +155,16 @@ func (f *timeFinder) find(s string) (ns int64, end int, ok bool) {
 		}
 	}
 	return 0, 0, false
+}
+
+// escapeEnd is behind the control sequence (ECMA-48 §5.4) that begins at s[i].
+func escapeEnd(s string, i int) int {
+	if i++; i < len(s) && s[i] == '[' {
+		for i++; i < len(s) && (s[i] < 0x40 || s[i] > 0x7e); i++ {
+		}
+		i++
+	}
+	return i
 }
 
 // dayMonthYear reads "02-Jan-2006 15:04:05.000", "02 Jan 2006 15:04:05 +0000" (RFC 5322
@@ -195,3 +243,109 @@ func epochTime(c *timestamp.Clock, s string) (ns int64, n int, ok bool) {
 	ns, ok = c.Epoch(s[:n])
 	return ns, n, ok
 }
+
+// separatedTime reads a date and a time with words between: "2006/01/02 - 15:04:05" (Gin)
+// and "date=2006-01-02 time=15:04:05", also with a comma (Fortinet, Sophos).
+func separatedTime(c *timestamp.Clock, s string) (ns int64, n int, ok bool) {
+	date, key := s, ""
+	if rest, found := strings.CutPrefix(s, "date="); found {
+		date, key = rest, "time="
+	}
+	if len(date) < 18 || !isDigits(date[:4]) || !isDigit(date[9]) {
+		return 0, 0, false
+	}
+	gap := ""
+	switch {
+	case key != "" && (date[10] == ' ' || date[10] == ',') && strings.HasPrefix(date[11:], key):
+		gap = date[10 : 11+len(key)]
+	case key == "" && strings.HasPrefix(date[10:], " - "):
+		gap = " - "
+	default:
+		return 0, 0, false
+	}
+	var buf [48]byte
+	copy(buf[:], date[:10])
+	buf[10] = ' '
+	m := 11 + copy(buf[11:], date[10+len(gap):])
+	ns, n, ok = c.ISO(event.View(buf[:m]))
+	return ns, n - 1 + len(gap) + len(s) - len(date), ok
+}
+
+// shortTime reads the two-digit years of "060102 15:04:05" (MySQL) and "060102 150405"
+// (Hadoop), and what numericYearless knows.
+func shortTime(c *timestamp.Clock, s string) (ns int64, n int, ok bool) {
+	if t, ok := numericYearless(s); ok {
+		ns, ok = c.Yearless(t.month, t.day, t.hour, t.minute, t.second, t.nanosecond)
+		return ns, t.length, ok
+	}
+	if len(s) < 14 || !isDigits(s[:6]) || s[6] != ' ' {
+		return 0, 0, false
+	}
+	i := 7
+	if s[i] == ' ' { // "060102  5:04:05"
+		i++
+	}
+	at, n, ok := clockTime(s[i:])
+	if !ok && len(s) >= 13 && isDigits(s[7:13]) && (len(s) == 13 || !isDigit(s[13])) {
+		at.hour, at.minute, at.second = two(s[7:]), two(s[9:]), two(s[11:])
+		i, n, ok = 7, 6, true
+	}
+	if !ok {
+		return 0, 0, false
+	}
+	ns, ok = c.Local(2000+two(s), two(s[2:]), two(s[4:]), at.hour, at.minute, at.second, at.nanosecond)
+	return ns, i + n, ok
+}
+
+// shortStamp is a time without a year, read but not yet placed.
+type shortStamp struct {
+	month, day, hour, minute, second, nanosecond int
+	length                                       int // of its text
+}
+
+// numericYearless reads "I0102 15:04:05.000000" (glog, Kubernetes), "01-02 15:04:05.000"
+// (Android) and "01/02-15:04:05.000000" (Snort).
+func numericYearless(s string) (t shortStamp, ok bool) {
+	i := 0
+	switch {
+	case len(s) > 14 && (s[0] == 'I' || s[0] == 'W' || s[0] == 'E' || s[0] == 'F') && isDigits(s[1:5]) && s[5] == ' ':
+		t.month, t.day, i = two(s[1:]), two(s[3:]), 6
+	case len(s) > 13 && isDigits(s[:2]) && isDigits(s[3:5]) && (s[2] == '-' && s[5] == ' ' || s[2] == '/' && s[5] == '-'):
+		t.month, t.day, i = two(s), two(s[3:]), 6
+	default:
+		return t, false
+	}
+	at, n, ok := clockTime(s[i:])
+	if !ok || t.month < 1 || t.month > 12 || t.day < 1 || t.day > 31 {
+		return t, false
+	}
+	at.month, at.day, at.length = t.month, t.day, i+n
+	return at, true
+}
+
+// clockTime reads "15:04:05" and a fraction of a second.
+func clockTime(s string) (t shortStamp, n int, ok bool) {
+	if len(s) > 6 && isDigit(s[0]) && s[1] == ':' { // "5:04:05"
+		var buf [32]byte
+		buf[0] = '0'
+		m := 1 + copy(buf[1:], s)
+		t, n, ok = clockTime(event.View(buf[:m]))
+		return t, n - 1, ok
+	}
+	if len(s) < 8 || !isDigits(s[:2]) || s[2] != ':' || !isDigits(s[3:5]) || s[5] != ':' || !isDigits(s[6:8]) {
+		return t, 0, false
+	}
+	t.hour, t.minute, t.second = two(s), two(s[3:]), two(s[6:])
+	n = 8
+	if len(s) > 9 && (s[8] == '.' || s[8] == ',') && isDigit(s[9]) {
+		scale := 100_000_000
+		for n = 9; n < len(s) && isDigit(s[n]); n++ {
+			t.nanosecond += int(s[n]-'0') * scale
+			scale /= 10
+		}
+	}
+	return t, n, n == len(s) || !isDigit(s[n])
+}
+
+// two is the value of two digits.
+func two(s string) int { return int(s[0]-'0')*10 + int(s[1]-'0') }

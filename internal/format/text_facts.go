@@ -277,6 +277,10 @@ func (f *textFacts) level(s string, b *event.Batch) {
 	}
 	afterKey := false
 	for i := 0; i < len(s); {
+		if s[i] == 0x1b {
+			i = escapeEnd(s, i)
+			continue
+		}
 		if !isLetter(s[i]) {
 			i++
 			continue
