@@ -94,7 +94,7 @@ func (w *world) startCampaigns() {
 		// The first tenth and the last sixth of the time start none.
 		slot := (w.end - w.now) * 73 / 100 / n
 		start := w.now + (w.end-w.now)/10 + int64(i)*slot + rng.between(0, slot)
-		t := &incidentLog{Incident: Incident{ID: id, Campaign: name, Title: c.Title, Outcome: "unknown"}}
+		t := &incidentLog{Incident: Incident{ID: id, Campaign: name, Title: c.Title, Outcome: "failed"}}
 		index := int16(len(w.incidents))
 		w.incidents = append(w.incidents, t)
 		var from []string
@@ -128,13 +128,15 @@ func (k *attack) fact(kind, subject, text string, args ...any) {
 	k.truth.facts = append(k.truth.facts, factLog{kind, subject, fmt.Sprintf(text, args...), len(k.truth.steps) - 1})
 }
 
-// outcome notes whether the campaign reached its aim, and the logs
-// (HOST/SOURCE) any of which tells.
-func (k *attack) outcome(result string, tells ...string) {
-	k.truth.Outcome, k.truth.Tells = result, tells
-}
+// tells names the logs (HOST/SOURCE) any of which tells whether the campaign
+// reached its aim.
+func (k *attack) tells(logs ...string) { k.truth.Tells = logs }
 
-// involve notes hosts, and accounts that the attacker used or made.
+// succeeds notes that it did.
+func (k *attack) succeeds() { k.truth.Outcome = "succeeded" }
+
+// host and user note the hosts it reached, and the accounts that the attacker
+// used or made.
 func (k *attack) host(hosts ...*host) {
 	for _, h := range hosts {
 		add(&k.truth.Hosts, h.name)

@@ -8,7 +8,7 @@ var _ = campaign(Campaign{
 	Run: func(k *attack) {
 		h := k.w.bastion
 		k.host(h)
-		k.outcome("failed", h.name+"/auth")
+		k.tells(h.name + "/auth")
 		k.guessSSH(h, k.guesses(int(k.between(60, 220))))
 	},
 })
@@ -22,7 +22,7 @@ var _ = campaign(Campaign{
 		h.accounts[victim] = 1000
 		k.host(h)
 		k.user(victim)
-		k.outcome("succeeded", h.name+"/auth")
+		k.tells(h.name + "/auth")
 		users := k.guesses(int(k.between(50, 180)))
 		for i := len(users) - int(k.between(8, 20)); i < len(users); i++ {
 			users[i] = victim
@@ -33,6 +33,7 @@ var _ = campaign(Campaign{
 		from := k.source()
 		c := h.sshConnect(k.actor, from)
 		s := c.accept(victim, "")
+		k.succeeds()
 		k.fact("access", victim, "a session as %s on %s from %s", victim, h.name, from)
 		k.pause(20*second, 3*minute)
 

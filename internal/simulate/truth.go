@@ -175,6 +175,9 @@ func (w *world) finish() (*Summary, error) {
 		return nil, err
 	}
 	for i, k := range w.incidents {
+		if len(k.steps) == 0 {
+			continue // the world ended before it began
+		}
 		w.tell(k, kept[i])
 		if first[i] != 0 {
 			k.First, k.Last = stampUTC(first[i]), stampUTC(last[i])
