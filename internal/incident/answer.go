@@ -130,9 +130,15 @@ func (g *group) what() []Sentence {
 	}
 	var parts []*part
 	byKey := map[string]*part{}
+	main := map[string]bool{} // behaviours and addresses that the incident is about
+	for _, n := range g.nodes {
+		for _, s := range n.f.Entities.Sources {
+			main[fmt.Sprint(n.behaviour, s)] = true
+		}
+	}
 	for _, n := range slices.Concat(g.nodes, g.context) {
 		key := "rule " + n.f.Rule.ID + " " + n.f.Title
-		if n.behaviour != other && (n.level >= findingLevel || n.behaviour == bruteForce || n.behaviour == scanning) {
+		if n.behaviour != other && (n.level >= findingLevel || len(n.f.Entities.Sources) == 1 && main[fmt.Sprint(n.behaviour, n.f.Entities.Sources[0])]) {
 			key = fmt.Sprint("behaviour ", n.behaviour)
 			if n.behaviour == webAttack || n.behaviour == ids {
 				key += " " + n.f.Title
@@ -177,7 +183,7 @@ func tell(nodes []*node) Sentence {
 	evidence := all.cited(maxCited)
 	var text string
 	switch {
-	case n.behaviour == other || n.level < findingLevel && n.behaviour != bruteForce && n.behaviour != scanning:
+	case n.behaviour == other || !slices.ContainsFunc(nodes, func(n *node) bool { return n.level >= findingLevel }):
 		text = show(n.f.Title)
 		if len(hosts) > 0 {
 			text += " on " + hostsPhrase(hosts)

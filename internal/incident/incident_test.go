@@ -566,3 +566,29 @@ func TestAStepToTheNextHostIsOfTheSameIncident(t *testing.T) {
 		t.Errorf("%+v", inc.Impact)
 	}
 }
+
+func TestAnApplicationsErrorIsNoRequest(t *testing.T) {
+	w := &world{}
+	id := w.log(0, record{dataset: "app", host: "web1", message: "Cannot run program"})
+	w.find("Process Execution Error", "high", []string{"T1190"}, []string{"initial-access"}, id)
+	inc := w.one(t)
+	if inc.Outcome.Result != Unknown || said(inc.What, "request") || said(inc.Outcome.Why, "request") {
+		t.Errorf("%+v %+v", inc.What, inc.Outcome)
+	}
+}
+
+func TestContextFromOtherAddressesIsNotCountedAsTheAttackers(t *testing.T) {
+	w := &world{}
+	w.bruteForce(0, 20, 2, "web1", attacker, "root")
+	var ids []string
+	for i := range 5 {
+		ids = append(ids, w.log(100+i, sshd("web1", fmt.Sprintf("10.0.0.%d", i), "guest", "failure")))
+	}
+	ids = append(ids, w.log(110, sshd("web1", attacker, "root", "failure")))
+	w.find("Failures by host", "low", []string{"T1110"}, []string{"credential-access"}, ids...)
+	w.quiet(9000, "linux.auth", "web1", "process")
+	inc := w.one(t)
+	if !said(inc.What, "21 recorded attempts of SSH logins on host web1 from 203.0.113.9 tried account root") {
+		t.Errorf("%+v", inc.What)
+	}
+}

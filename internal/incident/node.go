@@ -116,11 +116,13 @@ func newNode(f *analyze.Finding, hosts *hostNames, owner map[string]string) *nod
 		}
 	}
 	switch n.behaviour {
-	case bruteForce, webAttack:
-		n.stage, n.last = access, max(n.last, access)
-		if n.behaviour == bruteForce {
-			n.last = access // credential-access, but from the outside
+	case webAttack:
+		if n.stage == recon && n.last == recon {
+			break // looking for pages is no attempt to get in
 		}
+		n.stage, n.last = access, max(n.last, access)
+	case bruteForce:
+		n.stage, n.last = access, access // credential-access, but from the outside
 	case scanning:
 		n.stage, n.last = recon, recon
 	}

@@ -73,6 +73,10 @@ func webOutcome(ctx context.Context, c *court, n *node) error {
 			answered = append(answered, r)
 		}
 	}
+	if !slices.ContainsFunc(n.details, func(r record) bool { return r.is("web") }) && len(n.f.Entities.URLs) == 0 && !fromSensor(n.f) {
+		n.behaviour = other // an application's own log of something gone wrong
+		return nil
+	}
 	requests := plural(n.tries, "recorded request", "recorded requests")
 	if len(statuses) == 0 {
 		if fromSensor(n.f) {
@@ -84,16 +88,14 @@ func webOutcome(ctx context.Context, c *court, n *node) error {
 		return nil
 	}
 	if len(answered) == 0 {
-		text := fmt.Sprintf("none of the %s cited, of %s, was answered with a status of success (%s)",
-			plural(len(n.details), "request", "requests"), requests, statusPhrase(statuses))
+		text := fmt.Sprintf("%s was answered with a status of success (%s)", outOf(0, len(n.details)), statusPhrase(statuses))
+		if n.tries > len(n.details) {
+			text += ", of " + requests
+		}
 		n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), all}}}
 		return nil
 	}
-	verb := "were"
-	if len(answered) == 1 {
-		verb = "was"
-	}
-	ok := fmt.Sprintf("%s of the %s cited %s answered with a status of success (%s)", count(len(answered)), plural(len(n.details), "request", "requests"), verb, statusPhrase(statuses))
+	ok := fmt.Sprintf("%s %s answered with a status of success (%s)", outOf(len(answered), len(n.details)), wasWere(len(answered)), statusPhrase(statuses))
 	s := span{answered[0].time, answered[len(answered)-1].time + int64(webReach)}
 
 	// What the server started.
@@ -196,6 +198,28 @@ func answersUsual(ctx context.Context, c *court, n *node, answered []record, ok 
 		}
 	}
 	return usual && compared == min(len(pages), 5), compared, nil
+}
+
+// outOf says how many of the requests that a finding cites.
+func outOf(n, of int) string {
+	switch {
+	case of == 1 && n == 1:
+		return "the request cited"
+	case of == 1:
+		return "no request"
+	case n == 0:
+		return "none of the " + count(of) + " requests cited"
+	case n == of:
+		return "all " + count(of) + " requests cited"
+	}
+	return count(n) + " of the " + count(of) + " requests cited"
+}
+
+func wasWere(n int) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
 }
 
 // soonAfter reports whether t is at most reach after one of the records.
