@@ -105,11 +105,10 @@ func (a *accessLine) cutHead(head string) bool {
 		return false
 	}
 	head = head[:len(head)-1]
-	// Most lines: an address, two words, nothing else.
 	first, rest, ok := strings.Cut(head, " ")
 	if !ok {
 		a.clients = first // a custom format with neither ident nor user
-		return first != ""
+		return isClient(first)
 	}
 	switch {
 	case first == "":
@@ -133,28 +132,40 @@ func (a *accessLine) cutHead(head string) bool {
 			end += 1 + next
 		}
 		first, rest = head[:end], strings.TrimPrefix(head[end:], " ")
+	case !isClient(first):
+		return false
 	}
 	second, third, ok := strings.Cut(rest, " ")
-	if ok && second != "-" {
-		if ident, user, three := strings.Cut(third, " "); isIP(second) || three && ident == "-" && isHost(second) {
-			switch {
-			case isList(first):
-				a.clients = head[:len(head)-len(third)-1]
-			default:
-				a.vhost, a.clients = first, second
-			}
-			a.ident, a.user = ident, user
-			if !three {
-				a.ident, a.user = "", ident
-			}
-			return true
+	if !ok {
+		a.clients, a.user = first, second
+		return true
+	}
+	// Of the user name alone is it known that it may hold blanks.
+	if ident, user, three := strings.Cut(third, " "); second != "-" && (isIP(second) || three && ident == "-" && isHost(second)) {
+		if isList(first) {
+			a.clients = head[:len(head)-len(third)-1]
+		} else {
+			a.vhost, a.clients = first, second
 		}
+		if a.ident, a.user = ident, user; !three {
+			a.ident, a.user = "", ident
+		}
+		return true
+	} else if three && second != "-" && !isIP(first) {
+		return false // the header of another log before this one
 	}
 	a.clients, a.ident, a.user = first, second, third
-	if !ok {
-		a.ident, a.user = "", second
-	}
 	return true
+}
+
+// isClient reports whether s is what stands first in a line: an address or a
+// name, with a port where it is a virtual host, or a socket.
+func isClient(s string) bool {
+	if isIP(s) || s == "-" || s == "unix:" || isHost(s) || isList(s) {
+		return true
+	}
+	host, port := splitPort(s)
+	return port != "" && isHostOrIP(host) || strings.HasPrefix(s, "_:") // Nginx's and Apache's name for any host
 }
 
 func isList(s string) bool { return strings.IndexByte(s, ',') >= 0 }

@@ -26,32 +26,49 @@ const csvDelimiters = ",;\t|"
 
 // maxQuoted is how far a quoted field may reach. A quote that is not closed
 // within it is taken as text, so that one stray quote does not swallow a file.
-const maxQuoted = 64 << 10
+const maxQuoted = 32 << 10
 
-// csvRecord measures the record at the start of p, with its line end. 0 says
-// that p ends before the record does; not so when final says that nothing follows.
-func csvRecord(p []byte, delimiter byte, final bool) int {
-	line := bytes.IndexByte(p, '\n') + 1
-	if line == 0 {
-		if bytes.IndexByte(p, '"') < 0 || final {
-			if final {
-				line = len(p)
-			} else {
-				return 0
-			}
-		}
-	} else if bytes.IndexByte(p[:line], '"') < 0 {
-		return line
+// csvCutter cuts a stream into records.
+type csvCutter struct {
+	delimiter byte
+
+	// plain is for how many bytes to come records end at line ends, whatever
+	// quotes they hold: as many as were searched in vain for a closing quote. It
+	// keeps a source of stray quotes from being searched over and over.
+	plain int
+}
+
+// next measures the record at the start of p, with its line end. 0 says that p
+// ends before the record does; not so when final says that nothing follows.
+func (c *csvCutter) next(p []byte, final bool) int {
+	n, stray := 0, false
+	if c.plain > 0 {
+		n = lineEnd(p, 0, final)
+	} else {
+		n, stray = csvRecord(p, c.delimiter, final)
+	}
+	c.plain = max(0, c.plain-n)
+	if stray && n > 0 {
+		c.plain = max(0, maxQuoted-n)
+	}
+	return n
+}
+
+// csvRecord measures a record; stray says that a quote in it closes nowhere.
+func csvRecord(p []byte, delimiter byte, final bool) (n int, stray bool) {
+	line := lineEnd(p, 0, final)
+	if line > 0 && bytes.IndexByte(p[:line], '"') < 0 {
+		return line, false
 	}
 	for i := 0; i < len(p); {
 		// A field begins at i.
 		if p[i] == '"' {
-			end := quotedEnd(p, i, delimiter)
+			end := quotedEnd(event.View(p), i, delimiter)
 			if end < 0 {
 				if !final && len(p)-i < maxQuoted {
-					return 0
+					return 0, false
 				}
-				return max(line, lineEnd(p, i, final)) // a quote that is none
+				return max(line, lineEnd(p, i, final)), true
 			}
 			i = end
 		}
@@ -59,14 +76,14 @@ func csvRecord(p []byte, delimiter byte, final bool) int {
 			i++
 		}
 		if i < len(p) && p[i] == '\n' {
-			return i + 1
+			return i + 1, false
 		}
 		i++
 	}
 	if final {
-		return len(p)
+		return len(p), false
 	}
-	return 0
+	return 0, false
 }
 
 // lineEnd is the index behind the first line end at or behind i.
@@ -83,10 +100,10 @@ func lineEnd(p []byte, i int, final bool) int {
 // quotedEnd is the index behind the closing quote of the field at i, -1 where
 // there is none in reach. A quote closes where a delimiter or the record's end
 // follows; elsewhere it is text, as spreadsheets read it.
-func quotedEnd(p []byte, i int, delimiter byte) int {
+func quotedEnd(p string, i int, delimiter byte) int {
 	limit := min(len(p), i+maxQuoted)
 	for i++; i < limit; i++ {
-		j := bytes.IndexByte(p[i:limit], '"')
+		j := strings.IndexByte(p[i:limit], '"')
 		if j < 0 {
 			return -1
 		}
@@ -106,9 +123,12 @@ func quotedEnd(p []byte, i int, delimiter byte) int {
 // it is made in b's arena.
 func splitCSV(dst []string, record string, delimiter byte, b *event.Batch) []string {
 	p := record
+	quotes := true
 	for {
-		if p != "" && p[0] == '"' {
-			if end := quotedEnd([]byte(p), 0, delimiter); end > 0 {
+		if quotes && p != "" && p[0] == '"' {
+			end := quotedEnd(p, 0, delimiter)
+			quotes = end > 0 // behind a stray quote they are text
+			if quotes {
 				v := p[1 : end-1]
 				if strings.IndexByte(v, '"') >= 0 {
 					v = b.Bytes([]byte(strings.ReplaceAll(v, `""`, `"`)))
@@ -136,10 +156,11 @@ func splitCSV(dst []string, record string, delimiter byte, b *event.Batch) []str
 func frameCSV(r io.Reader) Framer { return &csvFramer{lines: lineFramer{r: r}} }
 
 // csvFramer cuts between records. Each chunk's Header holds the delimiter, the
-// header record and, where the chunk begins with it, a mark.
+// header record, the cutter's state and, where the chunk begins with it, a mark.
 type csvFramer struct {
 	lines  lineFramer // the buffer and what reads into it
 	header []string
+	cutter csvCutter
 }
 
 // Next implements Framer.
@@ -154,11 +175,14 @@ func (f *csvFramer) Next() (*Chunk, error) {
 			return nil, l.err
 		}
 		head := l.buf[:min(len(l.buf), maxHead)]
-		delimiter := csvDelimiter(NewSample("", head, false).Lines)
-		n := csvRecord(head, delimiter, true)
-		f.header, first = []string{string(delimiter), string(head[:n])}, true
+		f.cutter.delimiter = csvDelimiter(NewSample("", head, false).Lines)
+		n, _ := csvRecord(head, f.cutter.delimiter, true)
+		f.header, first = []string{string(f.cutter.delimiter), string(head[:n])}, true
 	}
-	delimiter := f.header[0][0]
+	header := append(f.header[:2:2], strconv.Itoa(f.cutter.plain))
+	if first {
+		header = append(header, "first")
+	}
 	end := 0
 	for {
 		switch {
@@ -166,14 +190,14 @@ func (f *csvFramer) Next() (*Chunk, error) {
 			if len(l.buf) == 0 {
 				return nil, l.err
 			}
-			return f.take(min(len(l.buf), f.cut(end, delimiter, true)), first), nil
+			return f.take(f.cut(end, true), header), nil
 		case len(l.buf) >= chunkBytes:
-			if end = f.cut(end, delimiter, false); end >= chunkBytes/2 || end > 0 && len(l.buf) > MaxRecord {
-				return f.take(end, first), nil
+			if end = f.cut(end, false); end >= chunkBytes/2 || end > 0 && len(l.buf) > MaxRecord {
+				return f.take(end, header), nil
 			}
 			if len(l.buf) > MaxRecord {
 				c, err := l.oversized()
-				c.Header = f.headers(first)
+				c.Header = header
 				return c, err
 			}
 		}
@@ -183,16 +207,15 @@ func (f *csvFramer) Next() (*Chunk, error) {
 
 // cut is the end of the last whole record from the record end at i on, or of the
 // first one that fills a chunk.
-func (f *csvFramer) cut(i int, delimiter byte, final bool) int {
+func (f *csvFramer) cut(i int, final bool) int {
 	buf := f.lines.buf
 	if !final && bytes.IndexByte(buf[i:], '"') < 0 {
-		if n := bytes.LastIndexByte(buf[i:], '\n'); n >= 0 {
-			return i + n + 1
-		}
-		return i
+		n := bytes.LastIndexByte(buf[i:], '\n') + 1
+		f.cutter.plain = max(0, f.cutter.plain-n)
+		return i + n
 	}
 	for i < len(buf) && i < chunkBytes {
-		n := csvRecord(buf[i:], delimiter, final)
+		n := f.cutter.next(buf[i:], final)
 		if n == 0 {
 			break
 		}
@@ -201,16 +224,9 @@ func (f *csvFramer) cut(i int, delimiter byte, final bool) int {
 	return i
 }
 
-func (f *csvFramer) headers(first bool) []string {
-	if first {
-		return append(f.header[:2:2], "first")
-	}
-	return f.header
-}
-
-func (f *csvFramer) take(n int, first bool) *Chunk {
+func (f *csvFramer) take(n int, header []string) *Chunk {
 	c := f.lines.take(n)
-	c.Header = f.headers(first)
+	c.Header = header
 	return c
 }
 
@@ -235,23 +251,24 @@ func (d *csvChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 		n.Refused += r.Length
 	}
 	n.Refusals = c.Refused
-	if len(c.Header) < 2 {
+	if len(c.Header) < 3 {
 		n.Structure += int64(len(c.Data))
 		return n
 	}
 	delimiter, header := c.Header[0][0], strings.TrimRight(c.Header[1], "\r\n")
+	plain, _ := strconv.Atoi(c.Header[2])
+	cutter := csvCutter{delimiter, plain}
 	decode := d.table(d.p, columnNames(header, delimiter))
 	fallback := newTextDecoder(d.p)
-	columns := 0
 	var fields []string
 	data, offset := c.Data, c.Offset
-	if len(c.Header) > 2 {
-		size := min(len(c.Header[1]), len(data))
+	if len(c.Header) > 3 {
+		size := cutter.next(data, true)
 		n.Structure += int64(size)
 		data, offset = data[size:], offset+int64(size)
 	}
 	for len(data) > 0 {
-		size := csvRecord(data, delimiter, true)
+		size := cutter.next(data, true)
 		record := trimEOL(data[:size])
 		raw := event.View(record)
 		if blank := strings.Trim(raw, " \t\r\n"); blank == "" || raw == header {
@@ -259,7 +276,6 @@ func (d *csvChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 		} else {
 			e := b.Begin(offset, raw)
 			fields = splitCSV(fields[:0], raw, delimiter, b)
-			columns = max(columns, len(fields))
 			if err := decode(fields, b); err != nil {
 				b.Rollback()
 				fallback(raw, b)
@@ -358,8 +374,9 @@ func csvHeader(s *Sample) (columns []string, delimiter byte, same int) {
 	b.Begin(0, "")
 	// Lines are no records where fields hold line ends; cut again.
 	var records []string
+	cutter := csvCutter{delimiter: delimiter}
 	for head := s.Head; len(head) > 0 && len(records) < 64; {
-		n := csvRecord(head, delimiter, s.Whole)
+		n := cutter.next(head, s.Whole)
 		if n == 0 {
 			break
 		}
@@ -390,7 +407,7 @@ func csvHeader(s *Sample) (columns []string, delimiter byte, same int) {
 // isColumnName reports whether a cell reads as the name of a column and not as
 // a value: few words, with a letter and no time, address or bracket in it.
 func isColumnName(s string) bool {
-	if len(s) > 64 || strings.Count(s, " ") > 4 {
+	if len(s) > 64 || strings.Count(s, " ") > 4 || strings.Contains(s, ": ") {
 		return false
 	}
 	if s == "" {

@@ -91,7 +91,7 @@ var aliases = map[string]alias{
 var timeNames = map[string]int32{
 	"@timestamp": 1, "timestamp": 2, "eventtime": 3, "time": 4, "ts": 5, "datetime": 6, "systemtime": 6, "timecreated": 7, "timegenerated": 7, "utctime": 8,
 	"date": 9, "eventtimestamp": 9, "logtime": 9, "logtimestamp": 9, "creationtime": 9, "createdat": 10, "eventcreated": 10, "loggedat": 10, "timeiso8601": 4, "timelocal": 4, "requesttime": 11,
-	"starttime": 11, "edgestarttimestamp": 11, "startutc": 5, "startlocal": 11, "published": 8, "activitydatetime": 8, "receivedat": 14, "asctime": 8, "epoch": 9, "msec": 9, "t": 12, "when": 12, "occurred": 12, "timeunixnano": 5,
+	"starttime": 11, "edgestarttimestamp": 11, "startutc": 5, "startlocal": 11, "published": 8, "activitydatetime": 8, "receivedat": 14, "asctime": 8, "epoch": 9, "msec": 9, "t": 12, "when": 12, "occurred": 12, "occured": 12, "timesecondsepoch": 5, "timeflowstartns": 9, "createdon": 13, "datecreate": 13, "createddate": 13, "timeunixnano": 5,
 	"created": 12, "firstseen": 13, "realtimetimestamp": 6, "datetimeutc": 5,
 }
 
@@ -313,6 +313,9 @@ func (d *namedRecord) time(l *event.Leaf) (int64, bool) {
 		}
 		if v[0] == '[' && v[len(v)-1] == ']' || v[0] == ' ' || v[len(v)-1] == ' ' {
 			v = strings.Trim(v, "[] ")
+		}
+		if cut, ok := strings.CutSuffix(v, " UTC"); ok && strings.LastIndexByte(cut, '+') > 10 {
+			v = cut // Go's time.Time.String: the offset, and the zone's name behind it
 		}
 		if ns, n, ok := d.p.Clock.ISO(v); ok && n == len(v) {
 			return ns, true

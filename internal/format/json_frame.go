@@ -3,7 +3,6 @@ package format
 import (
 	"bytes"
 	"io"
-	"strconv"
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
@@ -539,17 +538,21 @@ func jsonShare(s *Sample, match func(record string) bool) int {
 	return 100 * n / len(records)
 }
 
-// hasKey reports whether a JSON text has a member of that name at some level:
-// enough to recognise a format by.
-func hasKey(record, key string) bool {
-	for at := 0; ; {
-		i := strings.Index(record[at:], strconv.Quote(key))
-		if i < 0 {
+// jsonLeaves is jsonShare for formats that ask for names at their place in the
+// record: has reports whether it has a leaf of that dotted name.
+func jsonLeaves(s *Sample, match func(has func(path string) bool) bool) int {
+	var sc event.Scanner
+	var b event.Batch
+	b.Begin(0, "")
+	return jsonShare(s, func(r string) bool {
+		leaves, err := sc.Scan(r, &b)
+		return err == nil && match(func(path string) bool {
+			for i := range leaves {
+				if leaves[i].Name.Path == path {
+					return true
+				}
+			}
 			return false
-		}
-		at += i + len(key) + 2
-		if rest := strings.TrimLeft(record[at:], " \t\r\n"); rest != "" && rest[0] == ':' {
-			return true
-		}
-	}
+		})
+	})
 }

@@ -23,8 +23,8 @@ var _ = register(Format{
 })
 
 func recogniseSuricata(s *Sample) int {
-	return jsonShare(s, func(r string) bool {
-		return hasKey(r, "event_type") && hasKey(r, "timestamp") && (hasKey(r, "flow_id") || hasKey(r, "src_ip") || hasKey(r, "stats") || hasKey(r, "engine"))
+	return jsonLeaves(s, func(has func(string) bool) bool {
+		return has("event_type") && has("timestamp") && (has("flow_id") || has("src_ip") || has("stats.uptime") || has("engine.message"))
 	}) * 95 / 100
 }
 
