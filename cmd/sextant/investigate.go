@@ -179,7 +179,7 @@ func (a *answers) incident(number int, in *incident.Incident) {
 		fmt.Fprintln(a.w, export.Terminal(head))
 	}
 	a.sentences("what", "", in.What)
-	a.say("when", span(in.When))
+	a.say("when", report.When(in.When))
 	where := list(in.Where.Hosts)
 	if len(in.Where.Sources) > 0 {
 		where += " from " + list(in.Where.Sources)
@@ -191,20 +191,6 @@ func (a *answers) incident(number int, in *incident.Incident) {
 	a.say("who", list(append(append([]string{}, in.Who.Users...), in.Who.Processes...)))
 	a.sentences("outcome", in.Outcome.Result+": ", in.Outcome.Why)
 	a.sentences("impact", in.Impact.Level+": ", in.Impact.Facts)
-}
-
-func span(w incident.When) string {
-	if w.First == "" {
-		return "unknown: no record has a time"
-	}
-	s := w.First
-	if w.Last != w.First {
-		s += " to " + w.Last
-	}
-	if w.Certainty != "" && w.Certainty != "exact" {
-		s += " (" + w.Certainty + ")"
-	}
-	return s
 }
 
 const shownValues = 6

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/incident"
 	"github.com/sextant-logs/sextant/internal/report"
 	"github.com/sextant-logs/sextant/internal/store"
+	"github.com/sextant-logs/sextant/internal/timestamp"
 	"github.com/sextant-logs/sextant/sigma"
 )
 
@@ -301,6 +303,7 @@ func (run *investigation) conclude(ctx context.Context, plan *Plan) (*report.Inv
 	for _, f := range findings {
 		out.Findings = append(out.Findings, report.Finding{Finding: f, First: stamp(f.First), Last: stamp(f.Last)})
 	}
+	run.certainty(incidents, plan)
 	if out.Evidence, err = run.cited(ctx, incidents, findings); err != nil {
 		return nil, err
 	}
@@ -308,6 +311,22 @@ func (run *investigation) conclude(ctx context.Context, plan *Plan) (*report.Inv
 		return nil, err
 	}
 	return out, nil
+}
+
+// certainty says of each incident how the times of the sources it cites were known.
+func (run *investigation) certainty(incidents []incident.Incident, plan *Plan) {
+	quality := map[string]timestamp.Quality{}
+	for _, l := range plan.Logs {
+		quality[l.ID] |= l.Quality
+	}
+	for i := range incidents {
+		var q timestamp.Quality
+		for _, id := range incidents[i].Evidence {
+			source, _, _ := strings.Cut(id, "-")
+			q |= quality[source] &^ timestamp.Missing
+		}
+		incidents[i].When.Certainty = q.String()
+	}
 }
 
 // maxCited bounds the records that the report shows in full.

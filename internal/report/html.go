@@ -32,7 +32,7 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"add":    func(a, b int) int { return a + b },
 	"first":  first,
 	"rest":   func(n int, s []string) int { return max(0, len(s)-n) },
-	"anchor": func(id string) string { return "e-" + id },
+	"number": func(string) int { return 0 }, // of a cited record; set for each page
 	"who":    func(w incident.Who) []string { return slices.Concat(w.Users, w.Processes) },
 }).Parse(page))
 
@@ -78,8 +78,17 @@ func HTML(inv *Investigation) ([]byte, error) {
 		}
 		v.Charts = append(v.Charts, template.HTML(b.String()))
 	}
+	numbers := map[string]int{}
+	for i, e := range inv.Evidence {
+		numbers[e.ID] = i + 1
+	}
+	t, err := pageTemplate.Clone()
+	if err != nil {
+		return nil, err
+	}
+	t.Funcs(template.FuncMap{"number": func(id string) int { return numbers[id] }})
 	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, v); err != nil {
+	if err := t.Execute(&b, v); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
