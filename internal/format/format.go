@@ -188,17 +188,20 @@ func (s *Sample) Share(match func(line string) bool) int {
 	return (100*n + len(s.Lines) - 1) / len(s.Lines)
 }
 
-// Text reports whether the sample looks like text: no NUL bytes and few other
-// control characters.
+// Text reports whether the sample looks like text in any encoding: of what is
+// not NUL, few bytes are control characters. In binary data of any entropy they are one
+// in ten or more. NUL bytes alone do not make it binary: a file system leaves stretches
+// of them in a log when the power fails.
 func (s *Sample) Text() bool {
-	control := 0
+	control, n := 0, 0
 	for _, c := range s.Head {
-		switch {
-		case c == 0:
-			return false
-		case c < ' ' && c != '\n' && c != '\r' && c != '\t' && c != 0x1b:
+		if c == 0 {
+			continue
+		}
+		n++
+		if c < ' ' && c != '\n' && c != '\r' && c != '\t' && c != 0x1b || c == 0x7f {
 			control++
 		}
 	}
-	return control*20 <= len(s.Head)
+	return n > 0 && control*30 <= n
 }
