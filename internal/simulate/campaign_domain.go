@@ -176,3 +176,75 @@ func encodedCommand(script string) string {
 	}
 	return base64.StdEncoding.EncodeToString(b)
 }
+
+var _ = campaign(Campaign{
+	Name:  "kerberoasting",
+	Title: "A user's session asks for the tickets of all service accounts, to guess their passwords offline",
+	Run: func(k *attack) {
+		w, dc, a := k.w, k.w.dc, k.actor
+		p := w.of(&k.rng, office)
+		k.host(dc)
+		k.user(p.name)
+		k.tells("dc1/security")
+		add(&k.truth.Sources, p.address)
+		k.step("T1558.003", "tickets", "asks for service tickets with RC4")
+		dc.tgt(a, p.target(), p.address)
+		services := []string{"svc-sql", "svc-backup", "svc-web", "svc-sharepoint", "svc-scan", "svc-print", "svc-jenkins", "svc-monitor", "svc-ldap", "svc-exchange", "svc-vmware", "svc-erp"}
+		for _, s := range services[:k.between(6, 13)] {
+			dc.ticket(a, p.target(), p.address, s, "0x17")
+			k.succeeds()
+			k.lull(20*msec, 400*msec)
+		}
+		k.fact("credentials", "service accounts", "tickets of service accounts were taken")
+	},
+})
+
+var _ = campaign(Campaign{
+	Name:  "pass-the-hash",
+	Title: "An admin's stolen hash opens the domain controller, where a service is installed to run commands",
+	Run: func(k *attack) {
+		w, dc, a := k.w, k.w.dc, k.actor
+		victim := w.of(&k.rng, admin)
+		origin := w.of(&k.rng, office)
+		k.host(dc)
+		k.user(victim.name)
+		k.tells("dc1/security")
+		add(&k.truth.Sources, origin.address)
+		k.step("T1550.002", "hash", "logs on to dc1 as %s with NTLM from %s", victim.name, origin.machine)
+		dc.ntlm(a, victim.name, origin.machine, "0x0")
+		s := dc.logOn(a, victim.target(), 3, true, origin.address, origin.machine, true)
+		k.succeeds()
+		k.fact("access", victim.name, "a session as %s on dc1 from %s", victim.name, origin.address)
+		k.pause(20*msec, 300*msec)
+		k.step("T1021.002", "share", "copies a program to the administrative share")
+		s.openShare(a, origin.address, "IPC$", "")
+		s.openShare(a, origin.address, "ADMIN$", `\??\C:\Windows`)
+		name := "PSEXESVC"
+		image := `%SystemRoot%\PSEXESVC.exe`
+		if k.rng.chance(600) {
+			b := make([]byte, 8)
+			for i := range b {
+				b[i] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[k.rng.below(52)]
+			}
+			name = string(b[:4])
+			image = `%systemroot%\` + string(b) + `.exe`
+		}
+		s.readFile(a, origin.address, clientPort(a), "ADMIN$", `\??\C:\Windows`, image[13:])
+		k.pause(50*msec, 500*msec)
+		k.step("T1569.002", "service", "and runs it as a service")
+		dc.system.event(a.mark, serviceNew, dc.windows.scm, dc.windows.scm+700, victim.sid(), name, image, "user mode service", "demand start", "LocalSystem")
+		dc.service(a, name, name, "running")
+		system := &process{h: dc, logon: dc.localSystem(), parent: dc.windows.services, image: `C:\Windows` + image[12:], command: `C:\Windows` + image[12:], integrity: "System"}
+		system.number(dc.time())
+		dc.windows.services.start(a, system.image, system.image)
+		k.fact("execution", name, "commands ran on dc1 as SYSTEM")
+		shell := system.start(a, `C:\Windows\System32\cmd.exe`, "cmd.exe")
+		k.pause(10*second, minute)
+		k.step("T1003.003", "dump", "copies the directory's database")
+		shell.start(a, `C:\Windows\System32\ntdsutil.exe`, `ntdsutil "ac i ntds" "ifm" "create full c:\windows\temp\ifm" q q`)
+		k.fact("credentials", "ntds.dit", "the directory's database was copied")
+		k.pause(minute, 4*minute)
+		dc.service(a, name, name, "stopped")
+		s.logOff(a)
+	},
+})

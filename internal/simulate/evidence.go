@@ -214,7 +214,7 @@ func (l *eventLog) write(rec *evtx.Record, m mark) {
 	}
 	at := l.host.time()
 	rec.System.Channel, rec.System.Computer = l.channel, l.host.computer()
-	rec.System.TimeCreated = evtx.FiletimeOf(time.UnixMicro(at)) + evtx.Filetime(nidsMix(uint64(at)+uint64(l.cur.records))%10)
+	rec.System.TimeCreated = evtx.FiletimeOf(time.UnixMicro(at)) + evtx.Filetime(nidsMix(uint64(at))%10)
 	l.cur.records++
 	l.id++
 	rec.ID = l.id
