@@ -142,7 +142,7 @@ func (g *group) at(t int64) *span {
 	var at *span
 	if i > 0 && near(g.spans[i-1].last, t) {
 		at = g.spans[i-1]
-	} else if i < len(g.spans) && near(g.spans[i].first, t) {
+	} else if i < len(g.spans) && near(t, g.spans[i].first) {
 		at = g.spans[i]
 		i++
 	} else {
