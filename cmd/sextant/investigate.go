@@ -190,6 +190,9 @@ func (a *answers) incident(number int, in *incident.Incident) {
 	a.say("where", strings.TrimSpace(where))
 	a.say("who", list(append(append([]string{}, in.Who.Users...), in.Who.Processes...)))
 	a.sentences("outcome", in.Outcome.Result+": ", in.Outcome.Why)
+	if len(in.Outcome.Needs) > 0 {
+		a.say("       ", "It would be told by: "+strings.Join(in.Outcome.Needs, "; ")+".")
+	}
 	a.sentences("impact", in.Impact.Level+": ", in.Impact.Facts)
 }
 

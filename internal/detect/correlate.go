@@ -40,7 +40,11 @@ func (g *Gatherer) Findings(ctx context.Context, store analyze.Querier) ([]analy
 	var findings []analyze.Finding
 	for _, gr := range g.groups {
 		for _, s := range gr.spans {
-			findings = append(findings, s.finding(gr.key.rule, gr.key.host+"\x00"+gr.key.origin))
+			f := s.finding(gr.key.rule, gr.key.host+"\x00"+gr.key.origin+"\x00"+gr.key.alert)
+			if gr.key.alert != "" {
+				f.Title += ": " + clip(gr.key.alert)
+			}
+			findings = append(findings, f)
 		}
 	}
 	correlated, err := g.correlate(ctx)

@@ -45,6 +45,7 @@ type groupKey struct {
 	rule   *sigma.Rule
 	host   string
 	origin string // source.ip, else user.name
+	alert  string // rule.name of an event that is itself an alert of a sensor
 }
 
 type group struct {
@@ -113,15 +114,18 @@ func (g *Gatherer) add(r *sigma.Rule, e *event.Event, path string) {
 			key.origin = e.Get("user.name")
 		}
 	}
+	if e.Get("event.kind") == "alert" {
+		key.alert = e.Get("rule.name")
+	}
 	gr := g.groups[key]
 	if gr == nil {
 		if len(g.groups) >= maxGroups {
 			g.coarse = true
-			key.origin = "…"
+			key.origin, key.alert = "…", ""
 			gr = g.groups[key]
 		}
 		if gr == nil {
-			key.host, key.origin = strings.Clone(key.host), strings.Clone(key.origin)
+			key.host, key.origin, key.alert = strings.Clone(key.host), strings.Clone(key.origin), strings.Clone(key.alert)
 			gr = &group{key: key}
 			g.groups[key] = gr
 		}

@@ -31,6 +31,7 @@ func Markdown(inv *Investigation) ([]byte, error) {
 		row("Where", md(Where(in.Where)))
 		row("Who", md(strings.Join(append(append([]string{}, in.Who.Users...), in.Who.Processes...), ", ")))
 		row("Did it succeed?", strings.TrimSpace("**"+md(in.Outcome.Result)+"** "+sentencesMD(in.Outcome.Why)))
+		row("Would be told by", md(strings.Join(in.Outcome.Needs, "; ")))
 		row("Impact", strings.TrimSpace("**"+md(in.Impact.Level)+"** "+sentencesMD(in.Impact.Facts)))
 		row("ATT&amp;CK", md(strings.Join(in.Techniques, ", ")))
 		if len(in.Timeline) > 0 {
