@@ -81,7 +81,7 @@ questions of an investigation. Every answer names the records that prove it.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%w; see `%s --help`", err, c.CommandPath())
 	})
-	root.AddCommand(newInvestigate(), newQuery(), newParse(), newDetect(), newLogins(), newChart(), newSimulate(), newFormats(), newRules(), newVersion())
+	root.AddCommand(newInvestigate(), newQuery(), newParse(), newDetect(), newLogins(), newChart(), newSimulate(), newScore(), newFormats(), newRules(), newVersion())
 	for _, c := range root.Commands() {
 		wrapArgs(c)
 	}
