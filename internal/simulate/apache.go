@@ -8,6 +8,7 @@ import (
 const (
 	webSite   = "www.example.com"
 	intraSite = "intranet.corp.example.com"
+	webSix    = "2001:db8:c0::10" // web1's other address
 )
 
 // newApache: the access log is "combined", the error log has Apache 2.4's format.
@@ -127,7 +128,7 @@ func (w *world) browse(a *actor, from, agent string, secret bool) *browser {
 	b := &browser{a: a, from: from, agent: agent, secret: secret}
 	server := w.web.address
 	if strings.Contains(from, ":") {
-		server = "2001:db8:c0::10"
+		server = webSix
 	}
 	b.flow = w.sensor.open(a, "TCP", from, clientPort(a), server, port)
 	if secret {

@@ -177,7 +177,6 @@ var _ = campaign(Campaign{
 		if p == w.ws.windows.owner {
 			k.host(w.ws)
 		}
-		k.user(p.name)
 		k.tells("sensor1/suricata")
 		add(&k.truth.Sources, p.address)
 		k.step("T1071.004", "tunnel", "looks up names that carry data")
@@ -205,7 +204,6 @@ var _ = campaign(Campaign{
 	Run: func(k *attack) {
 		w, a := k.w, k.actor
 		p := w.of(&k.rng, office)
-		k.user(p.name)
 		k.tells("sensor1/suricata")
 		at := k.source()
 		add(&k.truth.Sources, p.address)

@@ -136,10 +136,18 @@ func (a *actor) busy(mean int64) {
 	for {
 		a.wait(a.rng.gap(mean/2) + msec)
 		// Thin out: the busiest hour has rate 78, the mean about 28.
-		if uint64(a.rng.below(56)) < nidsRate(a.w.now) {
+		if uint64(a.rng.below(56)) < nidsRate(a.w.sinceFirst()) {
 			return
 		}
 	}
+}
+
+// sinceFirst is the time since the world's first midnight, put on a Monday of
+// 1970 or the weekday that the first day is.
+func (w *world) sinceFirst() int64 {
+	const monday = 4 * day // 1970-01-05
+	weekday := int64(w.o.Start.Weekday()+6) % 7
+	return monday + weekday*day + w.now - w.o.Start.UnixMicro()
 }
 
 type wakes []wake

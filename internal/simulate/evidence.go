@@ -46,7 +46,6 @@ type textLog struct {
 	host *host
 	path string // on disk, "…/evidence/web1/var/log/auth.log"
 	name string // the same within the output directory
-	stay bool   // never rotated
 
 	line    []byte // being built
 	buf     *bufio.Writer
@@ -61,7 +60,7 @@ type textLog struct {
 func (w *world) newTextLog(h *host, path string) *textLog {
 	name := "evidence/" + h.name + "/" + path
 	l := &textLog{w: w, host: h, path: filepath.Join(w.dir, filepath.FromSlash(name)), name: name, sum: sha256.New()}
-	l.rotates = w.now + day
+	l.rotates = h.midnightAfter()
 	w.logs = append(w.logs, l)
 	return l
 }
@@ -69,9 +68,9 @@ func (w *world) newTextLog(h *host, path string) *textLog {
 // end completes the line that was built and writes it.
 func (l *textLog) end(m mark) {
 	now := l.w.now
-	for now >= l.rotates && !l.stay {
+	if now >= l.rotates {
 		l.rotate()
-		l.rotates += day
+		l.rotates = l.host.midnightAfter()
 	}
 	l.line = append(l.line, '\n')
 	if l.file == nil && l.err == nil {

@@ -140,7 +140,7 @@ func (h *host) systemLife(a *actor) {
 		case 2, 3:
 			p := s.services.start(a, `C:\Windows\System32\svchost.exe`, `C:\Windows\system32\svchost.exe -k netsvcs -p -s wuauserv`)
 			a.pause(20*msec, 500*msec)
-			at := h.w.outside[0]
+			at := h.w.sites["update.example.org"]
 			p.looksUp(a, "update.example.org", at)
 			f := p.connects(a, at, "update.example.org", 443)
 			h.w.sensor.tls(a, &f, "update.example.org")
@@ -197,7 +197,7 @@ func (h *host) deskLife(a *actor, p *person) {
 			switch a.rng.below(8) {
 			case 0, 1, 2:
 				name := pick(&a.rng, popular)
-				at := h.w.outside[nidsMix(uint64(len(name))+uint64(name[0]))%uint64(len(h.w.crowd()))]
+				at := h.w.sites[name]
 				tab := browser.start(a, edge, `"`+edge+`" --type=renderer --lang=en-US --js-flags=--ms-user-locale= --renderer-client-id=`+fmt.Sprint(a.rng.below(400)))
 				browser.looksUp(a, name, at)
 				a.pause(10*msec, 90*msec)

@@ -156,7 +156,7 @@ func (w *world) liveInternet() {
 			a.mark = mark{kind: background}
 			for {
 				a.wait(a.rng.gap(9 * minute))
-				from := pick(&a.rng, w.crowd())
+				from := pick(&a.rng, w.bots)
 				w.spawn(fmt.Sprint("ssh bot ", w.order), w.now, func(b *actor) {
 					b.mark = a.mark
 					w.sshBot(b, h, from)
@@ -172,14 +172,11 @@ func (w *world) liveInternet() {
 				if a.rng.chance(200) {
 					port = int(a.between(1, 65536))
 				}
-				w.probe(a, h, pick(&a.rng, w.crowd()), clientPort(a), port)
+				w.probe(a, h, pick(&a.rng, w.bots), clientPort(a), port)
 			}
 		})
 	}
 }
-
-// crowd are the addresses no one owns for himself.
-func (w *world) crowd() []string { return w.outside[:min(100, len(w.outside))] }
 
 // probe is one packet to a port; closed ports are dropped and logged by UFW.
 func (w *world) probe(a *actor, h *host, from string, sport, port int) {

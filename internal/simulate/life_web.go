@@ -58,7 +58,7 @@ func (w *world) liveWeb() {
 		for {
 			a.wait(a.rng.gap(40 * minute))
 			agent := pick(&a.rng, []string{"Mozilla/5.0 zgrab/0.x", "Go-http-client/1.1", "python-requests/2.32.3", "", "curl/8.5.0", "Mozilla/5.0 (compatible; CensysInspect/1.1; +https://about.censys.io/)"})
-			b := w.browse(a, pick(&a.rng, w.crowd()), agent, a.rng.chance(300))
+			b := w.browse(a, pick(&a.rng, w.bots), agent, a.rng.chance(300))
 			for range 1 + a.rng.below(5) {
 				path := pick(&a.rng, []string{"/.env", "/.git/config", "/wp-login.php", "/phpmyadmin/", "/admin/", "/vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php", "/", "/actuator/health", "/boaform/admin/formLogin", "/cgi-bin/luci/", "/xmlrpc.php"})
 				switch {
@@ -84,7 +84,7 @@ func (w *world) liveWeb() {
 			a.mark = mark{kind: lookalike}
 			w.scanOwnSite(a)
 			a.mark = mark{}
-			a.until(floorDiv(w.now, day)*day + day + 3*hour + a.between(0, 10*minute))
+			a.until(w.midnight(w.today()+1) + 3*hour + a.between(0, 10*minute))
 		}
 	})
 	w.spawn("monitoring", w.now, func(a *actor) {
@@ -102,7 +102,7 @@ func (w *world) liveWeb() {
 			a.pause(20*msec, 90*msec)
 			w.web.complain(a, "mpm_prefork:notice", "", 0, "AH00163: Apache/2.4.62 (Debian) OpenSSL/3.0.15 configured -- resuming normal operations")
 			w.web.complain(a, "core:notice", "", 0, "AH00094: Command line: '/usr/sbin/apache2'")
-			a.until((floorDiv(w.now, day) + 1) * day)
+			a.until(w.midnight(w.today() + 1))
 		}
 	})
 }
@@ -112,7 +112,7 @@ func (w *world) visitor(a *actor) string {
 	if a.rng.chance(550) {
 		return fmt.Sprintf("2001:db8:%x:%x::%x", 0x1000+a.rng.below(0x400), a.rng.below(16), 1+a.rng.below(200))
 	}
-	return pick(&a.rng, w.outside)
+	return pick(&a.rng, w.visitors)
 }
 
 // visit is one person's look at the shop.
@@ -227,7 +227,7 @@ var popular = strings.Fields("www.example.org news.example.net mail.example.org 
 // surf is a look at a site of the internet.
 func (w *world) surf(a *actor, p *person) {
 	name := pick(&a.rng, popular)
-	at := w.outside[nidsMix(uint64(len(name))+uint64(name[0]))%uint64(len(w.crowd()))]
+	at := w.sites[name]
 	w.sensor.resolve(a, p.address, name, at)
 	a.pause(10*msec, 60*msec)
 	f := w.sensor.open(a, "TCP", p.address, clientPort(a), at, 443)

@@ -82,7 +82,7 @@ type caseReport struct {
 	Findings []struct {
 		ID       string `json:"id"`
 		Evidence []struct {
-			ID string `json:"id"`
+			ID string `json:"event.id"`
 		} `json:"evidence"`
 	} `json:"findings"`
 	Incidents []struct {
@@ -206,7 +206,7 @@ func score(truth *Truth, labels map[string]*Label, report *caseReport) *Score {
 			}
 		}
 		if best >= 0 {
-			is.compare(k, labels, report, best, cited[best], most)
+			is.compare(truth, k, labels, report, best, cited[best], most)
 		}
 		s.Incidents = append(s.Incidents, is)
 	}
@@ -231,7 +231,7 @@ func score(truth *Truth, labels map[string]*Label, report *caseReport) *Score {
 }
 
 // compare scores the case's best incident for a campaign.
-func (s *IncidentScore) compare(k *Incident, labels map[string]*Label, report *caseReport, best int, cited []string, hits int) {
+func (s *IncidentScore) compare(truth *Truth, k *Incident, labels map[string]*Label, report *caseReport, best int, cited []string, hits int) {
 	in := &report.Incidents[best]
 	s.Found, s.Incident, s.Title = true, in.ID, in.Title
 	s.Purity = ratio(hits, len(cited))
@@ -263,7 +263,7 @@ func (s *IncidentScore) compare(k *Incident, labels map[string]*Label, report *c
 	})
 	s.OutcomeGiven = in.Outcome.Result
 	s.OutcomeRight = s.OutcomeGiven == s.OutcomeExpected || s.OutcomeGiven == k.Outcome
-	s.Hosts = recall(k.Hosts, func(want string) bool { return slices.ContainsFunc(in.Where.Hosts, sameHost(want)) })
+	s.Hosts = recall(k.Hosts, func(want string) bool { return slices.ContainsFunc(in.Where.Hosts, truth.sameHost(want)) })
 	s.Users = recall(k.Users, func(want string) bool { return slices.ContainsFunc(in.Who.Users, sameUser(want)) })
 	s.Sources = recall(k.Sources, func(want string) bool { return slices.Contains(in.Who.SourceIPs, want) })
 	s.When = overlap(seconds(k.First), seconds(k.Last), seconds(in.When.First), seconds(in.When.Last))
@@ -285,9 +285,15 @@ func (s *IncidentScore) compare(k *Incident, labels map[string]*Label, report *c
 	s.Impact = recall(facts, func(step string) bool { return proved[step] })
 }
 
-// sameHost compares names without domain and case.
-func sameHost(want string) func(string) bool {
+// sameHost compares names without domain and case; some logs know a host by
+// its address only.
+func (t *Truth) sameHost(want string) func(string) bool {
 	return func(got string) bool {
+		for _, h := range t.Hosts {
+			if h.Name == want && slices.Contains(h.Addresses, got) {
+				return true
+			}
+		}
 		got, _, _ = strings.Cut(got, ".")
 		return strings.EqualFold(got, want)
 	}

@@ -43,13 +43,13 @@ func TestScoreRewardsTheTruthAndNothingElse(t *testing.T) {
 		"id": "i1", "title": "brute force", "techniques": k.Techniques, "evidence": k.Records[:len(k.Records)/2],
 		"findings": []string{"f1"}, "outcome": map[string]any{"result": "succeeded"},
 		"when":   map[string]any{"first": k.First, "last": k.Last},
-		"where":  map[string]any{"hosts": []string{"WEB1.example.com"}},
+		"where":  map[string]any{"hosts": []string{"192.0.2.10"}},
 		"who":    map[string]any{"users": append([]string{`CORP\extra`}, k.Users...), "source_ips": k.Sources},
 		"impact": map[string]any{"facts": impact},
 	}
 	var rest []any
 	for _, id := range k.Records[len(k.Records)/2:] {
-		rest = append(rest, map[string]any{"id": id})
+		rest = append(rest, map[string]any{"event.id": id})
 	}
 	report := map[string]any{
 		"findings": []any{map[string]any{"id": "f1", "evidence": rest}},

@@ -15,14 +15,14 @@ type Options struct {
 	Days      int      // that the world lives, 1 to 366; 0 means 3
 	Users     int      // people in it, 4 to 5000; 0 means 25
 	Seed      uint64
-	Start     time.Time // midnight UTC of the first day; zero means 2026-03-02, a Monday
+	Start     time.Time // its date is the first day, from midnight in Zone; zero means 2026-03-02, a Monday
 
 	// Evasions.
 	Spread  int                      // attacking addresses that share one campaign's work; 0 or 1 is one
 	Slow    int                      // gaps between an attacker's attempts are so many times as long; 0 is 1
 	Without []string                 // logs that are not kept: SOURCE or HOST/SOURCE, see Sources
 	Skew    map[string]time.Duration // by host: how far its clock is off
-	Zone    *time.Location           // of the hosts' local time; nil means UTC
+	Zone    *time.Location           // of the hosts and of the people's days; nil means UTC
 }
 
 // Summary counts what Intrusion wrote.
@@ -72,6 +72,8 @@ func (o *Options) complete() error {
 	if o.Zone == nil {
 		o.Zone = time.UTC
 	}
+	y, m, d := o.Start.Date()
+	o.Start = time.Date(y, m, d, 0, 0, 0, 0, o.Zone)
 	o.Spread, o.Slow = max(o.Spread, 1), max(o.Slow, 1)
 	switch {
 	case o.Days < 1 || o.Days > 366:

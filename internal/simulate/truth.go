@@ -21,8 +21,15 @@ type Truth struct {
 	Days      int        `json:"days"`
 	Users     int        `json:"users"`
 	Without   []string   `json:"without"` // logs that were not kept
+	Hosts     []Host     `json:"hosts"`
 	Files     []File     `json:"files"`
 	Incidents []Incident `json:"incidents"`
+}
+
+// Host is one that keeps logs.
+type Host struct {
+	Name      string   `json:"name"`
+	Addresses []string `json:"addresses"`
 }
 
 // File is one file of evidence.
@@ -125,6 +132,12 @@ func (w *world) finish() (*Summary, error) {
 		Version: 1, Seed: w.o.Seed, Days: w.o.Days, Users: w.o.Users, Without: w.o.Without,
 		First: stampUTC(w.o.Start.UnixMicro()), Last: stampUTC(w.end),
 		Files: []File{}, Incidents: []Incident{},
+	}
+	for _, h := range w.hosts {
+		t.Hosts = append(t.Hosts, Host{Name: h.name, Addresses: []string{h.address}})
+		if h == w.web {
+			t.Hosts[len(t.Hosts)-1].Addresses = []string{h.address, webSix}
+		}
 	}
 	out, err := os.Create(filepath.Join(w.dir, "labels.jsonl"))
 	if err != nil {

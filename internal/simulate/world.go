@@ -28,7 +28,11 @@ type world struct {
 	people  []*person
 	persons map[string]*person
 
-	outside   []string // addresses of the internet not yet given to anyone
+	outside   []string          // addresses of the internet not yet given to anyone
+	strangers int               // given when there were none left
+	visitors  []string          // addresses of the web site's public
+	bots      []string          // and of those who try what is open
+	sites     map[string]string // of the internet, by name
 	incidents []*incidentLog
 }
 
@@ -117,6 +121,12 @@ func newWorld(dir string, o Options) (*world, error) {
 		w.outside[i], w.outside[j] = w.outside[j], w.outside[i]
 	}
 
+	w.bots, w.visitors, w.outside = w.outside[:120], w.outside[120:220], w.outside[220:]
+	w.sites = map[string]string{}
+	for _, name := range popular {
+		w.sites[name] = w.stranger()
+	}
+
 	w.web = w.newHost("web1", "192.0.2.10", false)
 	w.bastion = w.newHost("bastion1", "192.0.2.22", false)
 	w.app = w.newHost("app1", "10.20.1.30", true)
@@ -145,16 +155,15 @@ func (w *world) random(name string) nidsRNG {
 	return nidsRNG(h)
 }
 
-// stranger gives an address of the internet that no one else has while there
-// are any; the last ones stay for the crowd.
+// stranger gives an address of the internet that is no one else's.
 func (w *world) stranger() string {
-	if len(w.outside) > 100 {
-		a := w.outside[len(w.outside)-1]
-		w.outside = w.outside[:len(w.outside)-1]
+	if n := len(w.outside); n > 0 {
+		a := w.outside[n-1]
+		w.outside = w.outside[:n-1]
 		return a
 	}
-	rng := w.random(fmt.Sprint("stranger", w.order))
-	return pick(&rng, w.outside)
+	w.strangers++
+	return fmt.Sprintf("2001:db8:e%03x:%x::1", w.strangers>>12, w.strangers&0xfff)
 }
 
 func (w *world) newHost(name, address string, iso bool) *host {
@@ -178,6 +187,12 @@ func (h *host) time() int64 { return h.w.now + h.skew }
 
 // local is now by the host's clock, in its zone.
 func (h *host) local() time.Time { return time.UnixMicro(h.time()).In(h.w.o.Zone) }
+
+// midnightAfter is when the host's clock comes to the next day.
+func (h *host) midnightAfter() int64 {
+	y, m, d := h.local().Date()
+	return time.Date(y, m, d+1, 0, 0, 0, 0, h.w.o.Zone).UnixMicro() - h.skew
+}
 
 // newPID numbers a process; others start in between.
 func (h *host) newPID(a *actor) int64 {
@@ -257,7 +272,7 @@ func fingerprint(r *nidsRNG) string {
 	return string(append(b, "AEIMQUYcgkosw048"[r.below(16)]))
 }
 
-// workday reports whether a time is on a weekday, in the hosts' zone.
+// weekday reports whether a time is on one, in the hosts' zone.
 func (w *world) weekday(at int64) bool {
 	d := time.UnixMicro(at).In(w.o.Zone).Weekday()
 	return d != time.Saturday && d != time.Sunday
@@ -265,3 +280,6 @@ func (w *world) weekday(at int64) bool {
 
 // midnight of the day so many days after the first.
 func (w *world) midnight(days int) int64 { return w.o.Start.UnixMicro() + int64(days)*day }
+
+// today is how many days after the first it is.
+func (w *world) today() int { return int((w.now - w.o.Start.UnixMicro()) / day) }
