@@ -176,6 +176,7 @@ func ingest(dir string) error {
 }
 
 func TestAKilledRunFinishedLaterGivesTheSameRows(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for _, line := range []string{"open", "added 0", "added 2", "synced 3", "committed 3", "added 4", "synced half of 4"} {
 		kill(t, startChild(t, "ingest", dir, line))

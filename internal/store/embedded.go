@@ -27,6 +27,11 @@ type Options struct {
 	// negative for none. The engine cannot survive a full disk.
 	MinFreeDisk int64
 
+	// MaxDays is how many distinct days (UTC) a case may have, 3,000. A day
+	// costs 24 files and 200 kB of memory however few rows it has, and a hostile
+	// log can name any. Rows of further days are stored at the fallback time.
+	MaxDays int
+
 	// MustExist makes Open fail with fs.ErrNotExist instead of making a new case.
 	MustExist bool
 
@@ -69,10 +74,16 @@ type Embedded struct {
 	engine *logstorage.Storage
 	links  bool // the file system has hard links
 
-	adding sync.RWMutex // held for reading while rows are handed to the engine, for writing by Sync
-	dirty  map[int64]struct{}
-	days   sync.Mutex // guards dirty
-	stream uint64     // the engine's count of new streams at the last Sync
+	maxFiles int
+	chunk    int          // days that one run of the engine may read
+	reading  sync.RWMutex // held for reading while the engine answers, for writing by closeFiles, which only tries; before adding
+	adding   sync.RWMutex // held for reading while rows are handed to the engine, for writing by Sync and closeFiles
+	stream   uint64       // the engine's count of new streams at the last Sync
+
+	days  sync.Mutex // guards dirty and known
+	dirty map[int64]struct{}
+	known map[int64]struct{} // days that have rows
+	most  int                // of known
 
 	life   sync.Mutex // guards closed and the start of users
 	closed bool
@@ -92,6 +103,9 @@ func Open(dir string, options Options) (*Embedded, error) {
 	if options.MinFreeDisk == 0 {
 		options.MinFreeDisk = 256 << 20
 	}
+	if options.MaxDays <= 0 {
+		options.MaxDays = 3000
+	}
 	if options.Log == nil {
 		options.Log = slog.Default()
 	}
@@ -109,7 +123,8 @@ func Open(dir string, options Options) (*Embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Embedded{dir: dir, log: options.Log, lock: lock, dirty: map[int64]struct{}{}}
+	s := &Embedded{dir: dir, log: options.Log, lock: lock, maxFiles: maxFiles(),
+		chunk: chunkOf(maxFiles()), dirty: map[int64]struct{}{}, known: map[int64]struct{}{}, most: options.MaxDays}
 	// Look again: until the lock was ours, another process could change the case.
 	if err := errors.Join(checkCase(dir, options.MustExist), checkEngine(filepath.Join(dir, engineName))); err != nil {
 		lock.Close()
@@ -138,6 +153,11 @@ func (s *Embedded) openEngine(options Options) (err error) {
 		FlushInterval:         time.Second,
 		MinFreeDiskSpaceBytes: max(options.MinFreeDisk, 0),
 	})
+	for _, name := range s.engine.PartitionList() {
+		if day, err := time.Parse("20060102", name); err == nil {
+			s.known[day.Unix()/int64(24*time.Hour/time.Second)] = struct{}{}
+		}
+	}
 	for _, path := range s.engine.PartitionSnapshotList() { // of a Sync that was killed
 		if err := s.engine.PartitionSnapshotDelete(path); err != nil {
 			s.log.Warn("cannot remove a snapshot of the store", "path", path, "error", err)
@@ -278,7 +298,37 @@ func (s *Embedded) Sync(ctx context.Context) (err error) {
 	}
 	s.stream = stats.StreamsCreatedTotal
 	clear(s.dirty)
+	if int(openReaders.Get()) > s.maxFiles/4 && s.reading.TryLock() {
+		defer s.reading.Unlock()
+		return s.closeFilesLocked()
+	}
 	return nil
+}
+
+// admit reports whether rows of the day may be stored, and notes that there
+// will be some. A day is what the engine takes it for: a time divided by the
+// length of a day, rounded towards 1970.
+func (s *Embedded) admit(day int64) bool {
+	s.days.Lock()
+	defer s.days.Unlock()
+	if _, ok := s.known[day]; !ok {
+		if len(s.known) >= s.most {
+			return false
+		}
+		s.known[day] = struct{}{}
+	}
+	return true
+}
+
+// someDay is the beginning of the latest day that has rows.
+func (s *Embedded) someDay() int64 {
+	s.days.Lock()
+	defer s.days.Unlock()
+	latest := int64(math.MinInt64)
+	for day := range s.known {
+		latest = max(latest, day)
+	}
+	return latest * dayNanos
 }
 
 // snapshot makes and removes a snapshot of each dirty day. Most of it is

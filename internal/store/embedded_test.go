@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+
+	"github.com/sextant-logs/sextant/internal/event"
 )
 
 func TestEmbedded(t *testing.T) {
@@ -24,6 +27,76 @@ func TestEmbedded(t *testing.T) {
 		}
 		return s
 	})
+}
+
+func TestEmbeddedWithFewFilesAtOnce(t *testing.T) {
+	testStore(t, func(t *testing.T) Store {
+		s, err := Open(t.TempDir(), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.maxFiles, s.chunk = 0, 1 // a day at a time, and closed whenever that may be
+		return s
+	}, "more rows than a window come in order")
+}
+
+func TestManyDaysNeedFewFiles(t *testing.T) {
+	s, err := Open(t.TempDir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const days, n = 30, 30 * 40
+	s.maxFiles = 2000
+	s.chunk = chunkOf(s.maxFiles)
+	for i := range 3 {
+		events := scattered(n)
+		for j := range events {
+			events[j].Time = testTime + int64(j%days)*dayNanos
+		}
+		add(t, s, &Source{ID: fmt.Sprintf("%024d", i), Path: "p"}, events)
+		if err := s.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		rows := 0
+		if err := s.Query(t.Context(), "*", func([]event.Field) error {
+			if rows++; int(openReaders.Get()) > s.maxFiles {
+				t.Fatalf("%d files are open", openReaders.Get())
+			}
+			return nil
+		}); err != nil || rows != 3*n {
+			t.Fatal(rows, err)
+		}
+		expect(t, s, "* | stats by (user.name) count() n | limit 1", "user.name=user0 n=516")
+	}
+}
+
+func TestACaseHasABoundedNumberOfDays(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, Options{MaxDays: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b event.Batch
+	for i := range 6 {
+		b.Begin(int64(i), "x").Time = testTime + int64(i)*dayNanos
+	}
+	r := add(t, s, &Source{ID: testID, Path: "p", Fallback: testTime - 100*dayNanos}, b.Events)
+	if r.OutOfRange != 3 {
+		t.Errorf("%+v", r)
+	}
+	expect(t, s, `* | stats count() n, count(sextant.time.original) o, count_uniq(_time) t`, "n=6 o=3 t=4")
+	expect(t, s, `sextant.time:="too many days" | fields sextant.time.original | limit 1`, "sextant.time.original=2024-03-07T05:06:07.123456789Z")
+	s.Close()
+	if s, err = Open(dir, Options{MaxDays: 3}); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if r := add(t, s, &Source{ID: testID, Path: "p"}, b.Events); r.OutOfRange != 3 {
+		t.Errorf("after opening again: %+v", r)
+	}
 }
 
 // made gives a closed case with some rows in it.
@@ -159,6 +232,7 @@ func TestTheEnginesLogGoesToOurs(t *testing.T) {
 }
 
 func TestSyncWithoutHardLinksWaitsForTheEngine(t *testing.T) {
+	t.Parallel()
 	s, err := Open(t.TempDir(), Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +21,10 @@ import (
 //     the query
 //   - a sort pipe gets the same keys after its own
 //
+// The queries within a query, as in in(…), are left as they are. What remains
+// the engine's is the order of equal values of text: it compares digits in them
+// as numbers.
+//
 // Where that means sorting more rows than memory should hold, the query runs
 // once for each of many windows of time; see windows.
 
@@ -33,6 +39,7 @@ const (
 	ordered  kind = iota // defines an order itself, or is unknown here: left alone
 	oneToOne             // gives one row for each row, in order
 	rowwise              // gives none or many rows for each row, in order
+	joins                // likewise, at the price of a query of its own
 	limits               // takes rows by their place
 	sorts                // sorts; the canonical text begins with NAME … by (…)
 	scatters             // gives other rows, in no order
@@ -45,7 +52,7 @@ var pipeKinds = map[string]kind{
 	"len": oneToOne, "math": oneToOne, "pack_json": oneToOne, "pack_logfmt": oneToOne, "rename": oneToOne,
 	"replace": oneToOne, "replace_regexp": oneToOne, "set_stream_fields": oneToOne, "split": oneToOne,
 	"time_add": oneToOne, "unpack_json": oneToOne, "unpack_logfmt": oneToOne, "unpack_syslog": oneToOne,
-	"unpack_words": oneToOne, "unroll": rowwise, "sample": rowwise,
+	"unpack_words": oneToOne, "unroll": rowwise, "sample": rowwise, "join": joins,
 	"limit": limits, "offset": limits,
 	"sort": sorts, "first": sorts, "last": sorts,
 	"stats": scatters, "uniq": scatters, "field_values": scatters, "field_names": scatters, "union": scatters,
@@ -273,8 +280,7 @@ type window struct {
 }
 
 func (w *window) filter() string {
-	const layout = "2006-01-02T15:04:05.000000000Z"
-	f := fmt.Sprintf("filter _time:[%s, %s]", time.Unix(0, w.from).UTC().Format(layout), time.Unix(0, w.to).UTC().Format(layout))
+	f := "filter " + timeFilter(w.from, w.to)
 	if w.source != "" {
 		f += " sextant.source:=" + w.source
 	}
@@ -352,17 +358,12 @@ func (r *runner) pieces(ctx context.Context, filter string, w window) ([]window,
 // cut groups the rows of a filter and returns a window for each group that
 // holds it exactly, in order.
 func (r *runner) cut(ctx context.Context, filter, by string) (out []window, err error) {
-	group, order := "", "_time_min"
-	switch {
-	case strings.HasPrefix(by, "_time"):
+	group := ""
+	if by != "" {
 		group = "by (" + by + ") "
-	case by != "":
-		group, order = "by ("+by+") ", "lo"
-		if by == "sextant.source" {
-			order = by
-		}
 	}
-	query := filter + " | stats " + group + "count() n, min(_time) _time_min, max(_time) _time_max, min(log.offset) lo, max(log.offset) hi | sort by (" + order + ")"
+	offsets := group != "" && !strings.HasPrefix(by, "_time")
+	query := filter + " | stats " + group + "count() n, min(_time) first, max(_time) last, min(log.offset) lo, max(log.offset) hi"
 	err = r.run(ctx, query, func(db *logstorage.DataBlock) error {
 		get := func(name string, row int) string {
 			if c := db.GetColumnByName(name); c != nil {
@@ -378,16 +379,16 @@ func (r *runner) cut(ctx context.Context, filter, by string) (out []window, err 
 			if w.rows == 0 {
 				continue
 			}
-			from, err := time.Parse(time.RFC3339Nano, get("_time_min", i))
+			from, err := time.Parse(time.RFC3339Nano, get("first", i))
 			if err != nil {
 				return err
 			}
-			to, err := time.Parse(time.RFC3339Nano, get("_time_max", i))
+			to, err := time.Parse(time.RFC3339Nano, get("last", i))
 			if err != nil {
 				return err
 			}
 			w.from, w.to = from.UnixNano(), to.UnixNano()
-			if order != "_time_min" {
+			if offsets {
 				w.lo, w.hi = get("lo", i), get("hi", i)
 			}
 			if by == "sextant.source" {
@@ -396,6 +397,11 @@ func (r *runner) cut(ctx context.Context, filter, by string) (out []window, err 
 			out = append(out, w)
 		}
 		return nil
+	})
+	slices.SortFunc(out, func(a, b window) int {
+		alo, _ := strconv.ParseFloat(a.lo, 64)
+		blo, _ := strconv.ParseFloat(b.lo, 64)
+		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.from, b.from), cmp.Compare(alo, blo))
 	})
 	return out, err
 }

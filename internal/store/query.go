@@ -105,7 +105,6 @@ func explain(logsql string, err error) error {
 			at = j + len(context)
 		}
 	}
-	// What the parser read last is before the place; the person looks for the token itself.
 	return &QueryError{logsql, at, what}
 }
 
@@ -127,7 +126,10 @@ func (s *Embedded) QueryWith(ctx context.Context, logsql string, options QueryOp
 	if r.left <= 0 {
 		r.left = -1
 	}
-	filter, list := restored(q)
+	filter, list, err := plan(q)
+	if err != nil {
+		return &QueryError{logsql, -1, err.Error()}
+	}
 	if options.Unsorted {
 		err = r.run(ctx, strings.Join(append([]string{filter}, list...), " | "), r.rows)
 	} else {
@@ -140,6 +142,14 @@ func (s *Embedded) QueryWith(ctx context.Context, logsql string, options QueryOp
 		err = ctx.Err()
 	}
 	return err
+}
+
+// plan is restored for queries that the engine may be unable to read again
+// once it has printed them, for which it panics.
+func plan(q *logstorage.Query) (filter string, list []string, err error) {
+	defer recovered("rewrite", &err)
+	filter, list = restored(q)
+	return filter, list, nil
 }
 
 // count returns the number of rows that a filter finds.
@@ -224,7 +234,7 @@ func (r *runner) engine(ctx context.Context, q *logstorage.Query, write logstora
 	defer recovered("query", &err)
 	var stats logstorage.QueryStats
 	qctx := logstorage.NewQueryContext(ctx, &stats, []logstorage.TenantID{{}}, q, false, nil)
-	if err := r.s.engine.RunQuery(qctx, write); err != nil {
+	if err := r.s.engineRun(qctx, write); err != nil {
 		return fmt.Errorf("query: %w", err)
 	}
 	return nil

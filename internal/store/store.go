@@ -29,8 +29,8 @@
 //	log.file.path     Source.Path
 //	log.offset        byte offset; event.sequence: record number
 //	sextant.source    Source.ID
-//	sextant.time      "none" when the event has no time, "out of range" when the engine cannot hold it;
-//	                  sextant.time.original then keeps it
+//	sextant.time      "none" when the event has no time, "out of range" when the engine cannot hold it,
+//	                  "too many days" beyond Options.MaxDays; sextant.time.original then keeps it
 //	sextant.renamed   JSON object: column name to the field's own name, for names the engine cannot hold
 //	sextant.overflow  JSON object with the fields that did not fit into columns
 //	sextant.cut       names of columns that were cut because the row would not fit, as a JSON array
@@ -112,7 +112,7 @@ type Source struct {
 type Report struct {
 	Rows       int64 `json:"rows"`                   // rows handed to the store
 	NoTime     int64 `json:"no_time,omitempty"`      // stored at the source's fallback time
-	OutOfRange int64 `json:"out_of_range,omitempty"` // their time is one the engine cannot hold: stored at the fallback time
+	OutOfRange int64 `json:"out_of_range,omitempty"` // their time is one the engine cannot hold, or of one day too many: stored at the fallback time
 	Renamed    int64 `json:"renamed,omitempty"`      // had a field whose name the engine cannot hold
 	Overflowed int64 `json:"overflowed,omitempty"`   // had more fields than the engine has columns
 	Cut        int64 `json:"cut,omitempty"`          // had values cut because the row was longer than the engine can hold

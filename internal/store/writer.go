@@ -224,24 +224,47 @@ func number(dst []byte, n int64) string {
 
 // place returns the row's _time and says in a column where it is not the event's.
 func (w *writer) place(e *event.Event, fallback int64) int64 {
-	at := e.Time
-	if at < minTime || at >= maxTime {
-		if at == event.NoTime {
-			w.report.NoTime++
-			w.row = append(w.row, logstorage.Field{Name: "sextant.time", Value: "none"})
-		} else {
-			w.report.OutOfRange++
-			w.row = append(w.row,
-				logstorage.Field{Name: "sextant.time", Value: "out of range"},
-				logstorage.Field{Name: "sextant.time.original", Value: e.Timestamp().Format(time.RFC3339Nano)})
-		}
-		at = fallback
+	switch {
+	case e.Time == event.NoTime:
+		w.report.NoTime++
+		w.row = append(w.row, logstorage.Field{Name: "sextant.time", Value: "none"})
+	case e.Time < minTime || e.Time >= maxTime:
+		w.elsewhere(e, "out of range")
+	case !w.onDay(e.Time):
+		w.elsewhere(e, "too many days")
+	default:
+		return e.Time
 	}
-	if day := at / dayNanos; day != w.last { // as the engine counts days
-		w.last = day
+	if !w.onDay(fallback) {
+		// A case that is full of days has at least some: rather another of them
+		// than no row at all. The column above says that it is none of the row's.
+		fallback = w.s.someDay()
+		w.onDay(fallback)
+	}
+	return fallback
+}
+
+func (w *writer) elsewhere(e *event.Event, why string) {
+	w.report.OutOfRange++
+	w.row = append(w.row,
+		logstorage.Field{Name: "sextant.time", Value: why},
+		logstorage.Field{Name: "sextant.time.original", Value: e.Timestamp().Format(time.RFC3339Nano)})
+}
+
+// onDay notes that a row of that time will be added, if it may.
+func (w *writer) onDay(at int64) bool {
+	day := at / dayNanos // as the engine counts days
+	if day == w.last {
+		return true
+	}
+	if _, ok := w.days[day]; !ok {
+		if !w.s.admit(day) {
+			return false
+		}
 		w.days[day] = struct{}{}
 	}
-	return at
+	w.last = day
+	return true
 }
 
 // add adds a field as a column, or its value to the column that is there.
