@@ -87,13 +87,19 @@ type factLog struct {
 // world's life, outside the first hours so that there is a normal before it.
 func (w *world) startCampaigns() {
 	n := int64(len(w.o.Campaigns))
+	slots := make([]int64, n) // in an order of the seed's own
+	order := w.random("slots")
+	for i := range slots {
+		j := order.below(uint32(i + 1))
+		slots[i], slots[j] = slots[j], int64(i)
+	}
 	for i, name := range w.o.Campaigns {
 		c := lookupCampaign(name)
 		id := fmt.Sprintf("%s-%d", name, 1+count(w.o.Campaigns[:i], name))
 		rng := w.random("campaign " + id)
 		// The first tenth and the last sixth of the time start none.
 		slot := (w.end - w.now) * 73 / 100 / n
-		start := w.now + (w.end-w.now)/10 + int64(i)*slot + rng.between(0, slot)
+		start := w.now + (w.end-w.now)/10 + slots[i]*slot + rng.between(0, slot)
 		t := &incidentLog{Incident: Incident{ID: id, Campaign: name, Title: c.Title, Outcome: "failed"}}
 		index := int16(len(w.incidents))
 		w.incidents = append(w.incidents, t)
@@ -159,6 +165,18 @@ func (k *attack) source() string {
 	k.turn++
 	add(&k.truth.Sources, s)
 	return s
+}
+
+// evening waits for the time after work, if there is one left.
+func (k *attack) evening() {
+	w := k.w
+	at := w.midnight(w.today()) + 18*hour + k.between(0, 3*hour)
+	if at < w.now {
+		at += day
+	}
+	if at < w.end-3*hour {
+		k.until(at)
+	}
 }
 
 // lull waits between two attempts, longer if the attacker takes it slowly.

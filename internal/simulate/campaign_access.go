@@ -105,6 +105,7 @@ var _ = campaign(Campaign{
 		k.user(p.name)
 		k.tells("dc1/security", "sensor1/suricata")
 		add(&k.truth.Sources, p.address)
+		k.evening()
 		k.step("T1039", "collect", "%s reads the share Projects as never before", p.name)
 		s := w.netLogon(a, p.target(), p.address, false)
 		s.openShare(a, p.address, "Projects", `\??\D:\Projects`)
@@ -222,5 +223,54 @@ var _ = campaign(Campaign{
 			k.lull(every-every/20, every+every/20)
 		}
 		k.fact("outbound", at, "a program on %s is under control from %s", p.machine, at)
+	},
+})
+
+var _ = campaign(Campaign{
+	Name:  "supply-chain-package",
+	Title: "A dependency of the application was tampered with: installing it leaves a service that calls home",
+	Run: func(k *attack) {
+		w, h, a := k.w, k.w.app, k.actor
+		p := w.of(&k.rng, developer)
+		k.host(h)
+		k.user(p.name)
+		k.tells("sensor1/suricata", "app1/syslog")
+		at := k.source()
+		name := pick(&k.rng, []string{"registry-telemetry.example", "npm-metrics.example.net", "pkg-stats.example.org"})
+		s := h.sshConnect(a, p.address)
+		k.step("T1195.002", "install", "%s installs the application's dependencies", p.name)
+		in := s.accept(p.name, p.key)
+		k.pause(20*second, 2*minute)
+		unit := pick(&k.rng, []string{"node-metrics", "pkg-cache", "app-telemetry"})
+		in.sudo("/usr/bin/npm ci --prefix /srv/app", func() {
+			k.pause(4*second, 20*second)
+			k.step("T1059.004", "script", "a script of one of them fetches a program")
+			w.sensor.resolve(a, h.address, name, at)
+			f := w.sensor.open(a, "TCP", h.address, clientPort(a), at, 80)
+			w.sensor.http(a, &f, &webRequest{host: name, method: "GET", url: "/dist/postinstall.js", agent: "node", status: 200, length: 8841, mime: "application/javascript"})
+			w.sensor.http(a, &f, &webRequest{host: name, method: "GET", url: "/dist/agent-linux-x64", agent: "curl/7.88.1", status: 200, length: 6_120_448, mime: "application/octet-stream", tx: 1})
+			w.sensor.close(a, &f)
+			k.succeeds()
+			k.fact("execution", unit, "a program from %s ran on app1 as root", name)
+			k.pause(second, 3*second)
+			k.step("T1543.002", "service", "which makes itself the service %s", unit)
+			h.sysf(a, "systemd", 1, "Reloading.")
+			h.sysf(a, "systemd", 1, "Started %s.service - Metrics collector.", unit)
+			k.fact("persistence", unit+".service", "a service was added on app1")
+			k.pause(5*second, 20*second)
+		})
+		in.exit()
+		k.step("T1071.001", "callback", "and calls home")
+		every := k.between(2*minute, 9*minute)
+		for range k.between(20, 80) {
+			w.sensor.resolve(a, h.address, name, at)
+			f := w.sensor.open(a, "TCP", h.address, clientPort(a), at, 443)
+			w.sensor.tls(a, &f, name)
+			f.toServer += k.between(600, 4000)
+			k.pause(100*msec, 700*msec)
+			w.sensor.close(a, &f)
+			k.lull(every*9/10, every*11/10)
+		}
+		k.fact("outbound", at, "app1 is in contact with %s", at)
 	},
 })

@@ -12,6 +12,7 @@ func (w *world) liveWindows() {
 		w.spawn("domain "+p.name, w.now, func(a *actor) { w.domainLife(a, p) })
 	}
 	w.spawn("machines", w.now, func(a *actor) { w.machineLife(a) })
+	w.spawn("help desk", w.now, func(a *actor) { w.helpDesk(a) })
 	for _, h := range []*host{w.dc, w.ws} {
 		w.spawn("services "+h.name, w.now, func(a *actor) { h.serviceLife(a) })
 	}
@@ -84,6 +85,27 @@ func (w *world) domainLife(a *actor, p *person) {
 func document(r *nidsRNG) string {
 	topics := strings.Fields("Budget Offer Plan Design Minutes Contract Roadmap Report Invoice Review")
 	return fmt.Sprintf(`P%03d\%s %d.%s`, r.below(40), pick(r, topics), 2023+r.below(4), pick(r, []string{"docx", "xlsx", "pdf", "pptx"}))
+}
+
+// helpDesk resets passwords, and makes accounts for those who are new.
+func (w *world) helpDesk(a *actor) {
+	for rid := 6000; ; {
+		a.busy(9 * hour)
+		p := w.of(&a.rng, admin)
+		a.mark = mark{kind: lookalike}
+		s := w.netLogon(a, p.target(), p.address, true)
+		a.pause(5*second, 40*second)
+		if a.rng.chance(250) {
+			rid++
+			first, last := pick(&a.rng, firstNames), pick(&a.rng, lastNames)
+			s.newUser(a, fmt.Sprintf("%s.%s", first, strings.ToLower(last)), strings.ToUpper(first[:1])+first[1:]+" "+last, rid)
+		} else {
+			s.resetPassword(a, pick(&a.rng, w.people))
+		}
+		a.pause(minute, 5*minute)
+		s.logOff(a)
+		a.mark = mark{}
+	}
 }
 
 // machineLife are the computers' own accounts.

@@ -128,10 +128,38 @@ func (w *world) workOn(a *actor, p *person, from string) {
 			if a.rng.chance(25) {
 				s.sudoTypo()
 			}
+			if p.role == admin && a.rng.chance(40) {
+				w.chore(a, s)
+				continue
+			}
 			s.sudo(pick(&a.rng, adminCommands), nil)
 		}
 	}
 	s.exit()
+}
+
+// chore is an admin's rarer work, which looks like what an intruder does.
+func (w *world) chore(a *actor, s *session) {
+	a.mark = mark{kind: lookalike}
+	h := s.h
+	switch a.rng.below(4) {
+	case 0: // an account for a contractor
+		name := fmt.Sprintf("ext%02d", 1+a.rng.below(40))
+		if _, known := h.accounts[name]; known {
+			s.sudo("/usr/bin/chage -l "+name, nil)
+			break
+		}
+		s.sudo("/usr/sbin/useradd -m -s /bin/bash "+name, func() { h.addUser(a, name, s.tty) })
+		a.pause(10*second, minute)
+		s.sudo("/usr/sbin/chpasswd", func() { h.setPassword(a, name) })
+	case 1:
+		s.sudo("/usr/bin/crontab -e", func() { h.editCrontab(a, "root", a.between(20*second, 3*minute)) })
+	case 2:
+		s.su("postgres", a.between(minute, 10*minute))
+	case 3:
+		s.sudo("/usr/bin/apt upgrade -y", func() { a.pause(20*second, 3*minute) })
+	}
+	a.mark = mark{}
 }
 
 var adminCommands = strings.Split(`/usr/bin/systemctl status ssh

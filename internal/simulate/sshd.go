@@ -199,6 +199,21 @@ func (s *session) sudoTypo() {
 	s.a.pause(2*second, 5*second)
 }
 
+// su becomes another user for a while, through sudo as Debian's admins do it.
+func (s *session) su(user string, stay int64) {
+	h, a := s.h, s.a
+	if _, known := h.accounts[user]; !known {
+		h.accounts[user] = 100 + len(user)
+	}
+	s.sudo("/usr/bin/su - "+user, func() {
+		pid := h.newPID(a)
+		h.authf(a, "su", pid, "(to %s) root on %s", user, s.tty)
+		h.authf(a, "su", pid, "pam_unix(su-l:session): session opened for user %s(uid=%d) by %s(uid=0)", user, h.accounts[user], s.user)
+		a.wait(stay)
+		h.authf(a, "su", pid, "pam_unix(su-l:session): session closed for user %s", user)
+	})
+}
+
 // addUser is useradd -m, then chpasswd.
 func (h *host) addUser(a *actor, name, tty string) {
 	uid := 1001 + len(h.w.people) + len(h.accounts)

@@ -42,7 +42,12 @@ var (
 	auditNTLMFailed = audit(4776, 0, 14336, auditFailure, `PackageName TargetUserName Workstation Status:x32`)
 	auditShare      = audit(5140, 1, 12808, auditSuccess, `SubjectUserSid:sid SubjectUserName SubjectDomainName SubjectLogonId:x64 ObjectType IpAddress IpPort ShareName ShareLocalPath AccessMask:x32 AccessList`)
 	auditShareFile  = audit(5145, 0, 12811, auditSuccess, `SubjectUserSid:sid SubjectUserName SubjectDomainName SubjectLogonId:x64 ObjectType IpAddress IpPort ShareName ShareLocalPath RelativeTargetName AccessMask:x32 AccessList AccessReason`)
-	auditLogCleared = &shape{
+	auditUserNew    = audit(4720, 0, 13824, auditSuccess, `TargetUserName TargetDomainName TargetSid:sid SubjectUserSid:sid SubjectUserName SubjectDomainName SubjectLogonId:x64
+		PrivilegeList SamAccountName DisplayName UserPrincipalName HomeDirectory HomePath ScriptPath ProfilePath UserWorkstations PasswordLastSet AccountExpires
+		PrimaryGroupId AllowedToDelegateTo OldUacValue NewUacValue UserAccountControl UserParameters SidHistory LogonHours`)
+	auditUserEnabled = audit(4722, 0, 13824, auditSuccess, `TargetUserName TargetDomainName TargetSid:sid SubjectUserSid:sid SubjectUserName SubjectDomainName SubjectLogonId:x64`)
+	auditUserReset   = audit(4724, 0, 13824, auditSuccess, `TargetUserName TargetDomainName TargetSid:sid SubjectUserSid:sid SubjectUserName SubjectDomainName SubjectLogonId:x64`)
+	auditLogCleared  = &shape{
 		system: evtx.System{ProviderName: "Microsoft-Windows-Eventlog", ProviderGUID: "{fc65ddd8-d6ef-4962-83d5-6e5cfe9ce148}", EventID: 1102, Level: 4, Task: 104, Keywords: 0x4020000000000000},
 		kind:   evtx.UserData, name: "LogFileCleared",
 		fields: []evtx.Field{{Name: "SubjectUserSid", Type: evtx.TypeSID}, {Name: "SubjectUserName", Type: evtx.TypeString}, {Name: "SubjectDomainName", Type: evtx.TypeString}, {Name: "SubjectLogonId", Type: evtx.TypeHexInt64}},
@@ -65,7 +70,11 @@ type target struct{ user, domain, sid string }
 func (p *person) target() target { return target{p.name, netbios, p.sid()} }
 
 func machine(name string) target {
-	return target{name + "$", netbios, fmt.Sprintf("%s-%d", sidDomain, 1100+nidsMix(uint64(len(name))*131+uint64(name[len(name)-1]))%4000)}
+	h := nidsRNG(0)
+	for i := range len(name) {
+		h = nidsRNG(nidsMix(uint64(h) ^ uint64(name[i])))
+	}
+	return target{name + "$", netbios, fmt.Sprintf("%s-%d", sidDomain, 7000+uint64(h)%90_000)}
 }
 
 // kerberos reports how an address shows in Kerberos events.
@@ -177,4 +186,19 @@ func (l *logon) openShare(a *actor, from, share, path string) {
 func (l *logon) readFile(a *actor, from string, port int, share, path, file string) {
 	l.h.security.event(a.mark, auditShareFile, 4, int64(60+4*a.rng.below(500)), "", l.sid, l.user, l.domain, fmt.Sprintf("0x%x", l.id), "File", from, strconv.Itoa(port),
 		`\\*\`+share, path, file, "0x120089", "%%1538\r\n\t\t\t\t%%1541\r\n\t\t\t\t%%4416\r\n\t\t\t\t%%4419\r\n\t\t\t\t%%4423\r\n\t\t\t\t", "-")
+}
+
+// newUser is an admin creating an account in the domain.
+func (l *logon) newUser(a *actor, name, full string, rid int) {
+	h, sid, id := l.h, fmt.Sprintf("%s-%d", sidDomain, rid), fmt.Sprintf("0x%x", l.id)
+	h.audit(a, auditUserNew, name, l.domain, sid, l.sid, l.user, l.domain, id, "-", name, full, name+"@"+domain, "-", "-", "-", "-", "-", "%%1794", "%%1794",
+		"513", "-", "0x0", "0x15", "\r\n\t\t%%2080\r\n\t\t%%2082\r\n\t\t%%2084", "-", "-", "%%1793")
+	a.pause(msec, 30*msec)
+	h.audit(a, auditUserEnabled, name, l.domain, sid, l.sid, l.user, l.domain, id)
+	h.audit(a, auditUserReset, name, l.domain, sid, l.sid, l.user, l.domain, id)
+}
+
+// resetPassword is an admin setting someone's password.
+func (l *logon) resetPassword(a *actor, p *person) {
+	l.h.audit(a, auditUserReset, p.name, netbios, p.sid(), l.sid, l.user, l.domain, fmt.Sprintf("0x%x", l.id))
 }
