@@ -92,11 +92,17 @@ type Querier interface {
 // A Technique looks at every event once, in source order, and may query the
 // store at the end.
 type Technique interface {
-	// Name must be a stable word, as in --technique and Finding.Kind.
+	// Name must be a stable word, as in Finding.Kind.
 	Name() string
-	// Consume must not keep the events' Fields, and must clone what strings it keeps.
-	Consume(b *event.Batch)
+	// Consume must not keep the events' Fields, and must clone what strings it
+	// keeps. The batch is a stretch of the source shown as path.
+	Consume(path string, b *event.Batch)
 	// Findings must give the same findings in the same order for the same
 	// events, however they were cut into batches.
 	Findings(ctx context.Context, q Querier) ([]Finding, error)
+}
+
+// Techniques returns a fresh one of each kind, in the order of their names.
+func Techniques() []Technique {
+	return []Technique{newGaps()}
 }

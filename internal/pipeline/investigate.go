@@ -74,7 +74,7 @@ func Investigate(ctx context.Context, in Investigation) (*report.Investigation, 
 	if err := supersede(ctx, st, plan); err != nil {
 		return nil, err
 	}
-	run := &investigation{Investigation: in, detector: detector, gatherer: detector.NewGatherer(), store: st}
+	run := &investigation{Investigation: in, detector: detector, gatherer: detector.NewGatherer(), techniques: analyze.Techniques(), store: st}
 	if err := run.ingest(ctx, plan); err != nil {
 		return nil, err
 	}
@@ -137,11 +137,12 @@ func prefixes(ctx context.Context, l *Log, records []store.Record) ([]string, er
 
 type investigation struct {
 	Investigation
-	detector *detect.Detector
-	gatherer *detect.Gatherer
-	store    *store.Embedded
-	matchers []*detect.Matcher
-	mu       sync.Mutex // guards matchers
+	detector   *detect.Detector
+	gatherer   *detect.Gatherer
+	techniques []analyze.Technique
+	store      *store.Embedded
+	matchers   []*detect.Matcher
+	mu         sync.Mutex // guards matchers
 
 	pending []store.Record // read to the end, not yet durable
 	rows    int64          // stored since the last sync
@@ -166,7 +167,7 @@ func (run *investigation) ingest(ctx context.Context, plan *Plan) error {
 				fresh[t.log] = true
 				run.rows += int64(len(t.batch.Events))
 			}
-			if err := run.gatherer.Add(&t.batch, t.log.path, t.hits); err != nil {
+			if err := run.consume(t.log.path, &t.batch, t.hits); err != nil {
 				return err
 			}
 			if run.rows > syncEvents || time.Since(run.synced) > syncEvery {
@@ -213,6 +214,14 @@ func (run *investigation) newWorker() worker {
 	}
 }
 
+// consume hands a stretch of a source to all that gathers findings.
+func (run *investigation) consume(path string, b *event.Batch, hits []detect.Hit) error {
+	for _, t := range run.techniques {
+		t.Consume(path, b)
+	}
+	return run.gatherer.Add(b, path, hits)
+}
+
 // keep remembers a matcher, which knows what logs it met.
 func (run *investigation) keep(m *detect.Matcher) {
 	run.mu.Lock()
@@ -254,7 +263,7 @@ func (run *investigation) replay(ctx context.Context, plan *Plan) error {
 			for i := range batch.Events {
 				hits = matcher.Match(&batch.Events[i], i, hits)
 			}
-			err := run.gatherer.Add(&batch, r.Path, hits)
+			err := run.consume(r.Path, &batch, hits)
 			batch.Reset()
 			return err
 		}
@@ -279,6 +288,16 @@ func (run *investigation) conclude(ctx context.Context, plan *Plan) (*report.Inv
 	if err != nil {
 		return nil, err
 	}
+	for _, t := range run.techniques {
+		more, err := t.Findings(ctx, run.store)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.Name(), err)
+		}
+		findings = append(findings, more...)
+	}
+	slices.SortFunc(findings, func(a, b analyze.Finding) int {
+		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.ID, b.ID))
+	})
 	coverage, err := coverage(ctx, run.store)
 	if err != nil {
 		return nil, err
