@@ -31,6 +31,8 @@ var elasticRows = []struct {
 	{"apache/elastic_integrations/apache.error", "apache.error", 98},
 	{"nginx/elastic_integrations/nginx.access", "nginx.access", 98},
 	{"nginx/elastic_integrations/nginx.error", "nginx.error", 98},
+	{"iis/elastic_integrations/iis.access", "iis.access", 96},
+	{"iis/elastic_integrations/iis.error", "iis.error", 98},
 	{"suricata/elastic_integrations/suricata.eve", "suricata.eve", 98},
 }
 
