@@ -242,6 +242,9 @@ func (w *Writer) record(rec *Record) error {
 	w.skip(-(w.pos + recordTail) & 7) // records start at multiples of 8
 	size := uint32(w.pos - start + recordTail)
 	w.put32(size)
+	if w.pos == ChunkSize { // libevtx passes over a record that ends with its chunk
+		w.overflow = true
+	}
 	if !w.overflow {
 		le.PutUint32(w.buf[start+4:], size)
 	}

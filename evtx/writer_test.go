@@ -382,3 +382,35 @@ func BenchmarkWrite(b *testing.B) {
 	}
 	reportRecords(b, len(recs))
 }
+
+// libevtx does not read a record that ends on the last byte of its chunk.
+func TestNoRecordEndsWithItsChunk(t *testing.T) {
+	var file bytes.Buffer
+	w, err := NewWriter(&file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20_000 { // sizes in steps of 8 bytes, so that some would fill a chunk exactly
+		err := w.Write(&Record{
+			System:   System{ProviderName: "Example", EventID: 1, Channel: "Example", Computer: "ws01.example.com"},
+			DataKind: EventData,
+			Data:     []Field{{Name: "Text", Value: strings.Repeat("x", 40+i*37%256), Type: TypeString}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	chunks := 0
+	for data := file.Bytes()[HeaderSize:]; len(data) > 0; data = data[ChunkSize:] {
+		chunks++
+		if free := le.Uint32(data[48:]); free >= ChunkSize {
+			t.Errorf("chunk %d is filled to its last byte", chunks)
+		}
+	}
+	if chunks < 100 {
+		t.Errorf("only %d chunks", chunks)
+	}
+}
