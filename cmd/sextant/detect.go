@@ -9,7 +9,6 @@ import (
 	"github.com/sextant-logs/sextant/internal/detect"
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/pipeline"
-	"github.com/sextant-logs/sextant/internal/rulepack"
 )
 
 func newDetect() *cobra.Command {
@@ -29,7 +28,7 @@ became of the rules is said on standard error: none is silently unused.`,
 			if err := oneOf("-o", output, "jsonl"); err != nil {
 				return err
 			}
-			level, err := rules.level()
+			ruleOptions, err := rules.options()
 			if err != nil {
 				return err
 			}
@@ -40,12 +39,8 @@ became of the rules is said on standard error: none is silently unused.`,
 			bar := newProgress(c.ErrOrStderr())
 			bar.enabled = bar.enabled && !isTerminal(c.OutOrStdout())
 			opt.Progress = bar.report
-			rulesOpt := detect.Options{Paths: rules.dirs, MinLevel: level}
-			if !rules.noBuiltin {
-				rulesOpt.Embedded = rulepack.Rules
-			}
 			w := buffered(c)
-			plan, summary, err := pipeline.Detect(c.Context(), opt, rulesOpt, w)
+			plan, summary, err := pipeline.Detect(c.Context(), opt, ruleOptions, w)
 			bar.clear()
 			if e := w.Flush(); err == nil {
 				err = e

@@ -11,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sextant-logs/sextant/internal/detect"
 	"github.com/sextant-logs/sextant/internal/pipeline"
+	"github.com/sextant-logs/sextant/internal/rulepack"
 	"github.com/sextant-logs/sextant/sigma"
 )
 
@@ -64,23 +66,63 @@ func parseZone(s string) (*time.Location, error) {
 
 // ruleFlags are the flags of every command that runs rules.
 type ruleFlags struct {
-	dirs      []string
-	noBuiltin bool
-	minLevel  string
+	dirs             []string
+	noBuiltin        bool
+	minLevel         string
+	include, exclude []string
+	tuning           string
+	since, until     string
 }
 
 func (f *ruleFlags) register(c *cobra.Command) {
 	c.Flags().StringSliceVar(&f.dirs, "rules", nil, "Sigma rule files or directories, besides the rules built in")
 	c.Flags().BoolVar(&f.noBuiltin, "no-builtin", false, "leave out the rules built in")
 	c.Flags().StringVar(&f.minLevel, "min-level", "", "leave out rules below this level: informational, low, medium, high, critical")
+	c.Flags().StringSliceVar(&f.include, "include", nil, "only rules with this id, name, status, tag (t1110, credential-access), or part of the title or file")
+	c.Flags().StringSliceVar(&f.exclude, "exclude", nil, "leave out rules named likewise")
+	c.Flags().StringVar(&f.tuning, "tuning", "", "file that silences, raises or lowers rules, for a host, user or address, until a day")
+	c.Flags().StringVar(&f.since, "since", "", "match only events from this time on: 2026-03-01 or 2026-03-01T12:00:00Z")
+	c.Flags().StringVar(&f.until, "until", "", "match only events up to this time")
 }
 
-func (f *ruleFlags) level() (sigma.Level, error) {
-	l, err := sigma.ParseLevel(f.minLevel)
-	if err != nil {
-		return l, usageError{err}
+// options checks the flags and reads what they name.
+func (f *ruleFlags) options() (detect.Options, error) {
+	opt := detect.Options{Paths: f.dirs, Include: f.include, Exclude: f.exclude}
+	if !f.noBuiltin {
+		opt.Embedded = rulepack.Rules
 	}
-	return l, nil
+	for _, dir := range f.dirs {
+		if _, err := os.Stat(dir); err != nil {
+			return opt, usagef("--rules: %w", err)
+		}
+	}
+	var err error
+	if opt.MinLevel, err = sigma.ParseLevel(f.minLevel); err != nil {
+		return opt, usagef("--min-level: %w", err)
+	}
+	if f.tuning != "" {
+		if opt.Tuning, err = detect.ReadTuning(f.tuning, time.Now()); err != nil {
+			return opt, usageError{err}
+		}
+	}
+	if opt.Since, err = parseTime("--since", f.since); err != nil {
+		return opt, err
+	}
+	opt.Until, err = parseTime("--until", f.until)
+	return opt, err
+}
+
+// parseTime reads a day or a time as nanoseconds since the epoch; 0 for none.
+func parseTime(flag, s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UnixNano(), nil
+		}
+	}
+	return 0, usagef("%s %q is no time; want 2026-03-01 or 2026-03-01T12:00:00Z", flag, s)
 }
 
 // oneOf checks the value of an -o flag.

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"github.com/sextant-logs/sextant/internal/incident"
 	"github.com/sextant-logs/sextant/internal/pipeline"
 	"github.com/sextant-logs/sextant/internal/report"
-	"github.com/sextant-logs/sextant/internal/rulepack"
 )
 
 func newInvestigate() *cobra.Command {
@@ -43,7 +41,7 @@ same case adds only what is new. A run that is stopped can simply be started aga
 			if err := oneOf("-o", output, "text", "json", "markdown"); err != nil {
 				return err
 			}
-			level, err := rules.level()
+			ruleOptions, err := rules.options()
 			if err != nil {
 				return err
 			}
@@ -51,18 +49,10 @@ same case adds only what is new. A run that is stopped can simply be started aga
 			if err != nil {
 				return err
 			}
-			for _, dir := range rules.dirs {
-				if _, err := os.Stat(dir); err != nil {
-					return usagef("--rules: %w", err)
-				}
-			}
 			stderr := c.ErrOrStderr()
 			bar := newProgress(stderr)
 			opt.Progress = bar.report
-			in := pipeline.Investigation{Options: opt, Case: caseDir, Rules: rules.dirs, MinLevel: level, Version: version}
-			if !rules.noBuiltin {
-				in.Builtin = rulepack.Rules
-			}
+			in := pipeline.Investigation{Options: opt, Case: caseDir, Rules: ruleOptions, Version: version}
 			began := time.Now()
 			inv, err := pipeline.Investigate(c.Context(), in)
 			bar.clear()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -34,10 +33,7 @@ a column; field:=value compares all of it; pipes aggregate.`,
 			if err := oneOf("-o", output, export.Formats...); err != nil {
 				return err
 			}
-			if _, err := os.Stat(filepath.Join(caseDir, "ledger.jsonl")); err != nil {
-				return usagef("%s is no case (%w); make one with `sextant investigate --case %s PATH…`", caseDir, err, shellWord(caseDir))
-			}
-			st, err := store.Open(caseDir, store.Options{})
+			st, err := openCase(caseDir)
 			if err != nil {
 				return err
 			}

@@ -23,7 +23,7 @@ used, and run the tests that stand beside them.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newRulesList(), newRulesLint(), newRulesTest())
+	c.AddCommand(newRulesList(), newRulesLint(), newRulesTest(), newRulesExplain())
 	return c
 }
 

@@ -28,6 +28,35 @@ type Options struct {
 	Embedded fs.FS       // rules built in; nil for none
 	Paths    []string    // rule files and directories
 	MinLevel sigma.Level // rules below it are left out; LevelNone for all
+	Include  []string    // if any, only rules that one of these words names; see Names
+	Exclude  []string    // rules that one of these words names are left out
+	Tuning   *Tuning     // per host, user and address; nil for none
+	Since    int64       // ns since the epoch: earlier events are not matched; 0 for all
+	Until    int64       // later events are not matched; 0 for all
+}
+
+// Names reports whether a person's word names the rule: its id, its name, its
+// status, one of its tags (with or without "attack."), or a part of its title or file,
+// in any case.
+func Names(word string, r *sigma.Rule) bool {
+	word = strings.ToLower(word)
+	if word == strings.ToLower(r.ID) || word == strings.ToLower(r.Name) || word == strings.ToLower(r.Status) {
+		return true
+	}
+	for _, t := range r.Tags {
+		if t = strings.ToLower(t); t == word || t == "attack."+word {
+			return true
+		}
+	}
+	return strings.Contains(strings.ToLower(r.Title), word) || strings.Contains(strings.ToLower(r.File), word)
+}
+
+// wanted reports whether the options keep a rule.
+func (o *Options) wanted(r *sigma.Rule) bool {
+	named := func(words []string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return Names(w, r) })
+	}
+	return !named(o.Exclude) && r.Level >= o.MinLevel && (len(o.Include) == 0 || named(o.Include))
 }
 
 // Detector is a compiled set of rules. It is immutable but for the matchers
@@ -40,6 +69,10 @@ type Detector struct {
 
 	fields map[string]fieldUse // every event field that a rule or the routing reads
 	routes int                 // number of route fields
+
+	since, until int64
+	tuning       *Tuning
+	quiet        map[*sigma.Rule]bool // below MinLevel or not included, but a correlation needs them
 }
 
 // fieldUse says what a field of ours is wanted for.
@@ -63,13 +96,16 @@ func Load(opt Options) (*Detector, error) {
 	}
 	rules, failed := sigma.Load(opt.Paths...)
 	d.rules = append(d.rules, rules...)
-	d.failed = append(d.failed, failed...)
-	d.dropTwins()
-	if opt.MinLevel > sigma.LevelNone {
-		d.rules = slices.DeleteFunc(d.rules, func(r *sigma.Rule) bool {
-			return r.Detection != nil && r.Level < opt.MinLevel
-		})
+	for _, f := range failed {
+		// Samples beside rules are no rules (see package rulepack).
+		if !strings.HasSuffix(f.File, ".test.yml") && !strings.HasSuffix(f.File, ".test.yaml") {
+			d.failed = append(d.failed, f)
+		}
 	}
+	d.dropTwins()
+	d.since, d.until, d.tuning = opt.Since, opt.Until, opt.Tuning
+	opt.Tuning.levels(d.rules)
+	d.keep(&opt)
 	for i, r := range d.rules {
 		d.order[r] = i
 	}
@@ -119,6 +155,52 @@ func (d *Detector) dropTwins() {
 	})
 }
 
+// keep drops the rules that are not wanted. What a wanted correlation refers to
+// stays, but is not reported by itself.
+func (d *Detector) keep(opt *Options) {
+	byRef := map[string][]*sigma.Rule{}
+	for _, r := range d.rules {
+		byRef[r.ID] = append(byRef[r.ID], r)
+		if r.Name != "" && r.Name != r.ID {
+			byRef[r.Name] = append(byRef[r.Name], r)
+		}
+	}
+	d.quiet = map[*sigma.Rule]bool{}
+	needed := map[*sigma.Rule]bool{}
+	var need func(r *sigma.Rule)
+	need = func(r *sigma.Rule) {
+		if r.Correlation == nil || needed[r] {
+			return
+		}
+		needed[r] = true
+		for _, ref := range r.Correlation.Rules {
+			for _, b := range byRef[ref] {
+				if b.Correlation == nil {
+					needed[b] = true
+				}
+				need(b)
+			}
+		}
+	}
+	for _, r := range d.rules {
+		if r.Correlation != nil && opt.wanted(r) {
+			need(r)
+		}
+	}
+	d.rules = slices.DeleteFunc(d.rules, func(r *sigma.Rule) bool {
+		switch {
+		case r.Filter != nil:
+			return false
+		case r.Correlation != nil:
+			return !needed[r]
+		case opt.wanted(r):
+			return false
+		}
+		d.quiet[r] = true
+		return !needed[r]
+	})
+}
+
 // Rules returns every rule that was loaded, embedded ones first.
 func (d *Detector) Rules() []*sigma.Rule { return d.rules }
 
@@ -153,6 +235,9 @@ func (d *Detector) NewMatcher() *Matcher {
 
 // Match appends the rules that match event e, which is number i of its batch.
 func (m *Matcher) Match(e *event.Event, i int, hits []Hit) []Hit {
+	if d := m.d; e.Time != event.NoTime && (d.since != 0 && e.Time < d.since || d.until != 0 && e.Time > d.until) {
+		return hits
+	}
 	clear(m.route)
 	var used [256]fieldUse
 	n := min(len(e.Fields), len(used))
@@ -197,6 +282,10 @@ func (m *Matcher) Match(e *event.Event, i int, hits []Hit) []Hit {
 	}
 	m.matches = m.m.Match(m.matches[:0])
 	for _, match := range m.matches {
+		match.Silent = match.Silent || m.d.quiet[match.Rule]
+		if m.d.tuning.silences(match.Rule, e) {
+			continue
+		}
 		hits = append(hits, Hit{i, match})
 	}
 	return hits

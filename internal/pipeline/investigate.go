@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -26,17 +25,14 @@ import (
 	"github.com/sextant-logs/sextant/internal/report"
 	"github.com/sextant-logs/sextant/internal/store"
 	"github.com/sextant-logs/sextant/internal/timestamp"
-	"github.com/sextant-logs/sextant/sigma"
 )
 
 // Investigation says what to investigate, with which rules, and where to keep it.
 type Investigation struct {
 	Options
-	Case     string      // the case directory; made if it does not exist
-	Builtin  fs.FS       // the rules built in; nil for none
-	Rules    []string    // further rule files and directories
-	MinLevel sigma.Level // leave out rules below it
-	Version  string      // of the program, for the report
+	Case    string         // the case directory; made if it does not exist
+	Rules   detect.Options // which rules to run
+	Version string         // of the program, for the report
 }
 
 // How often what was stored is made to survive a power cut, so that a run that
@@ -53,7 +49,7 @@ const (
 // When ctx ends the case is consistent: sources read to their end are in it,
 // others not at all.
 func Investigate(ctx context.Context, in Investigation) (*report.Investigation, error) {
-	detector, err := detect.Load(detect.Options{Embedded: in.Builtin, Paths: in.Rules, MinLevel: in.MinLevel})
+	detector, err := detect.Load(in.Rules)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sextant-logs/sextant/internal/detect"
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/rulepack"
+	"github.com/sextant-logs/sextant/internal/store"
+	"github.com/sextant-logs/sextant/sigma"
+)
+
+func newRulesExplain() *cobra.Command {
+	var caseDir, id, idFile string
+	var dirs []string
+	c := &cobra.Command{
+		Use:   "explain RULE --event ID",
+		Short: "Say why a rule matches a record of a case, or what keeps it from it",
+		Long: `Say of each selection of a rule what was looked for in a record and what was there,
+and the smallest change that would make the rule match. RULE is an id, a name, or a part of
+the title; ID is an event.id as reports and queries give it.`,
+		Example: `  sextant rules explain --case case --event 9f86d081884c7d659a2feaa0-0000000431 'ssh login failed'
+  sextant rules explain --case case --rules sigma/rules --event ID 5e0f7a51-6a0f-4e2e-9f5c-0c7a1f2b3d01`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if idFile != "" {
+				data, err := os.ReadFile(idFile)
+				if err != nil {
+					return usageError{err}
+				}
+				words := strings.Fields(string(data))
+				if len(words) > 0 {
+					id = strings.Trim(words[len(words)-1], `"`)
+				}
+			}
+			if id == "" {
+				return usagef("name the record with --event")
+			}
+			d, err := detect.Load(detect.Options{Embedded: rulepack.Rules, Paths: dirs})
+			if err != nil {
+				return err
+			}
+			rule, err := findRule(d, args[0])
+			if err != nil {
+				return err
+			}
+			st, err := openCase(caseDir)
+			if err != nil {
+				return err
+			}
+			defer st.Close()
+			var found []event.Event
+			err = st.Query(c.Context(), `"event.id":=`+strconv.Quote(id), func(row []event.Field) error {
+				found = append(found, detect.Stored(row))
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			if len(found) == 0 {
+				return fmt.Errorf("the case %s has no record %s", caseDir, id)
+			}
+			x, err := d.Explain(rule, &found[0])
+			if err != nil {
+				return err
+			}
+			w := buffered(c)
+			writeExplanation(w, rule, x)
+			return w.Flush()
+		},
+	}
+	c.Flags().StringVarP(&caseDir, "case", "c", "case", "case directory")
+	c.Flags().StringVar(&id, "event", "", "event.id of the record")
+	c.Flags().StringVar(&idFile, "event-file", "", "file whose last word is the event.id")
+	c.Flags().StringSliceVar(&dirs, "rules", nil, "Sigma rule files or directories, besides the rules built in")
+	return c
+}
+
+// findRule returns the one rule that the word names.
+func findRule(d *detect.Detector, word string) (*sigma.Rule, error) {
+	var found []*sigma.Rule
+	for _, r := range d.Rules() {
+		if r.ID == word || r.Name == word || strings.EqualFold(r.Title, word) {
+			return r, nil
+		}
+		if strings.Contains(strings.ToLower(r.Title), strings.ToLower(word)) {
+			found = append(found, r)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, usagef("no rule is named %q; `sextant rules list` lists them", word)
+	case 1:
+		return found[0], nil
+	}
+	var titles []string
+	for _, r := range found[:min(5, len(found))] {
+		titles = append(titles, r.Title)
+	}
+	return nil, usagef("%d rules have %q in their title: %s …; give an id", len(found), word, strings.Join(titles, "; "))
+}
+
+// openCase opens the store of an existing case.
+func openCase(dir string) (*store.Embedded, error) {
+	if _, err := os.Stat(dir + "/ledger.jsonl"); err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, usagef("%s is no case; make one with `sextant investigate --case %s PATH…`", dir, shellWord(dir))
+		}
+		return nil, err
+	}
+	return store.Open(dir, store.Options{})
+}
+
+func writeExplanation(w io.Writer, r *sigma.Rule, x *sigma.Explanation) {
+	say := func(format string, args ...any) { fmt.Fprintln(w, export.Terminal(fmt.Sprintf(format, args...))) }
+	verdict := "does not match"
+	if x.Matched {
+		verdict = "matches"
+	}
+	say("%s (%s) %s", r.Title, r.Ref(), verdict)
+	if !x.Applies {
+		say("The rule is for %s; the record is of another log.", r.LogSource)
+	} else {
+		say("The record is of the log %s.", x.Source)
+	}
+	for _, s := range x.Searches {
+		say("%s: %s", s.Name, map[bool]string{true: "holds", false: "does not hold"}[s.Matched])
+		for _, t := range s.Tests {
+			field := t.Field
+			if field == "" {
+				field = "any text"
+			}
+			if names := strings.Join(t.EventName, " or "); names != "" && names != field {
+				field += " (" + names + ")"
+			}
+			got := "it is not there"
+			if t.Present {
+				got = "it is " + quoteAll(t.Got)
+			}
+			say("   %s %s %s: %s", map[bool]string{true: "yes", false: "no "}[t.Matched], field, t.Wanted, got)
+		}
+	}
+	for _, c := range x.Conditions {
+		say("condition: %s", c)
+	}
+	for i, c := range x.Changes {
+		if i == 0 {
+			say("It would match if:")
+		}
+		say("   %s", c)
+	}
+}
+
+func quoteAll(values []string) string {
+	var out []string
+	for i, v := range values {
+		if i == 5 {
+			out = append(out, "…")
+			break
+		}
+		if len(v) > 200 {
+			v = strings.ToValidUTF8(v[:200], "") + "…"
+		}
+		out = append(out, strconv.Quote(v))
+	}
+	return strings.Join(out, ", ")
+}

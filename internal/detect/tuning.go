@@ -1,0 +1,132 @@
+package detect
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/sigma"
+)
+
+// Tuning is what an analyst knows of a place that the rules cannot: which of
+// them to silence, raise or lower there. As a file:
+//
+//   - rule: b5c4…           # id, name, tag, or part of the title; see Names
+//     host: build1          # only there; host, user and source may each be given
+//     user: svc-backup
+//     source: 192.0.2.7
+//     do: silence           # or level
+//     expires: 2027-01-31   # from that day on the entry is ignored
+//     why: the backup job logs in every minute
+//   - rule: t1110
+//     do: level
+//     level: low            # for the rule as a whole: no host, user or source
+type Tuning struct {
+	entries []tuningEntry
+}
+
+type tuningEntry struct {
+	Rule    string `yaml:"rule"`
+	Host    string `yaml:"host"`
+	User    string `yaml:"user"`
+	Source  string `yaml:"source"`
+	Do      string `yaml:"do"`
+	Level   string `yaml:"level"`
+	Expires string `yaml:"expires"`
+	Why     string `yaml:"why"`
+}
+
+// ReadTuning reads a tuning file. Entries that have expired by now are left
+// out. Errors name the file and the entry.
+func ReadTuning(file string, now time.Time) (*Tuning, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var entries []tuningEntry
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	if err := dec.Decode(&entries); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	t := &Tuning{}
+	for i, e := range entries {
+		wrong := func(what string, args ...any) error {
+			return fmt.Errorf("%s: entry %d: %s", file, i+1, fmt.Sprintf(what, args...))
+		}
+		if e.Rule == "" {
+			return nil, wrong("rule is missing")
+		}
+		switch e.Do {
+		case "silence":
+		case "level":
+			if _, err := sigma.ParseLevel(e.Level); err != nil || e.Level == "" {
+				return nil, wrong("level %q: want informational, low, medium, high or critical", e.Level)
+			}
+			if e.Host != "" || e.User != "" || e.Source != "" {
+				return nil, wrong("a level is of the whole rule: leave out host, user and source")
+			}
+		default:
+			return nil, wrong("do %q: want silence or level", e.Do)
+		}
+		if e.Expires != "" {
+			day, err := time.Parse(time.DateOnly, e.Expires)
+			if err != nil {
+				return nil, wrong("expires %q: want a day such as 2027-01-31", e.Expires)
+			}
+			if !now.Before(day) {
+				continue
+			}
+		}
+		t.entries = append(t.entries, e)
+	}
+	return t, nil
+}
+
+// silences reports whether an entry silences the rule for the event.
+func (t *Tuning) silences(r *sigma.Rule, e *event.Event) bool {
+	if t == nil {
+		return false
+	}
+	for i := range t.entries {
+		n := &t.entries[i]
+		if n.Do == "silence" && Names(n.Rule, r) && has(e, n.Host, "host.name") && has(e, n.User, "user.name") && has(e, n.Source, "source.ip") {
+			return true
+		}
+	}
+	return false
+}
+
+// has reports whether one of the field's values is the wanted one, in any
+// case; every event has the empty one.
+func has(e *event.Event, want, field string) bool {
+	if want == "" {
+		return true
+	}
+	found := false
+	e.Values(field, func(v string) { found = found || strings.EqualFold(v, want) })
+	return found
+}
+
+// levels sets the levels of rules that the tuning raises or lowers.
+func (t *Tuning) levels(rules []*sigma.Rule) {
+	if t == nil {
+		return
+	}
+	for _, n := range t.entries {
+		if n.Do != "level" {
+			continue
+		}
+		level, err := sigma.ParseLevel(n.Level)
+		for _, r := range rules {
+			if err == nil && Names(n.Rule, r) {
+				r.Level = level
+			}
+		}
+	}
+}
