@@ -151,8 +151,9 @@ func newRulesTest() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				pack := rulepack.NewPack(rulepack.Rules)
 				for _, f := range files {
-					check(rulepack.Check(rulepack.Rules, f))
+					check(pack.Check(f))
 				}
 			}
 			for _, arg := range args {
@@ -168,8 +169,9 @@ func newRulesTest() *cobra.Command {
 				} else {
 					dir, files = filepath.Dir(arg), []string{filepath.Base(arg)}
 				}
+				pack := rulepack.NewPack(os.DirFS(dir))
 				for _, f := range files {
-					check(rulepack.Check(os.DirFS(dir), f))
+					check(pack.Check(f))
 				}
 			}
 			fmt.Fprintf(w, "%d passed, %d failed\n", passed, failed)

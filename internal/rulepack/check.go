@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -40,12 +41,23 @@ func IsTest(name string) bool {
 	return strings.HasSuffix(name, ".test.yml") || strings.HasSuffix(name, ".test.yaml")
 }
 
-// Check runs the test beside a rule file of fsys and returns what is wrong:
-// nil if every sample behaves. The rules of one file are tested together: a
-// sample matches if any of them matches that asks to be reported. Rules of other
-// files of fsys take part where correlations of this one refer to them.
-func Check(fsys fs.FS, file string) error {
-	data, err := fs.ReadFile(fsys, TestName(file))
+// Pack is a tree of rules with their tests. It is safe for concurrent use.
+type Pack struct {
+	fs    fs.FS
+	index func() (map[string]string, error) // rule id or name to file; read when first needed
+}
+
+// NewPack returns the pack of the rules in fsys.
+func NewPack(fsys fs.FS) *Pack {
+	return &Pack{fsys, sync.OnceValues(func() (map[string]string, error) { return indexRules(fsys) })}
+}
+
+// Check runs the test beside a rule file and returns what is wrong: nil if
+// every sample behaves. The rules of one file are tested together: a sample
+// matches if any of them matches that asks to be reported. Rules of other files
+// take part where correlations of this one refer to them.
+func (p *Pack) Check(file string) error {
+	data, err := fs.ReadFile(p.fs, TestName(file))
 	if err != nil {
 		return fmt.Errorf("%s has no test: %w", file, err)
 	}
@@ -58,11 +70,11 @@ func Check(fsys fs.FS, file string) error {
 	if len(test.Match) == 0 || len(test.NoMatch) == 0 {
 		return fmt.Errorf("%s: want at least one sample under match and one under no_match", TestName(file))
 	}
-	needed, err := closure(fsys, file)
+	needed, err := p.closure(file)
 	if err != nil {
 		return err
 	}
-	d, err := detect.Load(detect.Options{Embedded: only{fsys, needed}})
+	d, err := detect.Load(detect.Options{Embedded: only{p.fs, needed}})
 	if err != nil {
 		return err
 	}
@@ -90,12 +102,11 @@ func Check(fsys fs.FS, file string) error {
 
 // closure is a rule file and the files of the rules that its correlations
 // refer to, and so on.
-func closure(fsys fs.FS, file string) ([]string, error) {
+func (p *Pack) closure(file string) ([]string, error) {
 	files := []string{file}
-	var index map[string]string // rule id or name to file, made when needed
 	have := map[string]bool{}
 	for i := 0; i < len(files); i++ {
-		rules, err := parse(fsys, files[i])
+		rules, err := parse(p.fs, files[i])
 		if err != nil {
 			return nil, err
 		}
@@ -110,10 +121,9 @@ func closure(fsys fs.FS, file string) ([]string, error) {
 				if have[ref] {
 					continue
 				}
-				if index == nil {
-					if index, err = indexRules(fsys); err != nil {
-						return nil, err
-					}
+				index, err := p.index()
+				if err != nil {
+					return nil, err
 				}
 				if f := index[ref]; f != "" && !slices.Contains(files, f) { // what is nowhere fails when it is linked
 					files = append(files, f)
