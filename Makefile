@@ -4,7 +4,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export CGO_ENABLED = 0
 
-.PHONY: all build demo test race bench corpus lint fuzz cross clean
+.PHONY: all build demo test race bench corpus score lint fuzz cross clean
 
 all: build
 
@@ -35,9 +35,17 @@ bench:
 	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./... | tee bench/latest.txt
 	$(GO) run golang.org/x/perf/cmd/benchstat@latest bench/latest.txt
 
-# Scores against the corpus of real logs, in $$SEXTANT_CORPUS or ../shared/corpus.
+# Agreement with other tools on a corpus of real logs, in $$SEXTANT_CORPUS or ../shared/corpus.
 corpus:
-	$(GO) test -count 1 -v -run 'Corpus|Elastic|Oracle|Regression' ./... | grep -v -E '^(=== |--- PASS|PASS|ok .*no tests|\?)'
+	$(GO) test -count 1 -v $$(grep -rl --include='*_test.go' SEXTANT_CORPUS . | xargs -n1 dirname | sort -u) | grep -E '^ +[a-z_0-9]+_test.go:|^(ok|FAIL|--- (FAIL|SKIP))'
+
+# How well simulated intrusions are found, over SEEDS.
+SEEDS ?= 1 2 3 4 5
+score: build
+	@for s in $(SEEDS); do d=$$(mktemp -d) && \
+	  bin/sextant simulate intrusion --campaign all --seed $$s -o $$d/logs >/dev/null && \
+	  { bin/sextant investigate --case $$d/case $$d/logs/evidence >/dev/null || true; } && \
+	  echo "seed $$s: $$(bin/sextant score $$d/logs/truth.json $$d/case | grep incidents)"; rm -rf $$d; done
 
 lint:
 	@test -z "$$(gofmt -l cmd evtx internal sigma | tee /dev/stderr)"
