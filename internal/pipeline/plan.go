@@ -162,6 +162,7 @@ func NewPlan(ctx context.Context, opt Options) (*Plan, error) {
 	var mu sync.Mutex
 	probes := map[*source.Source]*probe{}
 	var done int64
+	looked := false
 	evidence, err := source.Gather(ctx, opt.Paths, source.Options{
 		Threads: opt.threads(),
 		Hook: func(s *source.Source) func([]byte) {
@@ -173,9 +174,10 @@ func NewPlan(ctx context.Context, opt Options) (*Plan, error) {
 		},
 		Progress: func(n int64) {
 			mu.Lock()
-			done += n
-			mu.Unlock()
-			opt.progress("looking", done, 0, 0)
+			defer mu.Unlock()
+			if done += n; !looked { // the second pass reports for itself
+				opt.progress("looking", done, 0, 0)
+			}
 		},
 	})
 	if err != nil {
@@ -186,6 +188,9 @@ func NewPlan(ctx context.Context, opt Options) (*Plan, error) {
 		evidence.Close()
 		return nil, err
 	}
+	mu.Lock()
+	looked = true
+	mu.Unlock()
 	for _, p := range evidence.Problems {
 		plan.Problems = append(plan.Problems, p.String())
 		plan.Unread = plan.Unread || p.Kind != source.Linked && p.Kind != source.Loop && p.Kind != source.Empty
