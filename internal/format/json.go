@@ -63,7 +63,7 @@ func isECS(leaves []event.Leaf) bool {
 	timed, sign := false, false
 	for i := range leaves {
 		switch leaves[i].Name.Path {
-		case "@timestamp":
+		case "@timestamp", "winlog.time_created":
 			timed = true
 		case "ecs.version", "agent.type", "agent.version", "beat.name", "event.kind", "event.module", "data_stream.dataset", "winlog.channel":
 			sign = true
@@ -76,9 +76,12 @@ func isECS(leaves []event.Leaf) bool {
 func (d *jsonDecoder) pass(leaves []event.Leaf, b *event.Batch) {
 	dataset := false
 	timed := false
+	windows := false
 	for i := range leaves {
 		l := &leaves[i]
 		switch l.Name.Path {
+		case "winlog.event_id":
+			windows = true
 		case "@timestamp":
 			if ns, ok := d.named.time(l); ok {
 				b.Event().Time, timed = ns, true
@@ -92,7 +95,10 @@ func (d *jsonDecoder) pass(leaves []event.Leaf, b *event.Batch) {
 	if !dataset {
 		b.Add("event.dataset", "json")
 	}
-	if !timed {
+	if windows {
+		addWinlogECS(b, d.named.p.Clock)
+	}
+	if !timed && b.Event().Time == event.NoTime {
 		d.named.p.Clock.NoTime()
 	}
 }

@@ -1,0 +1,270 @@
+package format
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"strconv"
+	"sync"
+
+	"github.com/sextant-logs/sextant/evtx"
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// Windows event logs as Windows keeps them (Vista and later). An event has the
+// fields of its record under winlog.*, as Winlogbeat names them, and the ECS fields
+// that addWinlogECS derives from those. Its event.original is the record's XML.
+var _ = register(Format{
+	Name:      "windows.eventlog",
+	Title:     "Windows event log (EVTX)",
+	Group:     "windows",
+	Recognise: recogniseEventLog,
+	Frame:     frameEventLog,
+	Decode:    func(p *Params) Decoder { return &eventLogDecoder{p} },
+})
+
+const chunkMagic = "ElfChnk\x00" // begins each chunk of an event log
+
+// recogniseEventLog also knows a log whose file header is lost: cut off or damaged.
+func recogniseEventLog(s *Sample) int {
+	switch {
+	case evtx.IsEventLog(s.Head), bytes.HasPrefix(s.Head, []byte(chunkMagic)):
+		return 100
+	case len(s.Head) > evtx.HeaderSize && bytes.HasPrefix(s.Head[evtx.HeaderSize:], []byte(chunkMagic)):
+		return 95
+	}
+	return 0
+}
+
+func frameEventLog(r io.Reader) Framer {
+	br := bufio.NewReaderSize(r, 16)
+	f := &BlockFramer{R: br, Header: evtx.HeaderSize, Block: evtx.ChunkSize}
+	if head, _ := br.Peek(len(chunkMagic)); string(head) == chunkMagic {
+		f.Header = 0
+	}
+	return f
+}
+
+type eventLogDecoder struct{ p *Params }
+
+// chunkReader decodes the chunks of one goroutine. It lives on in a pool with the
+// templates it compiled and the names it made.
+type chunkReader struct {
+	evtx  evtx.ChunkDecoder
+	ecs   winlog
+	names map[string]string // a record's own name of a datum, its field's name
+	xml   []byte
+	p     *Params
+	b     *event.Batch
+	n     Bytes
+
+	channel string // the last record's, and its dataset
+	dataset string
+}
+
+var chunkReaders = sync.Pool{New: func() any {
+	return &chunkReader{names: map[string]string{}}
+}}
+
+// maxNames bounds the names kept between chunks: those of a hostile log are without end.
+const maxNames = 8 << 10
+
+// Decode implements Decoder.
+func (d *eventLogDecoder) Decode(c *Chunk, b *event.Batch) Bytes {
+	r := chunkReaders.Get().(*chunkReader)
+	r.p, r.b, r.n = d.p, b, Bytes{}
+	data, offset := c.Data, c.Offset
+	if offset == 0 && !bytes.HasPrefix(data, []byte(chunkMagic)) {
+		header := data[:min(len(data), evtx.HeaderSize)]
+		r.n.Structure += int64(len(header))
+		evtx.ParseHeader(header, -1, func(g evtx.Diagnostic) { r.refuse(0, 0, g) })
+		data, offset = data[len(header):], int64(len(header))
+	}
+	for len(data) > 0 {
+		chunk := data[:min(len(data), evtx.ChunkSize)]
+		r.chunk(chunk, offset)
+		data, offset = data[len(chunk):], offset+int64(len(chunk))
+	}
+	n := r.n
+	r.p, r.b, r.n = nil, nil, Bytes{}
+	r.ecs.release()
+	r.channel, r.dataset = "", ""
+	if len(r.names) > maxNames {
+		clear(r.names)
+	}
+	chunkReaders.Put(r)
+	return n
+}
+
+// chunk decodes one chunk and accounts for its bytes: what is neither record nor
+// damaged is the chunk's header, tables and unused end.
+func (r *chunkReader) chunk(chunk []byte, offset int64) {
+	events, refused := r.n.Events, r.n.Refused
+	size := int64(len(chunk))
+	r.evtx.Diagnose = func(g evtx.Diagnostic) {
+		lost := g.Lost
+		if g.Code == evtx.ChunkHeader && bytes.HasPrefix(chunk, []byte(chunkMagic)) && size >= 512 {
+			lost = 0 // bytes that the file should have had
+		}
+		left := size - (r.n.Events - events) - (r.n.Refused - refused)
+		r.refuse(min(lost, left), g.Offset, g)
+	}
+	r.evtx.Decode(chunk, offset, func(rec *evtx.Record) error {
+		r.record(rec)
+		return nil
+	})
+	r.evtx.Diagnose = nil
+	r.n.Structure += size - (r.n.Events - events) - (r.n.Refused - refused)
+}
+
+// refusals are the reasons by which damage is counted. A checksum that is wrong
+// costs nothing but is told: its Length is 0.
+var refusals = map[evtx.Code]string{
+	evtx.FileHeader:         "event log: file header is damaged",
+	evtx.FileHeaderChecksum: "event log: file header changed since it was written",
+	evtx.FileDirty:          "event log: not closed properly, or copied while in use",
+	evtx.ChunkHeader:        "event log: no chunk where one should be, or its header is damaged",
+	evtx.ChunkChecksum:      "event log: chunk header changed since it was written",
+	evtx.RecordsChecksum:    "event log: records changed since they were written",
+	evtx.RecordDamaged:      "event log: no sound record where one should be",
+}
+
+func (r *chunkReader) refuse(lost, offset int64, g evtx.Diagnostic) {
+	reason, ok := refusals[g.Code]
+	if !ok {
+		return // of a record that is an event all the same: its error.message tells
+	}
+	r.n.Refused += lost
+	if k := len(r.n.Refusals) - 1; k >= 0 && lost > 0 && r.n.Refusals[k].Reason == reason && r.n.Refusals[k].Offset+r.n.Refusals[k].Length == offset {
+		r.n.Refusals[k].Length += lost
+		return
+	}
+	r.n.Refusals = append(r.n.Refusals, Refusal{Offset: offset, Length: lost, Reason: reason})
+}
+
+// record adds the event of one record.
+func (r *chunkReader) record(rec *evtx.Record) {
+	b := r.b
+	r.xml = rec.AppendXML(r.xml[:0])
+	e := b.Begin(rec.Offset, b.Bytes(r.xml))
+	e.Length = int64(rec.Size)
+	e.Sequence = int64(rec.ID & (1<<63 - 1))
+	r.n.Events += int64(rec.Size)
+	if rec.Err != nil {
+		e.Err = rec.Err.Error()
+	}
+	when := rec.System.TimeCreated
+	if when == 0 {
+		when = rec.Written
+	}
+	if ns, ok := unixNano(when); ok {
+		e.Time = ns
+		r.p.Clock.Seen(ns)
+	} else {
+		r.p.Clock.NoTime()
+	}
+	r.system(&rec.System)
+	w := &r.ecs
+	w.begin(b, rec.System.Channel, rec.System.ProviderName, rec.System.EventID, rec.System.UserID)
+	prefix := "winlog.event_data."
+	if rec.DataKind == evtx.UserData {
+		prefix = "winlog.user_data."
+		b.Add("winlog.user_data.xml_name", rec.DataName)
+	}
+	for i := range rec.Data {
+		f := &rec.Data[i]
+		b.AddKind(r.name(prefix, f.Name), f.Value, event.String)
+		w.data = append(w.data, datum{f.Name, f.Value})
+	}
+	for i := range rec.Extra {
+		b.AddKind(r.name("winlog.", rec.Extra[i].Name), rec.Extra[i].Value, event.String)
+	}
+	w.addECS()
+	if r.p.Done != nil {
+		r.p.Done(b)
+	}
+}
+
+// system adds the System element as Winlogbeat does.
+func (r *chunkReader) system(s *evtx.System) {
+	b := r.b
+	var few [20]byte
+	number := func(n uint64) string { return b.Bytes(strconv.AppendUint(few[:0], n, 10)) }
+	id := number(uint64(s.EventID))
+	if r.dataset == "" || r.channel != s.Channel {
+		r.channel, r.dataset = s.Channel, winlogDataset(s.Channel)
+	}
+	b.Add("event.dataset", r.dataset)
+	b.Add("event.module", moduleOf(r.dataset))
+	b.Add("event.code", id)
+	b.Add("event.provider", s.ProviderName)
+	b.Add("event.kind", "event")
+	b.Add("log.level", eventLevel(s.Level))
+	b.Add("host.name", s.Computer)
+	b.Add("winlog.event_id", id)
+	b.Add("winlog.channel", s.Channel)
+	b.Add("winlog.provider_name", s.ProviderName)
+	b.Add("winlog.provider_guid", s.ProviderGUID)
+	b.Add("winlog.computer_name", s.Computer)
+	b.Add("winlog.record_id", number(s.EventRecordID))
+	b.AddInt("winlog.level", int64(s.Level))
+	if s.ProcessID != 0 || s.ThreadID != 0 {
+		b.AddInt("winlog.process.pid", int64(s.ProcessID))
+		b.AddInt("winlog.process.thread.id", int64(s.ThreadID))
+	}
+	if s.Version != 0 {
+		b.AddInt("winlog.version", int64(s.Version))
+	}
+	if name := opcodeName(s.ProviderName, s.Opcode); name != "" {
+		b.Add("winlog.opcode", name)
+	} else {
+		b.Add("winlog.opcode", number(uint64(s.Opcode)))
+	}
+	task := taskName(s.ProviderName, s.Task)
+	if task != "" {
+		b.Add("winlog.task", task)
+	} else if s.Task != 0 {
+		b.Add("winlog.task", number(uint64(s.Task)))
+	}
+	outcome := ""
+	for _, k := range keywordNames {
+		if s.Keywords&k.bit != 0 {
+			b.Add("winlog.keywords", k.name)
+			outcome = k.outcome
+		}
+	}
+	b.Add("event.outcome", outcome)
+	b.Add("winlog.activity_id", s.ActivityID)
+	b.Add("winlog.related_activity_id", s.RelatedActivityID)
+	b.Add("winlog.user.identifier", s.UserID)
+	r.ecs.task = task
+}
+
+// name is prefix and a record's own name, which a hostile record may have made of
+// anything: what the store could not take is cut.
+func (r *chunkReader) name(prefix, name string) string {
+	key := name
+	if prefix != "winlog.event_data." {
+		key = prefix + name
+	}
+	if full, ok := r.names[key]; ok {
+		return full
+	}
+	if name == "" {
+		name = "_"
+	}
+	full := prefix + name[:min(len(name), 100)]
+	r.names[string([]byte(key))] = full
+	return full
+}
+
+// unixNano converts 100 ns since 1601 to ns since 1970; not ok for none and for
+// what int64 cannot hold.
+func unixNano(t evtx.Filetime) (int64, bool) {
+	const epoch = 116444736000000000
+	const last = epoch + 1<<63/100
+	if t == 0 || t > last-1 || t < epoch-(1<<63/100)+1 {
+		return 0, false
+	}
+	return (int64(t) - epoch) * 100, true
+}
