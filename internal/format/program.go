@@ -22,6 +22,8 @@ type program struct {
 	Names   []string
 	Dataset string // event.dataset of its messages; "" for datasetSyslog
 
+	NoProcess bool // the tag is a mark and names no process
+
 	// Decode adds what it understands of m.Text and reports whether it did.
 	// Of a message that nobody understands, addresses, users, hashes and the like
 	// are still recognised.
@@ -90,7 +92,9 @@ func (m *message) decode(b *event.Batch) {
 	}
 	p := lookupProgram(m.Program)
 	packet := p == nil && decodeNetfilter(m, b) // its rule's label may stand in the tag's place
-	b.Add("process.name", m.Program)
+	if p == nil || !p.NoProcess {
+		b.Add("process.name", m.Program)
+	}
 	if isDigits(m.PID) {
 		b.AddNumber("process.pid", m.PID)
 	} else if m.PID != "" && m.Version == "" {

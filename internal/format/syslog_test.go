@@ -83,7 +83,7 @@ func TestSyslogHeadersInEveryShape(t *testing.T) {
 		{"Jan  2 03:04:05 web1 postfix/smtpd[3]: hi", "web1", "postfix/smtpd", "3", "hi"},
 		{"Jan  2 03:04:05 web1 proftpd[3] hi", "web1", "proftpd", "3", "hi"},
 		{"Jan  2 03:04:05 web1 polkitd(authority=local): hi", "web1", "polkitd", "", "hi"},
-		{"Jan  2 03:04:05 fw1 : %ASA-6-302013: hi", "fw1", "%ASA-6-302013", "", "hi"},
+		{"Jan  2 03:04:05 fw1 : %ASA-6-302013: hi", "fw1", "", "", "hi"},
 		{"Jan  2 03:04:05 web1 no tag here at 10:00: really", "web1", "", "", "no tag here at 10:00: really"},
 		{"Jan  2 03:04:05 gw kern.warn kernel: hi", "gw", "kernel", "", "hi"},
 		{"Mon 2025-01-06 12:00:00 UTC web1 sshd[7]: hi", "web1", "sshd", "7", "hi"},
