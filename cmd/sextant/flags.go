@@ -23,17 +23,19 @@ type readFlags struct {
 	zone    string
 	year    int
 	threads int
+	recover bool
 }
 
 func (f *readFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.format, "format", "", "take every source for this format (see `sextant formats`)")
 	c.Flags().StringVar(&f.zone, "tz", "", "zone of times that name none: a name such as Europe/Berlin, or +02:00 (default UTC)")
 	c.Flags().IntVar(&f.year, "year", 0, "year of the first time in logs that write no year (default: inferred from order and file times)")
+	c.Flags().BoolVar(&f.recover, "recover", false, "also take records from unused and damaged parts of Windows event logs")
 	c.Flags().IntVar(&f.threads, "threads", envInt("SEXTANT_THREADS"), "decode with so many threads (default: one for each core)")
 }
 
 func (f *readFlags) options(paths []string) (pipeline.Options, error) {
-	opt := pipeline.Options{Paths: paths, Format: f.format, Year: f.year, Threads: f.threads}
+	opt := pipeline.Options{Paths: paths, Format: f.format, Year: f.year, Threads: f.threads, Recover: f.recover}
 	zone, err := parseZone(f.zone)
 	if err != nil {
 		return opt, err

@@ -59,8 +59,9 @@ type Format struct {
 
 // Params is what a decoder is told of the source before a chunk.
 type Params struct {
-	Clock *timestamp.Clock   // reads stamps; it starts at the chunk's place in time
-	Done  func(*event.Batch) // nil, or called when an event is complete, while it still is the batch's last
+	Clock   *timestamp.Clock   // reads stamps; it starts at the chunk's place in time
+	Recover bool               // also take records from unused and damaged parts of binary logs
+	Done    func(*event.Batch) // nil, or called when an event is complete, while it still is the batch's last
 
 	header []string
 }

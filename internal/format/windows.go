@@ -73,6 +73,7 @@ const maxNames = 8 << 10
 func (d *eventLogDecoder) Decode(c *Chunk, b *event.Batch) Bytes {
 	r := chunkReaders.Get().(*chunkReader)
 	r.p, r.b, r.n = d.p, b, Bytes{}
+	r.evtx.Recover = d.p.Recover
 	data, offset := c.Data, c.Offset
 	if offset == 0 && !bytes.HasPrefix(data, []byte(chunkMagic)) {
 		header := data[:min(len(data), evtx.HeaderSize)]

@@ -32,6 +32,7 @@ type Options struct {
 	Zone    *time.Location // of stamps that have none; nil is UTC
 	Year    int            // of the first stamp of logs that write no year; 0 to infer it
 	Threads int            // GOMAXPROCS
+	Recover bool           // also take records from unused and damaged parts of binary logs
 
 	// Progress, when set, is told how far a stage is, from any goroutine,
 	// often: bytes done of total (0 if unknown) and events so far.
@@ -60,6 +61,7 @@ type Log struct {
 	First, Last int64 // times of the first and last event, event.NoTime if none has one
 	Problems    []string
 
+	recover   bool
 	path      string                   // as shown, log.file.path
 	reference func(offset int64) int64 // for stamps without a year; nil if the format has them
 	zone      *time.Location
@@ -212,7 +214,7 @@ func NewPlan(ctx context.Context, opt Options) (*Plan, error) {
 				p.decide(s.Name, true, forced)
 			}
 			l := newLog(s, in, p.format, p.sample)
-			l.zone = opt.Zone
+			l.zone, l.recover = opt.Zone, opt.Recover
 			logs, years = append(logs, l), append(years, &p.years)
 		}
 		placeYears(logs, years, opt.Year)

@@ -191,7 +191,7 @@ func decode(t *task, en *enrich.Enricher) {
 	t.first, t.last = event.NoTime, event.NoTime
 	clock := t.log.clock(t.chunk.Offset)
 	prefix := t.log.ID
-	d := t.log.Format.NewDecoder(&format.Params{Clock: clock, Done: func(b *event.Batch) {
+	d := t.log.Format.NewDecoder(&format.Params{Clock: clock, Recover: t.log.recover, Done: func(b *event.Batch) {
 		e := b.Event()
 		e.ID = eventID(b, prefix, e.Offset)
 		if e.Err != "" {
@@ -240,7 +240,11 @@ func settle(t *task, sink func(*task) error, finish func(*Log) error) error {
 	for _, r := range t.bytes.Refusals {
 		a.Refuse(r.Reason, r.Length)
 		if len(l.Problems) < maxProblems {
-			l.Problems = append(l.Problems, fmt.Sprintf("%s: byte %d: %d bytes refused: %s", l.path, r.Offset, r.Length, printable(r.Reason)))
+			said := fmt.Sprintf("%s: byte %d: %s", l.path, r.Offset, printable(r.Reason))
+			if r.Length > 0 { // else it is only worth knowing
+				said += fmt.Sprintf("; %d bytes refused", r.Length)
+			}
+			l.Problems = append(l.Problems, said)
 		}
 	}
 	n := int64(len(t.batch.Events))
