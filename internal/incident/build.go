@@ -24,7 +24,7 @@ func Build(ctx context.Context, in Input) ([]Incident, error) {
 	if in.Events == nil {
 		return nil, fmt.Errorf("incidents: no store to ask")
 	}
-	return build(ctx, in, logsQL{in.Events})
+	return build(ctx, in, newScreen(logsQL{in.Events}, in.Findings))
 }
 
 func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, error) {

@@ -147,6 +147,10 @@ func (s named) flows(ctx context.Context, sources, destinations []string, sp spa
 	return s.rename(s.evidenceStore.flows(ctx, sources, destinations, sp, limit))
 }
 
+func (s named) connections(ctx context.Context, sources []string, sp span, limit int) ([]record, error) {
+	return s.rename(s.evidenceStore.connections(ctx, sources, sp, limit))
+}
+
 func (s named) seen(ctx context.Context, source string, sp span, limit int) ([]record, error) {
 	return s.rename(s.evidenceStore.seen(ctx, source, sp, limit))
 }

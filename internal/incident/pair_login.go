@@ -63,6 +63,7 @@ func resolveLogins(ctx context.Context, c *court, nodes []*node) error {
 // sameAddress asks for the logins of many findings' addresses at once.
 func sameAddress(ctx context.Context, c *court, nodes []*node) error {
 	const maxSpan = int64(2 * 24 * time.Hour)
+	each := max(min(triesEach, 100_000/max(len(nodes), 1)), 4) // with many findings, each cites less
 	for len(nodes) > 0 {
 		var sources []string
 		s := window(nodes[0], loginReach)
@@ -82,7 +83,7 @@ func sameAddress(ctx context.Context, c *court, nodes []*node) error {
 		if len(sources) > 0 {
 			if s.from != event.NoTime {
 				around := span{s.from - int64(tryReach), s.to - int64(loginReach) + int64(tryReach)}
-				tallies, err := c.store.failures(ctx, sources, around, triesEach)
+				tallies, err := c.store.failures(ctx, sources, around, each)
 				if err != nil {
 					return err
 				}

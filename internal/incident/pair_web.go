@@ -27,20 +27,36 @@ var _ = register(pairing{
 		if err := c.detail(ctx, nodes, 100); err != nil {
 			return err
 		}
+		var open []*webCase // what was answered does not tell yet
 		for _, n := range nodes {
-			if err := webOutcome(ctx, c, n); err != nil {
+			w, err := webOutcome(ctx, c, n)
+			if err != nil {
 				return err
 			}
+			if w != nil {
+				open = append(open, w)
+			}
 		}
-		return nil
+		return bySize(ctx, c, open)
 	},
 })
+
+// webCase is a finding whose requests were answered, and not known to have done more.
+type webCase struct {
+	*node
+	host     string
+	answered []record // with a status of success, in order of time
+	pages    []record // the biggest answer of each page, biggest first, at most webPages
+	ok       string   // says how many were
+}
 
 const (
 	webReach     = time.Minute // from a request to what it makes the server do
 	biggerTimes  = 2           // an answer this many times the biggest of others holds more than the page
 	biggerBytes  = 8 << 10
 	pageBaseline = 3 // others' answers that make a baseline
+	webPages     = 5 // pages of a finding that are compared
+	pageReach    = 30 * 24 * time.Hour
 )
 
 // webServers are programs that answer HTTP; what they start, a request may
@@ -53,10 +69,11 @@ var (
 	webUsers = []string{"www-data", "apache", "nginx", "httpd", "http", "www", "wwwrun", "tomcat", "IUSR", "DefaultAppPool"}
 )
 
-func webOutcome(ctx context.Context, c *court, n *node) error {
+// webOutcome decides what other records tell, and returns what they leave open.
+func webOutcome(ctx context.Context, c *court, n *node) (*webCase, error) {
 	all := n.tried(attempts)
 	if len(all) == 0 {
-		return nil
+		return nil, nil
 	}
 	hosts := c.targets(n)
 	host := ""
@@ -75,17 +92,17 @@ func webOutcome(ctx context.Context, c *court, n *node) error {
 	}
 	if !slices.ContainsFunc(n.details, func(r record) bool { return r.is("web") }) && len(n.f.Entities.URLs) == 0 && !fromSensor(n.f) {
 		n.behaviour = other // an application's own log of something gone wrong
-		return nil
+		return nil, nil
 	}
 	requests := plural(n.tries, "recorded request", "recorded requests")
 	if len(statuses) == 0 {
 		if fromSensor(n.f) {
 			n.behaviour = ids // an alert without the answer
-			return nil
+			return nil, nil
 		}
 		text := fmt.Sprintf("what %s answered to %s is not recorded", hostPhrase(host), requests)
 		n.verdict = verdict{result: Unknown, why: []Sentence{{sentence(text), all}}, needs: []string{accessLog(host)}}
-		return nil
+		return nil, nil
 	}
 	if len(answered) == 0 {
 		text := fmt.Sprintf("%s was answered with a status of success (%s)", outOf(0, len(n.details)), statusPhrase(statuses))
@@ -93,7 +110,7 @@ func webOutcome(ctx context.Context, c *court, n *node) error {
 			text += ", of " + requests
 		}
 		n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), all}}}
-		return nil
+		return nil, nil
 	}
 	ok := fmt.Sprintf("%s %s answered with a status of success (%s)", outOf(len(answered), len(n.details)), wasWere(len(answered)), statusPhrase(statuses))
 	s := span{answered[0].time, answered[len(answered)-1].time + int64(webReach)}
@@ -101,7 +118,7 @@ func webOutcome(ctx context.Context, c *court, n *node) error {
 	// What the server started.
 	started, err := c.store.startedBy(ctx, hosts, webServers, webUsers, s, 200)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	started = slices.DeleteFunc(started, func(r record) bool {
 		return slices.Contains(webServers, programName(&r)) || !soonAfter(answered, r.time, webReach)
@@ -110,14 +127,14 @@ func webOutcome(ctx context.Context, c *court, n *node) error {
 		r := started[0]
 		text := fmt.Sprintf("%s, and %s the web server of %s ran %s", ok, cmp.Or(after(requestBefore(answered, r.time).time, r.time), "then"), hostPhrase(r.host), programPhrase(&r))
 		n.verdict = verdict{result: Succeeded, followed: started[:min(len(started), 10)], why: []Sentence{{sentence(text), cite(idsOf(answered[:min(len(answered), attempts)]), idsOf(started[:min(len(started), 10)]))}}}
-		return nil
+		return nil, nil
 	}
 
 	// Whom the server called.
 	for _, source := range outside(n.f.Entities.Sources) {
 		calls, err := c.store.flows(ctx, c.owns[host], []string{source}, s, 50)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		calls = slices.DeleteFunc(calls, func(r record) bool {
 			a, ok := parseAddress(r.source)
@@ -127,25 +144,89 @@ func webOutcome(ctx context.Context, c *court, n *node) error {
 			r := calls[0]
 			text := fmt.Sprintf("%s, and %s opened a connection to the attacker's address %s (port %s) at %s", ok, show(r.source), show(r.destination), show(cmp.Or(r.port, "unknown")), clock(r.time))
 			n.verdict = verdict{result: Succeeded, followed: calls[:min(len(calls), 10)], why: []Sentence{{sentence(text), cite(idsOf(answered[:min(len(answered), attempts)]), idsOf(calls[:min(len(calls), 10)]))}}}
-			return nil
+			return nil, nil
 		}
 	}
 
-	// What it answered: the pages with the biggest answers, against what others got.
-	usual, compared, err := answersUsual(ctx, c, n, answered, ok)
-	if err != nil || n.verdict.result != "" {
+	w := &webCase{node: n, host: host, answered: answered, ok: ok}
+	biggest := map[string]record{}
+	for _, r := range answered {
+		if r.urlPath != "" && r.size > biggest[r.urlPath].size {
+			biggest[r.urlPath] = r
+		}
+	}
+	for _, r := range biggest {
+		w.pages = append(w.pages, r)
+	}
+	slices.SortFunc(w.pages, func(a, b record) int {
+		return cmp.Or(cmp.Compare(b.size, a.size), strings.Compare(a.id, b.id))
+	})
+	w.pages = w.pages[:min(len(w.pages), webPages)]
+	return w, nil
+}
+
+// bySize compares what attackers were answered with what others got from the
+// same pages about that time, asking for many pages at once.
+func bySize(ctx context.Context, c *court, cases []*webCase) error {
+	const (
+		paths   = 1000
+		biggest = 20
+	)
+	for len(cases) > 0 {
+		wanted := map[string]bool{}
+		s := span{noTime, noTime}
+		part := 0
+		for _, w := range cases {
+			first, last := w.answered[0].time, w.answered[len(w.answered)-1].time
+			if part > 0 && (len(wanted) >= paths || max(s.to, last)-min(s.from, first) > int64(pageReach)) {
+				break
+			}
+			if part == 0 {
+				s = span{first, last}
+			}
+			s.from, s.to = min(s.from, first), max(s.to, last)
+			for _, r := range w.pages {
+				wanted[r.urlPath] = true
+			}
+			part++
+		}
+		if s.from != noTime {
+			s.from -= int64(pageReach)
+			s.to += int64(24 * time.Hour)
+		}
+		var pages map[string]page
+		if len(wanted) > 0 {
+			var err error
+			if pages, err = c.store.pages(ctx, sortedKeys(wanted), s, biggest); err != nil {
+				return err
+			}
+		}
+		for _, w := range cases[:part] {
+			if err := w.decide(ctx, c, pages, s); err != nil {
+				return err
+			}
+		}
+		cases = cases[part:]
+	}
+	return nil
+}
+
+// decide gives the finding its verdict.
+func (w *webCase) decide(ctx context.Context, c *court, pages map[string]page, s span) error {
+	usual, compared, err := w.compare(ctx, c, pages, s)
+	if err != nil || w.verdict.result != "" {
 		return err
 	}
-
+	n, host, answered := w.node, w.host, w.answered
 	processes, audited := c.logs.span("process", host)
-	audited = audited && processes.covers(s.from, answered[len(answered)-1].time)
+	audited = audited && processes.covers(answered[0].time, answered[len(answered)-1].time)
 	if audited && usual && compared > 0 {
-		text := fmt.Sprintf("%s, but no answer was bigger than what other clients got from the same pages, and the process log of %s, which covers the time, shows no program started by the web server", ok, hostPhrase(host))
+		text := fmt.Sprintf("%s, but no answer was bigger than what other clients got from the same pages, and the process log of %s, which covers the time, shows no program started by the web server", w.ok, hostPhrase(host))
 		n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), idsOf(answered[:min(len(answered), attempts)])}}}
 		return nil
 	}
 	biggest := slices.MaxFunc(answered, func(a, b record) int { return cmp.Compare(a.size, b.size) })
-	text := ok
+	text := w.ok
 	if biggest.size > 0 {
 		text += fmt.Sprintf("; the biggest answer has %s", size(biggest.size))
 	}
@@ -159,28 +240,23 @@ func webOutcome(ctx context.Context, c *court, n *node) error {
 	return nil
 }
 
-// answersUsual compares the sizes of answers with those that others got.
-// It decides the node when one is far bigger; usual says that none is bigger.
-func answersUsual(ctx context.Context, c *court, n *node, answered []record, ok string) (usual bool, compared int, err error) {
-	biggest := map[string]record{}
-	for _, r := range answered {
-		if r.urlPath != "" && r.size > biggest[r.urlPath].size {
-			biggest[r.urlPath] = r
-		}
-	}
-	pages := make([]record, 0, len(biggest))
-	for _, r := range biggest {
-		pages = append(pages, r)
-	}
-	slices.SortFunc(pages, func(a, b record) int {
-		return cmp.Or(cmp.Compare(b.size, a.size), strings.Compare(a.id, b.id))
-	})
+// compare compares the sizes of answers with those that others got. It decides
+// the case when one is far bigger; usual says that none is bigger.
+func (w *webCase) compare(ctx context.Context, c *court, pages map[string]page, s span) (usual bool, compared int, err error) {
 	usual = true
-	const day = int64(24 * time.Hour)
-	for _, r := range pages[:min(len(pages), 5)] {
-		others, most, err := c.store.pageSizes(ctx, r.urlPath, r.source, span{r.time - 30*day, r.time + day})
-		if err != nil {
-			return false, compared, err
+	for _, r := range w.pages {
+		p := pages[r.urlPath]
+		others, most := 0, record{}
+		for _, b := range slices.Backward(p.biggest) {
+			if b.source != r.source {
+				others, most = others+1, b
+			}
+		}
+		bigger := others >= pageBaseline && r.size > biggerTimes*most.size && r.size-most.size > biggerBytes
+		if bigger || others < pageBaseline && len(p.biggest) < p.count { // exactly
+			if others, most, err = c.store.pageSizes(ctx, r.urlPath, r.source, s); err != nil {
+				return false, compared, err
+			}
 		}
 		if others < pageBaseline {
 			usual = false
@@ -192,12 +268,12 @@ func answersUsual(ctx context.Context, c *court, n *node, answered []record, ok 
 		}
 		if r.size > biggerTimes*most.size && r.size-most.size > biggerBytes {
 			text := fmt.Sprintf("%s; %s gave %s in answer to the attacker, while none of %s to other clients had more than %s: it answered with more than the page",
-				ok, show(r.urlPath), size(r.size), plural(others, "answer", "answers"), size(most.size))
-			n.verdict = verdict{result: Succeeded, followed: []record{r}, why: []Sentence{{sentence(text), cite([]string{r.id, most.id}, idsOf(answered[:min(len(answered), attempts)]))}}}
+				w.ok, show(r.urlPath), size(r.size), plural(others, "answer", "answers"), size(most.size))
+			w.verdict = verdict{result: Succeeded, followed: []record{r}, why: []Sentence{{sentence(text), cite([]string{r.id, most.id}, idsOf(w.answered[:min(len(w.answered), attempts)]))}}}
 			return false, compared, nil
 		}
 	}
-	return usual && compared == min(len(pages), 5), compared, nil
+	return usual && compared == len(w.pages), compared, nil
 }
 
 // outOf says how many of the requests that a finding cites.

@@ -1,8 +1,10 @@
 package incident
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/store"
 )
 
 // span is a stretch of time in ns, both ends included; event.NoTime leaves an
@@ -31,12 +34,16 @@ type evidenceStore interface {
 	userLogins(ctx context.Context, users, hosts []string, s span, limit int) ([]record, error)
 	// requests must return web requests from the address that were answered with a status from low to high.
 	requests(ctx context.Context, source string, low, high int, s span, limit int) ([]record, error)
+	// pages must return, for each of the paths that had any, how many answers with status 2xx it had, and the biggest, limit of each path.
+	pages(ctx context.Context, paths []string, s span, limit int) (map[string]page, error)
 	// pageSizes must return how many answers with status 2xx the path had for clients other than the source, and the biggest.
 	pageSizes(ctx context.Context, path, source string, s span) (count int, biggest record, err error)
 	// startedBy must return programs that began on the hosts (none: any) with one of the parents or under one of the users.
 	startedBy(ctx context.Context, hosts, parents, users []string, s span, limit int) ([]record, error)
 	// flows must return network records from any of the sources to any of the destinations; none: any.
 	flows(ctx context.Context, sources, destinations []string, s span, limit int) ([]record, error)
+	// connections must return network records from any of the sources that were not refused and either carried bytes both ways or were let through.
+	connections(ctx context.Context, sources []string, s span, limit int) ([]record, error)
 	// seen must return the first records of any kind with the source address.
 	seen(ctx context.Context, source string, s span, limit int) ([]record, error)
 	// kinds must return which kinds of records the logs hold, by event.category.
@@ -51,6 +58,12 @@ type tally struct {
 	count        int
 	first, last  int64
 	records      []record // the first of them
+}
+
+// page is what a web page answered.
+type page struct {
+	count   int
+	biggest []record // biggest first
 }
 
 // logKind says that a log holds records of a category.
@@ -288,12 +301,40 @@ const (
 	// A login that was accepted. Logins end too, as records of success.
 	acceptedLogin = `("event.category":authentication OR "event.category":session) "event.outcome":=success !"event.type":end ` +
 		`!"event.action":in("session-disconnected","logged-out","logged-off","ended-session","disposed-credentials")`
-	refusedLogin = `"event.category":authentication "event.outcome":=failure`
-	order        = ` | sort by ("_time","event.id")`
+	refusedLogin  = `"event.category":authentication "event.outcome":=failure`
+	networkRecord = `"event.category":network`
+	// A connection that came about, as pair_scan.go's established looks at it more closely.
+	connectionMade = networkRecord + ` !"event.type":denied !"event.outcome":=failure` +
+		` (("source.bytes":>0 "destination.bytes":>0) OR "event.type":allowed)`
+	webAnswer = `"event.category":web "http.response.status_code":range[200,299]`
+	order     = ` | sort by ("_time","event.id")`
 )
 
+// maxRows is how many records a question with a limit for each of many values
+// may have in its answer: the engine keeps them in memory while it looks, once
+// for each thread, and gives up when it is too much.
+const maxRows = 5000
+
+// citedColumns are what citing a record takes.
+var citedColumns = []string{"_time", "_msg", "event.id", "sextant.time", "log.file.path", "host.name", "source.ip", "event.outcome"}
+
+// rows runs a query that ends with a sort and returns its first records. Where
+// they are too much for the engine to hold, it makes do with fewer.
 func (l logsQL) rows(ctx context.Context, query string, limit int) ([]record, error) {
-	query += " limit " + strconv.Itoa(limit) + " | fields " + quoteAll(columns)
+	return l.rowsOf(ctx, query, limit, columns)
+}
+
+func (l logsQL) rowsOf(ctx context.Context, query string, limit int, columns []string) ([]record, error) {
+	for {
+		rs, err := l.ask(ctx, query+" limit "+strconv.Itoa(limit)+" | fields "+quoteAll(columns))
+		if limit == 1 || !errors.Is(err, store.ErrMemory) {
+			return rs, err
+		}
+		limit /= 2
+	}
+}
+
+func (l logsQL) ask(ctx context.Context, query string) ([]record, error) {
 	var rs []record
 	err := l.q.Query(ctx, query, func(row []event.Field) error {
 		var r record
@@ -326,7 +367,7 @@ func (l logsQL) records(ctx context.Context, ids []string, s span) ([]record, er
 
 func (l logsQL) logins(ctx context.Context, sources []string, s span, limit int) ([]record, error) {
 	var all []record
-	for part := range slices.Chunk(sources, maxIn) {
+	for part := range slices.Chunk(sources, max(1, min(maxIn, maxRows/limit))) {
 		q := during(s) + " " + in("source.ip", part) + " " + acceptedLogin + order + ` partition by ("source.ip")`
 		rs, err := l.rows(ctx, q, limit)
 		if err != nil {
@@ -367,7 +408,19 @@ func (l logsQL) failures(ctx context.Context, sources []string, s span, limit in
 		if err != nil {
 			return nil, fmt.Errorf("incidents: count refused logins: %w", err)
 		}
-		rs, err := l.rows(ctx, q+order+` partition by ("source.ip","host.name")`, limit)
+	}
+	// Of as many addresses at a time as have no more records together than fit.
+	for i := 0; i < len(ts); {
+		var some []string
+		n := 0
+		for n < 4*maxRows && i < len(ts) {
+			some = append(some, ts[i].source)
+			for source := ts[i].source; i < len(ts) && ts[i].source == source; i++ {
+				n += min(limit, ts[i].count)
+			}
+		}
+		q := during(s) + " " + in("source.ip", some) + " " + refusedLogin
+		rs, err := l.rowsOf(ctx, q+order+` partition by ("source.ip","host.name")`, limit, citedColumns)
 		if err != nil {
 			return nil, err
 		}
@@ -399,8 +452,48 @@ func (l logsQL) requests(ctx context.Context, source string, low, high int, s sp
 	return l.rows(ctx, q+order, limit)
 }
 
+func (l logsQL) pages(ctx context.Context, paths []string, s span, limit int) (map[string]page, error) {
+	pages := map[string]page{}
+	for part := range slices.Chunk(paths, max(1, min(maxIn, maxRows/limit))) {
+		q := during(s) + " " + in("url.path", part) + " " + webAnswer
+		err := l.q.Query(ctx, q+` | stats by ("url.path") count() n`, func(row []event.Field) error {
+			var path string
+			var p page
+			for _, f := range row {
+				switch f.Name {
+				case "url.path":
+					path = strings.Clone(f.Value)
+				case "n":
+					p.count = int(number(f.Value))
+				}
+			}
+			pages[path] = p
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("incidents: compare answers: %w", err)
+		}
+		rs, err := l.rowsOf(ctx, q+` | sort by ("http.response.body.bytes" desc,"_time","event.id") partition by ("url.path")`, limit,
+			[]string{"_time", "event.id", "sextant.time", "source.ip", "url.path", "http.response.body.bytes"})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rs {
+			p := pages[r.urlPath]
+			p.biggest = append(p.biggest, r)
+			pages[r.urlPath] = p
+		}
+	}
+	for _, p := range pages {
+		slices.SortFunc(p.biggest, func(a, b record) int {
+			return cmp.Or(cmp.Compare(b.size, a.size), cmp.Compare(a.time, b.time), strings.Compare(a.id, b.id))
+		})
+	}
+	return pages, nil
+}
+
 func (l logsQL) pageSizes(ctx context.Context, path, source string, s span) (count int, biggest record, err error) {
-	q := fmt.Sprintf(`%s "url.path":=%s "event.category":web "http.response.status_code":range[200,299] !"source.ip":=%s`, during(s), quote(path), quote(source))
+	q := fmt.Sprintf(`%s "url.path":=%s %s !"source.ip":=%s`, during(s), quote(path), webAnswer, quote(source))
 	err = l.q.Query(ctx, q+" | stats count() n", func(row []event.Field) error {
 		for _, f := range row {
 			count = int(number(f.Value))
@@ -417,9 +510,13 @@ func (l logsQL) pageSizes(ctx context.Context, path, source string, s span) (cou
 	return count, biggest, err
 }
 
-func (l logsQL) startedBy(ctx context.Context, hosts, parents, users []string, s span, limit int) ([]record, error) {
-	q := during(s) + ` "event.category":process ("event.type":start OR "event.action":in("execve","executed","ran-command","Process creation"))` +
+func startedFilter(parents, users []string) string {
+	return `"event.category":process ("event.type":start OR "event.action":in("execve","executed","ran-command","Process creation"))` +
 		" (" + in("process.parent.name", parents) + " OR " + in("user.name", users) + ")"
+}
+
+func (l logsQL) startedBy(ctx context.Context, hosts, parents, users []string, s span, limit int) ([]record, error) {
+	q := during(s) + " " + startedFilter(parents, users)
 	if len(hosts) > 0 {
 		q += " " + in("host.name", hosts)
 	}
@@ -427,7 +524,7 @@ func (l logsQL) startedBy(ctx context.Context, hosts, parents, users []string, s
 }
 
 func (l logsQL) flows(ctx context.Context, sources, destinations []string, s span, limit int) ([]record, error) {
-	q := during(s) + ` "event.category":network`
+	q := during(s) + " " + networkRecord
 	if len(sources) > 0 {
 		q += " " + in("source.ip", sources)
 	}
@@ -435,6 +532,10 @@ func (l logsQL) flows(ctx context.Context, sources, destinations []string, s spa
 		q += " " + in("destination.ip", destinations)
 	}
 	return l.rows(ctx, q+order, limit)
+}
+
+func (l logsQL) connections(ctx context.Context, sources []string, s span, limit int) ([]record, error) {
+	return l.rows(ctx, during(s)+" "+in("source.ip", sources)+" "+connectionMade+order, limit)
 }
 
 func (l logsQL) seen(ctx context.Context, source string, s span, limit int) ([]record, error) {

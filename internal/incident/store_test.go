@@ -121,7 +121,10 @@ func TestTheStoreAnswersAsAsked(t *testing.T) {
 			return s.flows(ctx, []string{"10.0.0.5"}, []string{attacker}, all, 50)
 		},
 		"flows to": func(s evidenceStore) ([]record, error) { return s.flows(ctx, nil, []string{attacker}, all, 50) },
-		"seen":     func(s evidenceStore) ([]record, error) { return s.seen(ctx, attacker, part, 10) },
+		"connections": func(s evidenceStore) ([]record, error) {
+			return s.connections(ctx, []string{"10.0.0.5", attacker, injection}, all, 50)
+		},
+		"seen": func(s evidenceStore) ([]record, error) { return s.seen(ctx, attacker, part, 10) },
 	}
 	for name, ask := range questions {
 		want, err := ask(w)
@@ -157,6 +160,17 @@ func TestTheStoreAnswersAsAsked(t *testing.T) {
 	n, big, err := real.pageSizes(ctx, "/a b?c=\"d\"", "192.0.2.99", all)
 	if err != nil || n != wantN || big.id != wantBig.id || n == 0 || big.size == 0 {
 		t.Errorf("page sizes: %d %s %v, want %d %s", n, big.id, err, wantN, wantBig.id)
+	}
+	paths := []string{"/a b?c=\"d\"", injection, "/absent"}
+	wantPages, _ := w.pages(ctx, paths, all, 2)
+	pages, err := real.pages(ctx, paths, all, 2)
+	if err != nil || len(pages) == 0 || len(pages) != len(wantPages) {
+		t.Errorf("pages: %v %v, want %v", pages, err, wantPages)
+	}
+	for path, p := range pages {
+		if want := wantPages[path]; p.count != want.count || !slices.Equal(idsOf(p.biggest), idsOf(want.biggest)) {
+			t.Errorf("page %q: %v, want %v", path, p, want)
+		}
 	}
 	kinds := func(s evidenceStore) string {
 		ks, err := s.kinds(ctx)

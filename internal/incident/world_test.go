@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -257,6 +258,25 @@ func (w *world) pageSizes(_ context.Context, path, source string, s span) (n int
 		}
 	}
 	return len(rs), biggest, nil
+}
+
+func (w *world) pages(_ context.Context, paths []string, s span, limit int) (map[string]page, error) {
+	pages := map[string]page{}
+	for _, path := range paths {
+		rs, _ := w.pick(s, len(w.rs), func(r *record) bool { return r.is("web") && r.urlPath == path && r.status/100 == 2 })
+		slices.SortStableFunc(rs, func(a, b record) int { return cmp.Compare(b.size, a.size) })
+		if len(rs) > 0 {
+			pages[path] = page{len(rs), rs[:min(len(rs), limit)]}
+		}
+	}
+	return pages, nil
+}
+
+func (w *world) connections(_ context.Context, sources []string, s span, limit int) ([]record, error) {
+	return w.pick(s, limit, func(r *record) bool {
+		return r.is("network") && slices.Contains(sources, r.source) && !r.has("denied") && r.outcome != "failure" &&
+			(r.sentBytes > 0 && r.receivedBytes > 0 || r.has("allowed"))
+	})
 }
 
 func (w *world) startedBy(_ context.Context, hosts, parents, users []string, s span, limit int) ([]record, error) {

@@ -20,6 +20,10 @@ const (
 	maxNest  = 50_000
 )
 
+// ErrMemory is what a query's error wraps when it has more groups, or rows to
+// sort, than the engine may hold in memory.
+var ErrMemory = errors.New("too much for memory")
+
 // QueryError says what is wrong with a query's text.
 type QueryError struct {
 	Query  string
@@ -235,6 +239,9 @@ func (r *runner) engine(ctx context.Context, q *logstorage.Query, write logstora
 	var stats logstorage.QueryStats
 	qctx := logstorage.NewQueryContext(ctx, &stats, []logstorage.TenantID{{}}, q, false, nil)
 	if err := r.s.engineRun(qctx, write); err != nil {
+		if strings.Contains(err.Error(), "requires more than") {
+			return fmt.Errorf("query: %w: %w", ErrMemory, err)
+		}
 		return fmt.Errorf("query: %w", err)
 	}
 	return nil
