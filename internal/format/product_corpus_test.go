@@ -26,6 +26,7 @@ var productRows = []struct {
 	{"other_products/azure/elastic_integrations/azure.signinlogs", "azure.signinlogs", 95},
 	{"other_products/azure/elastic_integrations/azure.auditlogs", "azure.auditlogs", 93},
 	{"other_products/azure/elastic_integrations/azure.activitylogs", "azure.activitylogs", 92},
+	{"postgresql/elastic_integrations/postgresql.log", "postgresql.log", 95},
 }
 
 func init() {

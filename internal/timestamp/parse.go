@@ -272,8 +272,23 @@ func zone(s string, i int) (seconds, next int, ok bool) {
 			sec = -sec
 		}
 		return sec, j, true
+	case 'A' <= c && c <= 'Z':
+		j := i
+		for j < len(s) && j-i < 5 && 'A' <= s[j] && s[j] <= 'Z' {
+			j++
+		}
+		if hours, ok := zoneHours[s[i:j]]; ok && (j == len(s) || !isAlnum(s[j])) {
+			return hours * 3600, j, true
+		}
 	}
 	return 0, 0, false
+}
+
+// zoneHours are the abbreviations of zones that stand for one offset in the whole
+// world, or by far mostly (RFC 5322 §4.3 has the American ones): hours east of UTC.
+var zoneHours = map[string]int{
+	"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10,
+	"WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
 }
 
 // number reads between least and most digits, and no digit may follow.
