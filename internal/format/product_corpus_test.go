@@ -27,6 +27,10 @@ var productRows = []struct {
 	{"other_products/azure/elastic_integrations/azure.auditlogs", "azure.auditlogs", 93},
 	{"other_products/azure/elastic_integrations/azure.activitylogs", "azure.activitylogs", 92},
 	{"postgresql/elastic_integrations/postgresql.log", "postgresql.log", 95},
+	{"mysql/elastic_integrations/mysql.error", "mysql.error", 95},
+	{"mysql/elastic_integrations/mysql.slowlog", "mysql.slowlog", 95},
+	{"mongodb/elastic_integrations/mongodb.log", "mongodb.log", 95},
+	{"redis/elastic_integrations/redis.log", "redis.log", 67}, // the year of most is arbitrary
 }
 
 func init() {
@@ -48,6 +52,7 @@ var fragments = map[string]string{
 	"test-parameter-string.json":          "not JSON",
 	"test-platform-attribute-events.json": "one member of a record",
 	"test-ip-formats-events.json":         "one member of a record",
+	"test-mysql-ubuntu-5-5-53.log":        "has lines without a time, which Elastic takes for events and we for more of the message above",
 }
 
 func TestProductsAgreeWithElasticsIntegrations(t *testing.T) {
@@ -61,7 +66,7 @@ func TestProductsAgreeWithElasticsIntegrations(t *testing.T) {
 			}
 			for _, file := range files {
 				file = strings.TrimSuffix(file, "-expected.json")
-				if _, ok := fragments[filepath.Base(file)]; ok {
+				if _, ok := fragments[filepath.Base(file)]; ok && row.format != "mysql.slowlog" {
 					continue
 				}
 				if strings.HasSuffix(file, ".json") {
