@@ -67,10 +67,11 @@ func sameAddress(ctx context.Context, c *court, nodes []*node) error {
 	for len(nodes) > 0 {
 		var sources []string
 		s := window(nodes[0], loginReach)
+		end := max(s.to, s.from+maxSpan)
 		part := 0
 		for _, n := range nodes {
 			w := window(n, loginReach)
-			if part > 0 && (len(sources) >= maxIn || (w.from == event.NoTime) != (s.from == event.NoTime) || w.to-s.from > maxSpan && s.from != event.NoTime) {
+			if part > 0 && (len(sources) >= maxIn || (w.from == event.NoTime) != (s.from == event.NoTime) || s.from != event.NoTime && w.to > end) {
 				break
 			}
 			sources = append(sources, n.f.Entities.Sources...)

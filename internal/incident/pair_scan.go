@@ -53,7 +53,7 @@ func scanOutcome(ctx context.Context, c *court, n *node) error {
 			n.verdict = verdict{result: Succeeded, followed: logins[:1], users: []string{r.user}, why: []Sentence{{sentence(text), cite(all, idsOf(logins[:1]))}}}
 			return nil
 		}
-		flows, err := c.store.connections(ctx, sources, w, 2000)
+		flows, err := c.store.connections(ctx, sources, w, 200)
 		if err != nil {
 			return err
 		}

@@ -42,7 +42,7 @@ type evidenceStore interface {
 	startedBy(ctx context.Context, hosts, parents, users []string, s span, limit int) ([]record, error)
 	// flows must return network records from any of the sources to any of the destinations; none: any.
 	flows(ctx context.Context, sources, destinations []string, s span, limit int) ([]record, error)
-	// connections must return network records from any of the sources that were not refused and either carried bytes both ways or were let through.
+	// connections must return network records from any of the sources that were not refused and either carried answerBytes both ways or were let through.
 	connections(ctx context.Context, sources []string, s span, limit int) ([]record, error)
 	// seen must return the first records of any kind with the source address.
 	seen(ctx context.Context, source string, s span, limit int) ([]record, error)
@@ -305,7 +305,7 @@ const (
 	networkRecord = `"event.category":network`
 	// A connection that came about, as pair_scan.go's established looks at it more closely.
 	connectionMade = networkRecord + ` !"event.type":denied !"event.outcome":=failure` +
-		` (("source.bytes":>0 "destination.bytes":>0) OR "event.type":allowed)`
+		` (("source.bytes":>399 "destination.bytes":>399) OR "event.type":allowed)` // answerBytes
 	webAnswer = `"event.category":web "http.response.status_code":range[200,299]`
 	order     = ` | sort by ("_time","event.id")`
 )

@@ -275,7 +275,7 @@ func (w *world) pages(_ context.Context, paths []string, s span, limit int) (map
 func (w *world) connections(_ context.Context, sources []string, s span, limit int) ([]record, error) {
 	return w.pick(s, limit, func(r *record) bool {
 		return r.is("network") && slices.Contains(sources, r.source) && !r.has("denied") && r.outcome != "failure" &&
-			(r.sentBytes > 0 && r.receivedBytes > 0 || r.has("allowed"))
+			(r.sentBytes >= answerBytes && r.receivedBytes >= answerBytes || r.has("allowed"))
 	})
 }
 
