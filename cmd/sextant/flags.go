@@ -73,6 +73,7 @@ type ruleFlags struct {
 	minLevel         string
 	include, exclude []string
 	tuning           string
+	placeholders     string
 	since, until     string
 }
 
@@ -83,6 +84,7 @@ func (f *ruleFlags) register(c *cobra.Command) {
 	c.Flags().StringSliceVar(&f.include, "include", nil, "only rules with this id, name, status, tag (t1110, credential-access), or part of the title or file")
 	c.Flags().StringSliceVar(&f.exclude, "exclude", nil, "leave out rules named likewise")
 	c.Flags().StringVar(&f.tuning, "tuning", "", "file that silences, raises or lowers rules, for a host, user or address, until a day")
+	c.Flags().StringVar(&f.placeholders, "placeholders", "", "YAML file with the values of %name% in rules that use expand: {admins: [alice, root]}")
 	c.Flags().StringVar(&f.since, "since", "", "match only events from this time on: 2026-03-01 or 2026-03-01T12:00:00Z")
 	c.Flags().StringVar(&f.until, "until", "", "match only events up to this time")
 }
@@ -104,6 +106,15 @@ func (f *ruleFlags) options() (detect.Options, error) {
 	}
 	if f.tuning != "" {
 		if opt.Tuning, err = detect.ReadTuning(f.tuning, time.Now()); err != nil {
+			return opt, usageError{err}
+		}
+	}
+	if f.placeholders != "" {
+		data, err := os.ReadFile(f.placeholders)
+		if err != nil {
+			return opt, usageError{err}
+		}
+		if opt.Placeholders, err = sigma.ParsePlaceholders(f.placeholders, data); err != nil {
 			return opt, usageError{err}
 		}
 	}

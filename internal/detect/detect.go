@@ -33,6 +33,8 @@ type Options struct {
 	Tuning   *Tuning     // per host, user and address; nil for none
 	Since    int64       // ns since the epoch: earlier events are not matched; 0 for all
 	Until    int64       // later events are not matched; 0 for all
+
+	Placeholders map[string][]string // values of %name% in rules with the modifier expand; see sigma.ParsePlaceholders
 }
 
 // Names reports whether a person's word names the rule: its id, its name, its
@@ -109,7 +111,7 @@ func Load(opt Options) (*Detector, error) {
 	for i, r := range d.rules {
 		d.order[r] = i
 	}
-	d.engine = sigma.Compile(d.rules, sigma.Options{Mapping: mapping})
+	d.engine = sigma.Compile(d.rules, sigma.Options{Mapping: mapping, Placeholders: opt.Placeholders})
 	for s := range d.engine.Slots() {
 		d.fields[d.engine.SlotField(sigma.Slot(s))] = fieldUse{sigma.Slot(s), -1}
 	}
