@@ -33,7 +33,7 @@ var (
 					}
 				}
 			}
-			if dated*10 < len(s.Lines)*8 || ours*5 < dated {
+			if ours == 0 || dated*10 < len(s.Lines)*8 || ours*5 < dated {
 				return 0
 			}
 			return 90
