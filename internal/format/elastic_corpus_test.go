@@ -76,6 +76,9 @@ var elasticRows = []struct {
 	{"zeek/elastic_integrations/zeek.tunnel", "zeek.json", 90},
 	{"zeek/elastic_integrations/zeek.weird", "zeek.json", 90},
 	{"zeek/elastic_integrations/zeek.x509", "zeek.json", 90},
+	{"haproxy/elastic_integrations/haproxy.log", "haproxy.log", 95},
+	{"squid/elastic_integrations/squid.log", "squid.log", 95},
+	{"aws/elastic_integrations/aws.elb_logs", "aws.elb_logs", 95},
 	{"suricata/elastic_integrations/suricata.eve", "suricata.eve", 98},
 }
 

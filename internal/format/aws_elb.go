@@ -1,0 +1,168 @@
+package format
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// Access logs of AWS load balancers: Application (fields that AWS appends at the end,
+// the type first) and Classic (without the type).
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-access-logs.html
+var _ = register(Format{
+	Name:  "aws.elb_logs",
+	Title: "AWS load balancer access log (ALB, classic ELB)",
+	Group: "web",
+	Recognise: func(s *Sample) int {
+		return s.Share(func(l string) bool { _, _, ok := cutELB(l); return ok }) * 95 / 100
+	},
+	Lines: func(p *Params) LineDecoder { return (&elb{p: p}).decode },
+})
+
+type elb struct {
+	p      *Params
+	agents agentCache
+}
+
+var errNotELB = errors.New("not a line of a load balancer's access log")
+
+// cutELB cuts a line; kind is "" for a classic load balancer.
+func cutELB(line string) (kind string, words []string, ok bool) {
+	first, rest, _ := strings.Cut(line, " ")
+	switch first {
+	case "http", "https", "h2", "grpcs", "ws", "wss":
+		kind, line = first, rest
+	}
+	if len(line) < 20 || line[4] != '-' || line[10] != 'T' {
+		return "", nil, false
+	}
+	for s := line; s != "" && len(words) < 64; {
+		if s[0] == '"' {
+			v, after, ok := cutQuoted(s)
+			if !ok {
+				return "", nil, false
+			}
+			words, s = append(words, v), strings.TrimPrefix(after, " ")
+			continue
+		}
+		var w string
+		w, s, _ = strings.Cut(s, " ")
+		words = append(words, w)
+	}
+	if len(words) < 12 || !strings.Contains(words[2], ":") && words[2] != "-" || !isSeconds(words[4]) || !isSeconds(words[5]) || !isSeconds(words[6]) {
+		return "", nil, false
+	}
+	return kind, words, true
+}
+
+func isSeconds(s string) bool {
+	return isDigits(strings.Replace(strings.TrimPrefix(s, "-"), ".", "", 1))
+}
+
+func (d *elb) decode(line string, b *event.Batch) error {
+	kind, w, ok := cutELB(line)
+	if !ok {
+		return errNotELB
+	}
+	ns, n, ok := d.p.Clock.ISO(w[0])
+	if !ok || n != len(w[0]) {
+		return errNotELB
+	}
+	at := func(i int) string {
+		if i < len(w) && w[i] != "-" {
+			return w[i]
+		}
+		return ""
+	}
+	b.Event().Time = ns
+	b.Add("event.kind", "event")
+	b.Add("event.dataset", "aws.elb_logs")
+	b.Add("event.category", "web")
+	b.Add("cloud.provider", "aws")
+	addTime("event.end", ns, b)
+	b.Add("aws.elb.type", kind)
+	b.Add("aws.elb.name", w[1])
+	host, port := splitLastPort(at(2))
+	addSource(b, host, port)
+	if host, port = splitLastPort(at(3)); host != "" {
+		b.Add("aws.elb.backend.ip", host)
+		b.Add("aws.elb.backend.port", port)
+	}
+	b.AddNumber("aws.elb.request_processing_time.sec", seconds(w[4]))
+	b.AddNumber("aws.elb.backend_processing_time.sec", seconds(w[5]))
+	b.AddNumber("aws.elb.response_processing_time.sec", seconds(w[6]))
+	status := at(7)
+	b.AddNumber("http.response.status_code", status)
+	b.AddNumber("aws.elb.backend.http.response.status_code", at(8))
+	if kind == "" && status == "" {
+		b.Add("aws.elb.protocol", "tcp")
+		b.AddNumber("source.bytes", at(9))
+		b.AddNumber("destination.bytes", at(10))
+	} else {
+		b.Add("aws.elb.protocol", "http")
+		b.AddNumber("http.request.body.bytes", at(9))
+		b.AddNumber("http.response.body.bytes", at(10))
+	}
+	if len(status) == 3 {
+		if status[0] < '4' {
+			b.Add("event.outcome", "success")
+		} else {
+			b.Add("event.outcome", "failure")
+		}
+	}
+	if method, rest, ok := strings.Cut(w[11], " "); ok && isMethod(method) {
+		b.Add("http.request.method", method)
+		target, version, found := strings.Cut(rest, " HTTP/")
+		if target = strings.TrimRight(target, " -"); target != "" {
+			addURL(target, b)
+		}
+		if found {
+			b.Add("http.version", version)
+		}
+	}
+	if a := at(12); a != "" {
+		d.agents.add(a, b)
+	}
+	b.Add("tls.cipher", at(13))
+	b.Add("aws.elb.ssl_cipher", at(13))
+	b.Add("aws.elb.ssl_protocol", at(14))
+	if v, ok := strings.CutPrefix(at(14), "TLSv"); ok {
+		b.Add("tls.version", v)
+		b.Add("tls.version_protocol", "tls")
+	}
+	if kind == "" {
+		return nil
+	}
+	b.Add("aws.elb.target_group.arn", at(15))
+	b.Add("aws.elb.trace_id", at(16))
+	b.Add("trace.id", at(16))
+	b.Add("destination.domain", at(17))
+	b.Add("aws.elb.chosen_cert.arn", at(18))
+	b.Add("aws.elb.matched_rule_priority", at(19))
+	if ns, n, ok := d.p.Clock.ISO(at(20)); ok && n == len(at(20)) {
+		addTime("event.start", ns, b)
+	}
+	for a := range strings.SplitSeq(at(21), ",") {
+		b.Add("aws.elb.action_executed", a)
+	}
+	b.Add("aws.elb.redirect_url", at(22))
+	b.Add("aws.elb.error.reason", at(23))
+	for t := range strings.FieldsSeq(at(24)) {
+		b.Add("aws.elb.target_port", t)
+	}
+	for t := range strings.FieldsSeq(at(25)) {
+		b.Add("aws.elb.target_status_code", t)
+	}
+	b.Add("aws.elb.classification", at(26))
+	b.Add("aws.elb.classification_reason", at(27))
+	return nil
+}
+
+// seconds is a time without the zeros at its end.
+func seconds(s string) string {
+	if strings.IndexByte(s, '.') < 0 {
+		return s
+	}
+	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
+}

@@ -1,0 +1,326 @@
+package format
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/timestamp"
+)
+
+// HAProxy's default, TCP, HTTP and HTTPS logs (configuration.txt, section 8.2), through
+// syslog or bare:
+//
+//	client:port [accepted] frontend backend/server timers[ status] bytes[ cookies] termination connections queues[ {captured}…]["request"][ TLS]
+var _ = register(Format{
+	Name:  "haproxy.log",
+	Title: "HAProxy log",
+	Group: "web",
+	Recognise: func(s *Sample) int {
+		share := s.Share(func(l string) bool {
+			if body, ok := haproxyBody(l); ok {
+				var h haproxyLine
+				return h.cut(body) || strings.HasPrefix(body, "Connect from ")
+			}
+			return false
+		})
+		if share < 30 {
+			return 0
+		}
+		return share * 92 / 100
+	},
+	Lines: func(p *Params) LineDecoder {
+		syslog := newSyslogDecoder(p.Clock)
+		return func(line string, b *event.Batch) error {
+			if err := syslog.decode(line, b); err == nil {
+				if body, ok := haproxyBody(line); ok {
+					var h haproxyLine
+					if h.cut(body) {
+						if ns, _, ok := p.Clock.CLF(h.stamp); ok {
+							b.Event().Time = ns // to the millisecond, and with the year
+						}
+					}
+				}
+				return nil
+			}
+			b.Rollback()
+			body := line
+			if rest, ok := strings.CutPrefix(line, "haproxy["); ok {
+				pid, after, ok := strings.Cut(rest, "]: ")
+				if !ok {
+					return errNotHAProxy
+				}
+				body = after
+				b.Add("process.name", "haproxy")
+				if isDigits(pid) {
+					b.AddNumber("process.pid", pid)
+				}
+			}
+			b.Add("event.kind", "event")
+			b.Add("event.dataset", "haproxy.log")
+			var h haproxyLine
+			if !h.cut(body) {
+				return errNotHAProxy
+			}
+			ns, _, ok := p.Clock.CLF(h.stamp)
+			if !ok {
+				return errNotHAProxy
+			}
+			b.Event().Time = ns
+			h.add("", b)
+			return nil
+		}
+	},
+	Date: func(line []byte) (month, day int, ok bool) { return timestamp.YearlessDate(event.View(line)) },
+})
+
+var _ = registerProgram(program{Names: []string{"haproxy", "hapee-lb"}, Dataset: "haproxy.log", Decode: func(m *message, b *event.Batch) bool {
+	var h haproxyLine
+	if h.cut(m.Text) {
+		h.add(m.Host, b)
+		return true
+	}
+	return haproxyConnect(m, b)
+}})
+
+var errNotHAProxy = errors.New("not a line of HAProxy's TCP or HTTP log")
+
+// haproxyBody is the line without the header of syslog.
+func haproxyBody(line string) (string, bool) {
+	i := strings.Index(line[:min(len(line), 200)], "haproxy[")
+	if i >= 0 {
+		_, body, ok := strings.Cut(line[i:], "]: ")
+		return body, ok
+	}
+	return line, line != "" && (isDigit(line[0]) || line[0] == '[' || strings.IndexByte(line[:min(len(line), 45)], ':') > 0)
+}
+
+// haproxyConnect reads the default format: "Connect from 192.0.2.1:40780 to 192.0.2.2:5000 (main/HTTP)".
+func haproxyConnect(m *message, b *event.Batch) bool {
+	rest, ok := strings.CutPrefix(m.Text, "Connect from ")
+	if !ok {
+		return false
+	}
+	from, rest, ok := strings.Cut(rest, " to ")
+	to, where, ok2 := strings.Cut(rest, " (")
+	if !ok || !ok2 {
+		return false
+	}
+	host, port := splitLastPort(from)
+	addSource(b, host, port)
+	host, port = splitLastPort(to)
+	addDestination(b, host, port)
+	frontend, mode, _ := strings.Cut(strings.TrimSuffix(where, ")"), "/")
+	b.Add("haproxy.frontend_name", frontend)
+	b.Add("haproxy.mode", mode)
+	b.Add("haproxy.source", m.Host)
+	b.Add("event.category", "web")
+	b.Add("event.category", "network")
+	b.Add("event.type", "connection")
+	return true
+}
+
+// splitLastPort cuts the port off an address; HAProxy writes IPv6 ones without brackets.
+func splitLastPort(s string) (host, port string) {
+	if i := strings.LastIndexByte(s, ':'); i > 0 && isDigits(s[i+1:]) {
+		return strings.Trim(s[:i], "[]"), s[i+1:]
+	}
+	return s, ""
+}
+
+// haproxyLine is a line cut into its parts.
+type haproxyLine struct {
+	client, port, stamp string
+	frontend            string
+	backend, server     string
+	timers              []string
+	status, bytes       string
+	cookies             [2]string
+	termination         string
+	connections, queues []string
+	captured            []string
+	request, tls        string
+	problem             string // what is written of a connection that failed before a request
+}
+
+func (h *haproxyLine) cut(s string) bool {
+	client, rest, ok := strings.Cut(s, " [")
+	if !ok || strings.IndexByte(client, ' ') >= 0 {
+		return false
+	}
+	if h.client, h.port = splitLastPort(client); h.port == "" && h.client != "unix" && h.client != "" && h.client[0] != '/' {
+		return false
+	}
+	if h.stamp, rest, ok = strings.Cut(rest, "] "); !ok || !isCLF(h.stamp) && len(h.stamp) < 20 {
+		return false
+	}
+	var word string
+	word, rest, _ = strings.Cut(rest, " ")
+	if name, found := strings.CutSuffix(word, ":"); found { // "frontend/listener: SSL handshake failure"
+		h.frontend, _, _ = strings.Cut(name, "/")
+		h.problem = rest
+		return rest != ""
+	}
+	h.frontend = word
+	word, rest, _ = strings.Cut(rest, " ")
+	if h.backend, h.server, ok = cutLastSlash(word); !ok {
+		return false
+	}
+	word, rest, _ = strings.Cut(rest, " ")
+	if h.timers = strings.Split(word, "/"); len(h.timers) != 3 && len(h.timers) != 5 || !isTimers(h.timers) {
+		return false
+	}
+	if len(h.timers) == 5 {
+		h.status, rest, _ = strings.Cut(rest, " ")
+		h.bytes, rest, _ = strings.Cut(rest, " ")
+		h.cookies[0], rest, _ = strings.Cut(rest, " ")
+		h.cookies[1], rest, _ = strings.Cut(rest, " ")
+	} else {
+		h.bytes, rest, _ = strings.Cut(rest, " ")
+	}
+	h.termination, rest, _ = strings.Cut(rest, " ")
+	word, rest, _ = strings.Cut(rest, " ")
+	if h.connections = strings.Split(word, "/"); len(h.connections) != 5 {
+		return false
+	}
+	word, rest, _ = strings.Cut(rest, " ")
+	h.queues = strings.Split(word, "/")
+	for n := 0; n < 2 && strings.HasPrefix(rest, "{"); n++ {
+		end := strings.Index(rest, "} ")
+		if end < 0 {
+			break
+		}
+		h.captured = append(h.captured, rest[1:end])
+		rest = rest[end+2:]
+	}
+	if strings.HasPrefix(rest, `"`) {
+		if end := strings.LastIndexByte(rest, '"'); end > 0 {
+			h.request, h.tls = rest[1:end], strings.TrimSpace(rest[end+1:])
+		} else {
+			h.request = rest[1:] // cut off
+		}
+	}
+	return len(h.queues) == 2
+}
+
+func cutLastSlash(s string) (a, b string, ok bool) {
+	i := strings.LastIndexByte(s, '/')
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
+}
+
+// isTimers: "-1" where a phase was not reached, "+" before what was not over when
+// it was logged.
+func isTimers(ts []string) bool {
+	for _, t := range ts {
+		if !isDigits(strings.TrimLeft(t, "+-")) {
+			return false
+		}
+	}
+	return true
+}
+
+// add adds the fields, named as Elastic's integration does.
+func (h *haproxyLine) add(host string, b *event.Batch) {
+	addSource(b, h.client, h.port)
+	b.Add("haproxy.frontend_name", h.frontend)
+	if h.problem != "" {
+		b.Add("event.reason", h.problem)
+		classify(b, "network", "error", "connection-error", "failure")
+		return
+	}
+	b.Add("haproxy.backend_name", h.backend)
+	b.Add("haproxy.server_name", h.server)
+	number := func(name, v string) {
+		b.AddNumber(name, strings.TrimPrefix(v, "+"))
+	}
+	total := h.timers[len(h.timers)-1]
+	if len(h.timers) == 5 {
+		number("haproxy.http.request.time_wait_ms", h.timers[0])
+		number("haproxy.total_waiting_time_ms", h.timers[1])
+		number("haproxy.connection_wait_time_ms", h.timers[2])
+		number("haproxy.http.request.time_wait_without_data_ms", h.timers[3])
+		b.Add("haproxy.http.request.captured_cookie", h.cookies[0])
+		b.Add("haproxy.http.response.captured_cookie", h.cookies[1])
+		number("http.response.bytes", h.bytes)
+		if isDigits(h.status) {
+			b.AddNumber("http.response.status_code", h.status)
+		}
+		b.Add("event.category", "web")
+		b.Add("event.type", "access")
+		if len(h.status) == 3 && h.status[0] < '4' {
+			b.Add("event.outcome", "success")
+		} else {
+			b.Add("event.outcome", "failure")
+		}
+	} else {
+		number("haproxy.total_waiting_time_ms", h.timers[0])
+		number("haproxy.connection_wait_time_ms", h.timers[1])
+		b.Add("haproxy.source", host)
+		b.Add("event.category", "network")
+		b.Add("event.type", "connection")
+	}
+	if ms := wholeNumber(strings.TrimLeft(total, "+")); ms < 1e12 {
+		b.AddInt("event.duration", ms*1e6)
+	}
+	number("haproxy.bytes_read", h.bytes)
+	b.Add("haproxy.termination_state", h.termination)
+	for i, name := range [...]string{"haproxy.connections.active", "haproxy.connections.frontend", "haproxy.connections.backend", "haproxy.connections.server", "haproxy.connections.retries"} {
+		number(name, h.connections[i])
+	}
+	number("haproxy.server_queue", h.queues[0])
+	number("haproxy.backend_queue", h.queues[1])
+	for i, text := range h.captured {
+		name := "haproxy.http.request.captured_headers"
+		if i == 1 {
+			name = "haproxy.http.response.captured_headers"
+		}
+		for v := range strings.SplitSeq(text, "|") {
+			b.AddKind(name, v, event.String)
+		}
+	}
+	if h.request != "" {
+		b.Add("haproxy.http.request.raw_request_line", h.request)
+		method, rest, ok := strings.Cut(h.request, " ")
+		if ok && isMethod(method) && !strings.HasPrefix(h.request, "<") {
+			b.Add("http.request.method", method)
+			target, version, ok := strings.Cut(rest, " HTTP/")
+			if ok {
+				b.Add("http.version", version)
+			}
+			sni, _, _ := strings.Cut(h.tlsNames(), "/")
+			addTarget(target, strings.Trim(sni, "-"), b)
+		}
+	}
+	h.addTLS(b)
+}
+
+// tlsNames is the last word of the HTTPS format: "sni/version/cipher".
+func (h *haproxyLine) tlsNames() string {
+	_, names, _ := strings.Cut(h.tls, " ")
+	return names
+}
+
+func (h *haproxyLine) addTLS(b *event.Batch) {
+	errs, names, ok := strings.Cut(h.tls, " ")
+	counts := strings.Split(errs, "/")
+	parts := strings.Split(names, "/")
+	if !ok || len(counts) != 5 || len(parts) != 3 {
+		return
+	}
+	for i, name := range [...]string{"haproxy.connections.fc_err", "haproxy.connections.ssl_fc_err", "haproxy.connections.ssl_c_err", "haproxy.connections.ssl_c_ca_err"} {
+		b.AddNumber(name, counts[i])
+	}
+	b.AddBool("tls.resumed", counts[4] == "1")
+	if parts[0] != "-" {
+		b.Add("tls.client.server_name", parts[0])
+		b.Add("destination.domain", parts[0])
+	}
+	if v, ok := strings.CutPrefix(parts[1], "TLSv"); ok {
+		b.Add("tls.version", v)
+		b.Add("tls.version_protocol", "tls")
+	}
+	b.Add("tls.cipher", strings.Trim(parts[2], "-"))
+}
