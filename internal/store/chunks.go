@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,9 +34,7 @@ func chunkOf(maxFiles int) int { return max(minChunk, maxFiles/2/filesOfDay) }
 func (s *Embedded) engineRun(qctx *logstorage.QueryContext, write logstorage.WriteDataBlockFunc) error {
 	days := s.engine.PartitionList()
 	if len(days) <= s.chunk {
-		s.reading.RLock()
-		defer s.reading.RUnlock()
-		return s.engine.RunQuery(qctx, write)
+		return s.runSpan(qctx, days, write)
 	}
 	spans, err := spansOf(days, s.chunk)
 	if err != nil {
@@ -62,18 +62,18 @@ func (s *Embedded) engineRun(qctx *logstorage.QueryContext, write logstorage.Wri
 				if ctx.Err() != nil {
 					return nil
 				}
-				if err := s.closeFiles(); err != nil {
+				if err := s.closeFiles(s.maxFiles / 4); err != nil {
 					return err
 				}
 				part, err := logstorage.ParseQueryAtTimestamp(text, q.GetTimestamp())
 				if err != nil {
 					return fmt.Errorf("internal error: %w in %s", err, text)
 				}
-				part.AddExtraFilters(span)
+				part.AddExtraFilters(span.filter)
 				// The pipes that put the answers together keep one state for each
 				// node, which is the worker's number here.
 				var one sync.Mutex
-				if err := s.runSpan(qctx.WithContextAndQuery(ctx, part), func(_ uint, db *logstorage.DataBlock) {
+				if err := s.runSpan(qctx.WithContextAndQuery(ctx, part), span.days, func(_ uint, db *logstorage.DataBlock) {
 					one.Lock()
 					defer one.Unlock()
 					write(uint(node), db)
@@ -87,34 +87,47 @@ func (s *Embedded) engineRun(qctx *logstorage.QueryContext, write logstorage.Wri
 	return search(qctx, write)
 }
 
-func (s *Embedded) runSpan(qctx *logstorage.QueryContext, write logstorage.WriteDataBlockFunc) error {
+// runSpan has the engine answer a query that may open files of the days.
+func (s *Embedded) runSpan(qctx *logstorage.QueryContext, days []string, write logstorage.WriteDataBlockFunc) error {
 	s.reading.RLock()
 	defer s.reading.RUnlock()
+	s.days.Lock()
+	for _, name := range days {
+		if day, err := dayOf(name); err == nil {
+			s.opened[day] = struct{}{}
+		}
+	}
+	s.days.Unlock()
 	return s.engine.RunQuery(qctx, write)
 }
 
-// spansOf cuts all of time into stretches that have at most n of the days,
-// which are in order.
-func spansOf(days []string, n int) ([]*logstorage.Filter, error) {
-	var out []*logstorage.Filter
+// span is a stretch of time and the days that have rows in it.
+type span struct {
+	filter *logstorage.Filter
+	days   []string
+}
+
+// spansOf cuts all of time into spans of at most n of the days, which are in
+// order.
+func spansOf(days []string, n int) ([]span, error) {
+	var out []span
 	from := time.Unix(0, minTime).UTC()
-	for len(days) > 0 {
+	for some := range slices.Chunk(days, n) {
 		to := time.Unix(0, maxTime).UTC()
-		days = days[min(n, len(days)):]
-		if len(days) > 0 {
+		if days = days[len(some):]; len(days) > 0 {
 			next, err := time.Parse("20060102", days[0])
 			if err != nil {
 				return nil, err
 			}
-			// Before 1970 the engine's days end where their names begin; which
-			// day a row is in matters for the number of files only.
 			to = next.Add(-1)
 		}
 		f, err := logstorage.ParseFilter(timeFilter(from.UnixNano(), to.UnixNano()))
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, f)
+		// Before 1970 the engine's days end where their names begin, so a span
+		// may look into its neighbour's last.
+		out = append(out, span{f, some})
 		from = to.Add(1)
 	}
 	return out, nil
@@ -126,29 +139,91 @@ func timeFilter(from, to int64) string {
 	return fmt.Sprintf("_time:[%s, %s]", time.Unix(0, from).UTC().Format(layout), time.Unix(0, to).UTC().Format(layout))
 }
 
-// closeFiles makes the engine close its files when it has opened many of those
-// it may, which it does for days that are taken away and put back. It does
-// nothing while a query runs: that of another goroutine, or of a caller up the
-// stack.
-func (s *Embedded) closeFiles() error {
-	if int(openReaders.Get()) < s.maxFiles/4 || !s.reading.TryLock() {
+// closeFiles makes the engine close its files when at least so many are open.
+// It does nothing while a query runs: that of another goroutine, or of a caller
+// up the stack. The caller holds neither lock.
+func (s *Embedded) closeFiles(many int) error {
+	if int(openReaders.Get()) < many || !s.reading.TryLock() {
 		return nil
 	}
 	defer s.reading.Unlock()
 	s.adding.Lock()
 	defer s.adding.Unlock()
-	return s.closeFilesLocked()
+	s.days.Lock()
+	days := namesOf(s.opened)
+	s.days.Unlock()
+	return s.reopen(days)
 }
 
-// closeFilesLocked is closeFiles for who holds s.reading and s.adding.
-func (s *Embedded) closeFilesLocked() error {
+// reopen takes days out of the engine and puts them back, whereby their rows
+// go from memory to disk and their files are closed. The caller holds s.reading
+// and s.adding: rows added meanwhile would be dropped, and a query would miss
+// the day.
+func (s *Embedded) reopen(days []string) error {
+	there := map[string]bool{}
 	for _, day := range s.engine.PartitionList() {
+		there[day] = true
+	}
+	days = slices.DeleteFunc(days, func(day string) bool { return !there[day] })
+	err := inParallel(days, func(day string) error {
 		if err := s.engine.PartitionDetach(day); err != nil {
 			return err
 		}
-		if err := s.engine.PartitionAttach(day); err != nil {
-			return err
+		return s.engine.PartitionAttach(day)
+	})
+	if err != nil {
+		// A day may be missing now, and the engine drops what is added to it.
+		err = fmt.Errorf("the store has lost a day it had open: %w; open the case again", err)
+		s.broken.CompareAndSwap(nil, &err)
+		return err
+	}
+	s.days.Lock()
+	defer s.days.Unlock()
+	for _, name := range days {
+		if day, err := dayOf(name); err == nil {
+			delete(s.opened, day)
+			delete(s.dirty, day)
 		}
 	}
 	return nil
+}
+
+// namesOf returns the engine's names of days.
+func namesOf(days map[int64]struct{}) []string {
+	names := make([]string, 0, len(days))
+	for day := range days {
+		names = append(names, time.Unix(0, day*dayNanos).UTC().Format("20060102"))
+	}
+	return names
+}
+
+func dayOf(name string) (int64, error) {
+	t, err := time.Parse("20060102", name)
+	return t.Unix() / int64(24*time.Hour/time.Second), err
+}
+
+// inParallel calls fn for each day, several at the same time, since most of
+// the work is waiting for the disk.
+func inParallel(days []string, fn func(day string) error) error {
+	next := make(chan string, len(days))
+	for _, day := range days {
+		next <- day
+	}
+	close(next)
+	one := func() (err error) {
+		defer recovered("partition", &err)
+		for day := range next {
+			if err := fn(day); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	errs := make([]error, min(8, len(days)))
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { errs[i] = one() })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }

@@ -1,16 +1,19 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
@@ -34,6 +37,8 @@ type Options struct {
 
 	// MustExist makes Open fail with fs.ErrNotExist instead of making a new case.
 	MustExist bool
+
+	flushInterval time.Duration // for tests
 
 	// Log gets what the engine has to say, most of it at level Debug;
 	// slog.Default.
@@ -62,7 +67,11 @@ const (
 	retention    = 200 * 365 * 24 * time.Hour // from now into the past, and into the future
 	dayNanos     = int64(24 * time.Hour)
 	lockName     = "lock"
-	snapshotDays = 64 // Sync makes at most so many snapshots; see there
+	snapshotDays = 8 // Sync takes so many snapshots rather than days out of the engine
+
+	// flushInterval is when the engine writes to disk by itself what is little:
+	// the longer, the fewer small files. What grows beyond about 1 MB goes at once.
+	flushInterval = 10 * time.Second
 )
 
 // Embedded is the Store of a case directory.
@@ -76,14 +85,17 @@ type Embedded struct {
 
 	maxFiles int
 	chunk    int          // days that one run of the engine may read
+	maxAdd   int          // days that rows handed over together may be of: to look up a stream, the engine opens some dozen files of each
 	reading  sync.RWMutex // held for reading while the engine answers, for writing by closeFiles, which only tries; before adding
 	adding   sync.RWMutex // held for reading while rows are handed to the engine, for writing by Sync and closeFiles
-	stream   uint64       // the engine's count of new streams at the last Sync
+	streams  uint64       // the engine's count of new streams at the last Sync
+	broken   atomic.Pointer[error]
 
-	days  sync.Mutex // guards dirty and known
-	dirty map[int64]struct{}
-	known map[int64]struct{} // days that have rows
-	most  int                // of known
+	days   sync.Mutex         // guards what follows, for who does not hold adding for writing
+	dirty  map[int64]struct{} // days that got rows since the last Sync
+	opened map[int64]struct{} // days of which the engine may have files open
+	known  map[int64]struct{} // days that have rows
+	most   int                // of known
 
 	life   sync.Mutex // guards closed and the start of users
 	closed bool
@@ -124,7 +136,7 @@ func Open(dir string, options Options) (*Embedded, error) {
 		return nil, err
 	}
 	s := &Embedded{dir: dir, log: options.Log, lock: lock, maxFiles: maxFiles(),
-		chunk: chunkOf(maxFiles()), dirty: map[int64]struct{}{}, known: map[int64]struct{}{}, most: options.MaxDays}
+		chunk: chunkOf(maxFiles()), maxAdd: max(minChunk, maxFiles()/200), dirty: map[int64]struct{}{}, opened: map[int64]struct{}{}, known: map[int64]struct{}{}, most: options.MaxDays}
 	// Look again: until the lock was ours, another process could change the case.
 	if err := errors.Join(checkCase(dir, options.MustExist), checkEngine(filepath.Join(dir, engineName))); err != nil {
 		lock.Close()
@@ -150,12 +162,12 @@ func (s *Embedded) openEngine(options Options) (err error) {
 	s.engine = logstorage.MustOpenStorage(filepath.Join(s.dir, engineName), &logstorage.StorageConfig{
 		Retention:             retention,
 		FutureRetention:       retention,
-		FlushInterval:         time.Second,
+		FlushInterval:         cmp.Or(options.flushInterval, flushInterval),
 		MinFreeDiskSpaceBytes: max(options.MinFreeDisk, 0),
 	})
 	for _, name := range s.engine.PartitionList() {
-		if day, err := time.Parse("20060102", name); err == nil {
-			s.known[day.Unix()/int64(24*time.Hour/time.Second)] = struct{}{}
+		if day, err := dayOf(name); err == nil {
+			s.known[day] = struct{}{}
 		}
 	}
 	for _, path := range s.engine.PartitionSnapshotList() { // of a Sync that was killed
@@ -208,6 +220,9 @@ func (s *Embedded) enter() error {
 	if s.closed {
 		return ErrClosed
 	}
+	if err := s.broken.Load(); err != nil {
+		return *err
+	}
 	s.users.Add(1)
 	return nil
 }
@@ -253,11 +268,12 @@ func (s *Embedded) Flush(ctx context.Context) (err error) {
 	return ctx.Err()
 }
 
-// Sync makes rows durable in the only ways the engine has: it takes a snapshot
-// of each day that got rows, for which the engine writes its memory to disk,
-// and throws the snapshot away; or it waits for the engine's own writing of
-// every second, where there are no hard links, or so many days that waiting is
-// faster. Writers wait as long.
+// Sync makes rows durable in the only ways the engine has. Of a few days that
+// got rows it takes snapshots, for which the engine writes its memory to disk,
+// and throws them away; more days it takes out and puts back. That cannot be
+// done while a query runs; then there will be more snapshots or, on a file
+// system without hard links, a wait for the engine's own writing. Writers wait
+// as long.
 func (s *Embedded) Sync(ctx context.Context) (err error) {
 	if err := s.enter(); err != nil {
 		return err
@@ -265,42 +281,68 @@ func (s *Embedded) Sync(ctx context.Context) (err error) {
 	defer s.users.Done()
 	defer recovered("sync", &err)
 
+	reading := s.reading.TryLock() // before adding, see there
+	if reading {
+		defer s.reading.Unlock()
+	}
 	s.adding.Lock()
 	defer s.adding.Unlock()
 	if len(s.dirty) == 0 {
 		return ctx.Err()
 	}
+	many := int(openReaders.Get()) >= s.maxFiles/4
+	if reading && (!s.links || len(s.dirty) > snapshotDays || many) {
+		s.days.Lock()
+		if many {
+			maps.Copy(s.dirty, s.opened)
+		}
+		days := namesOf(s.dirty)
+		s.days.Unlock()
+		return s.reopen(days)
+	}
+	if err := s.write(ctx, namesOf(s.dirty)); err != nil {
+		return err
+	}
+	clear(s.dirty)
+	return nil
+}
+
+// write has the engine write the rows of the days to disk, and waits for it.
+func (s *Embedded) write(ctx context.Context, days []string) error {
 	var stats logstorage.StorageStats
 	s.engine.DebugFlush()
 	rounds := 1
-	if s.engine.UpdateStats(&stats); stats.StreamsCreatedTotal != s.stream {
+	if s.engine.UpdateStats(&stats); stats.StreamsCreatedTotal != s.streams {
 		rounds = 2 // the index of streams has no counter of what is in memory: what a merge held back the first time goes the second
 	}
-	pause := time.Millisecond
-	for {
-		if s.links && len(s.dirty) <= snapshotDays {
-			if err := s.snapshot(); err != nil {
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		if s.links {
+			if err := inParallel(days, s.snapshot); err != nil {
 				return err
 			}
 		}
 		stats.Reset()
 		s.engine.UpdateStats(&stats)
-		rounds--
-		if rounds <= 0 && stats.InmemoryRowsCount == 0 {
-			break
+		if rounds--; rounds <= 0 && stats.InmemoryRowsCount == 0 {
+			s.streams = stats.StreamsCreatedTotal
+			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-			pause = min(2*pause, 50*time.Millisecond)
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		if !s.links && s.reading.TryLock() { // the query has ended
+			defer s.reading.Unlock()
+			return s.reopen(days)
 		}
 	}
-	s.stream = stats.StreamsCreatedTotal
-	clear(s.dirty)
-	if int(openReaders.Get()) > s.maxFiles/4 && s.reading.TryLock() {
-		defer s.reading.Unlock()
-		return s.closeFilesLocked()
+}
+
+// snapshot makes and removes a snapshot of a day.
+func (s *Embedded) snapshot(day string) error {
+	for _, path := range s.engine.PartitionSnapshotMustCreate(day) {
+		if err := s.engine.PartitionSnapshotDelete(path); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -329,34 +371,6 @@ func (s *Embedded) someDay() int64 {
 		latest = max(latest, day)
 	}
 	return latest * dayNanos
-}
-
-// snapshot makes and removes a snapshot of each dirty day. Most of it is
-// waiting for the disk, so several go at the same time.
-func (s *Embedded) snapshot() error {
-	days := make(chan string, len(s.dirty))
-	for day := range s.dirty {
-		days <- time.Unix(0, day*dayNanos).UTC().Format("20060102")
-	}
-	close(days)
-	one := func() (err error) {
-		defer recovered("sync", &err)
-		for day := range days {
-			for _, path := range s.engine.PartitionSnapshotMustCreate(day) {
-				if err := s.engine.PartitionSnapshotDelete(path); err != nil {
-					return fmt.Errorf("sync: %w", err)
-				}
-			}
-		}
-		return nil
-	}
-	errs := make([]error, min(8, len(s.dirty)))
-	var wg sync.WaitGroup
-	for i := range errs {
-		wg.Go(func() { errs[i] = one() })
-	}
-	wg.Wait()
-	return errors.Join(errs...)
 }
 
 // Delete lets the engine's delete task do the work, which rewrites all files

@@ -231,25 +231,58 @@ func TestTheEnginesLogGoesToOurs(t *testing.T) {
 	}
 }
 
-func TestSyncWithoutHardLinksWaitsForTheEngine(t *testing.T) {
-	t.Parallel()
+func TestEverySyncBringsAllRowsToDisk(t *testing.T) {
+	for name, tt := range map[string]struct {
+		days           int
+		links, reading bool
+	}{
+		"snapshots":                    {3, true, false},
+		"days taken out":               {3, false, false},
+		"many days":                    {20, true, false},
+		"many days beside a query":     {20, true, true},
+		"no hard links beside a query": {3, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := Open(t.TempDir(), Options{flushInterval: time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			s.links = tt.links
+			events := scattered(500)
+			for i := range events {
+				events[i].Time = testTime + int64(i%tt.days)*dayNanos
+			}
+			add(t, s, &Source{ID: testID, Path: "p"}, events)
+			if tt.reading {
+				s.reading.RLock()
+				defer s.reading.RUnlock()
+			}
+			if err := s.Sync(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			var st logstorage.StorageStats
+			if s.engine.UpdateStats(&st); st.InmemoryRowsCount != 0 || st.SmallPartRowsCount+st.BigPartRowsCount != 500 {
+				t.Errorf("%d rows in memory, %d on disk", st.InmemoryRowsCount, st.SmallPartRowsCount)
+			}
+			expect(t, s, "* | stats count() n", "n=500")
+		})
+	}
+}
+
+func TestASyncCanBeGivenUp(t *testing.T) {
 	s, err := Open(t.TempDir(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	s.links = false
+	s.reading.RLock()
+	defer s.reading.RUnlock()
 	add(t, s, &Source{ID: testID, Path: "p"}, scattered(500))
-	if err := s.Sync(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	var st logstorage.StorageStats
-	if s.engine.UpdateStats(&st); st.InmemoryRowsCount != 0 || st.SmallPartRowsCount+st.BigPartRowsCount != 500 {
-		t.Errorf("%d rows in memory, %d on disk", st.InmemoryRowsCount, st.SmallPartRowsCount)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	add(t, s, &Source{ID: testID, Path: "p"}, scattered(500))
 	if err := s.Sync(ctx); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -57,11 +58,10 @@ type value struct {
 	text string
 }
 
-// Streams are what the engine sorts and packs rows by: the rows of one stream
-// lie together. A log and its format are what belongs together, and their
-// number is bounded by what is read, which the number of hosts or users named
-// in hostile logs is not.
-const streamFields = 2 // sextant.source and event.dataset, the first columns of a row
+// A stream is what the engine sorts and packs rows by, and what stream_context
+// looks around in: here a log. Datasets and hosts would make no difference to
+// speed or size, and a hostile log can name any number of them.
+const streamFields = 1 // sextant.source, the first column of a row
 
 func (s *Embedded) NewWriter() Writer {
 	return &writer{s: s, rows: logstorage.GetLogRows(nil, nil, nil, nil, ""), days: map[int64]struct{}{}, index: map[string]int{}, last: math.MinInt64}
@@ -83,33 +83,62 @@ func (w *writer) Add(source *Source, events []event.Event) error {
 	return nil
 }
 
-// Flush hands the rows to the engine, which copies them.
-func (w *writer) Flush() (err error) {
+// Flush hands the rows to the engine, which copies them. To look up the
+// streams of a day, the engine opens files, so rows of many days go some days
+// at a time.
+func (w *writer) Flush() error {
 	n := w.rows.RowsCount()
 	if n == 0 {
 		return nil
 	}
-	s := w.s
-	if err := s.enter(); err != nil {
+	if err := w.s.enter(); err != nil {
 		return err
 	}
-	defer s.users.Done()
-	if s.engine.IsReadOnly() {
-		return fmt.Errorf("%s: %w: free some space and run again", s.dir, ErrDiskFull)
+	defer w.s.users.Done()
+	if w.s.engine.IsReadOnly() {
+		return fmt.Errorf("%s: %w: free some space and run again", w.s.dir, ErrDiskFull)
+	}
+	days := slices.Sorted(maps.Keys(w.days))
+	if len(days) <= w.s.maxAdd {
+		if err := w.s.hand(w.rows, days); err != nil {
+			return err
+		}
+	} else {
+		for some := range slices.Chunk(days, w.s.maxAdd) {
+			part := logstorage.GetLogRows(nil, nil, nil, nil, "")
+			w.rows.ForEachRow(func(_ uint64, r *logstorage.InsertRow) {
+				if day := r.Timestamp / dayNanos; some[0] <= day && day <= some[len(some)-1] {
+					part.MustAddInsertRow(r)
+				}
+			})
+			if err := w.s.hand(part, some); err != nil {
+				return err
+			}
+			logstorage.PutLogRows(part)
+		}
+	}
+	w.report.Rows += int64(n)
+	w.rows.ResetKeepSettings()
+	clear(w.days)
+	w.last = math.MinInt64
+	return nil
+}
+
+// hand gives rows of the days to the engine.
+func (s *Embedded) hand(rows *logstorage.LogRows, days []int64) (err error) {
+	if err := s.closeFiles(s.maxFiles / 2); err != nil {
+		return err
 	}
 	s.adding.RLock()
 	defer s.adding.RUnlock()
 	defer recovered("add rows", &err)
 	s.days.Lock()
-	for day := range w.days {
+	for _, day := range days {
 		s.dirty[day] = struct{}{}
+		s.opened[day] = struct{}{}
 	}
 	s.days.Unlock()
-	s.engine.MustAddRows(w.rows)
-	w.report.Rows += int64(n)
-	w.rows.ResetKeepSettings()
-	clear(w.days)
-	w.last = math.MinInt64
+	s.engine.MustAddRows(rows)
 	return nil
 }
 
