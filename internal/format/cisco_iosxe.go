@@ -12,7 +12,7 @@ import (
 //
 //	[<PRI>][COUNT: ][HOST: ][SEQUENCE: ][*|.]TIME [ZONE]: %FACILITY-SEVERITY-MNEMONIC: TEXT
 //
-// A star before the time says that the clock was never set, a dot that it lost its source.
+// NX-OS writes the year first. A star before the time says that the clock was never set, a dot that it lost its source.
 // Then the time of a relay's header is the better one.
 var _ = register(Format{
 	Name:  datasetIOS,
@@ -49,6 +49,7 @@ func init() {
 				return false
 			}
 			m.Message = msg.text
+			b.Add("observer.product", "IOS")
 			msg.add(b)
 			return msg.decode(b)
 		}})
@@ -133,7 +134,7 @@ func (d *ciscoIOS) decode(line string, b *event.Batch) error {
 		head = line[:at]
 	}
 	b.Add("event.kind", "event")
-	b.Add("event.dataset", datasetIOS)
+	dataset, product := datasetIOS, "IOS"
 	var h syslogHeader
 	relayed := false
 	if ns, n, ok := stamp(head, d.clock); ok && strings.IndexByte(head, '<') > 0 { // a relay's header
@@ -163,6 +164,11 @@ func (d *ciscoIOS) decode(line string, b *event.Batch) error {
 			}
 			break
 		}
+		if ns, ok := nexusTime(d.clock, part); ok {
+			timed, dataset, product = true, "cisco_nexus.log", "Nexus"
+			b.Event().Time = ns
+			break
+		}
 		word, rest, ok := strings.Cut(head, ": ")
 		if !ok {
 			break
@@ -179,6 +185,8 @@ func (d *ciscoIOS) decode(line string, b *event.Batch) error {
 	if !timed && !relayed {
 		return errNoIOS
 	}
+	b.Add("event.dataset", dataset)
+	b.Add("observer.product", product)
 	if h.priority != "" {
 		h.add(b)
 	} else {
@@ -220,8 +228,21 @@ func (d *ciscoIOS) decode(line string, b *event.Batch) error {
 func iosObserver(b *event.Batch) {
 	b.Add("event.provider", "firewall")
 	b.Add("observer.vendor", "Cisco")
-	b.Add("observer.product", "IOS")
 	b.Add("observer.type", "firewall")
+}
+
+// nexusTime reads NX-OS's "2006 Jan  2 15:04:05[.000]".
+func nexusTime(c *timestamp.Clock, s string) (ns int64, ok bool) {
+	if len(s) < 20 || !isDigits(s[:4]) || s[4] != ' ' || !isLetter(s[5]) {
+		return 0, false
+	}
+	var buf [40]byte // as "Jan  2 2006 15:04:05"
+	n := copy(buf[:], s[5:11])
+	n += copy(buf[n:], " ")
+	n += copy(buf[n:], s[:4])
+	n += copy(buf[n:], s[11:])
+	ns, _, ok = c.RFC3164(event.View(buf[:n]))
+	return ns, ok
 }
 
 // add adds what the mnemonic says.

@@ -32,7 +32,7 @@ func isFortigate(l string) bool {
 		i := strings.Index(l, k)
 		return i == 0 || i > 0 && (l[i-1] == ' ' || l[i-1] == '>' || l[i-1] == ',')
 	}
-	return (key("logid=") || key("log_id=")) && key("type=") && (key("subtype=") || key("devid=")) && (key("date=") || key("eventtime=") || key("devid="))
+	return key("logid=") && !key("device_id=") && key("type=") && (key("subtype=") || key("devid=")) && (key("date=") || key("eventtime=") || key("devid="))
 }
 
 var errNoFortigate = errors.New("no logid and type among the keys")
