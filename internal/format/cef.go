@@ -79,7 +79,10 @@ func (d *prefixed) decode(line string, b *event.Batch) error {
 
 var errCEFHeader = errors.New("fewer than seven parts between the bars of the CEF header")
 
-const maxCEFExtensions = 300
+const (
+	maxCEFExtensions = 300
+	maxCEFKey        = 128
+)
 
 // decodeCEF decodes what follows "CEF:".
 func decodeCEF(s string, c *timestamp.Clock, b *event.Batch) error {
@@ -175,15 +178,18 @@ func nextCEF(s string) (key, value, rest string) {
 		return "", "", ""
 	}
 	key = s[:eq]
-	key = key[strings.LastIndexByte(key, ' ')+1:]
+	if key = key[strings.LastIndexByte(key, ' ')+1:]; len(key) > maxCEFKey {
+		key = ""
+	}
 	v := s[eq+1:]
 	for i := 0; i < len(v); i++ {
 		switch v[i] {
 		case '\\':
 			i++
 		case '=':
-			sp := strings.LastIndexByte(v[:i], ' ')
-			if sp < 0 || !isCEFKey(v[sp+1:i]) {
+			from := max(0, i-maxCEFKey-1)
+			sp := from + strings.LastIndexByte(v[from:i], ' ')
+			if sp < from || !isCEFKey(v[sp+1:i]) {
 				continue
 			}
 			return key, strings.TrimRight(v[:sp], " "), v[sp+1:]
@@ -193,7 +199,7 @@ func nextCEF(s string) (key, value, rest string) {
 }
 
 func isCEFKey(s string) bool {
-	if s == "" || len(s) > 128 {
+	if s == "" || len(s) > maxCEFKey {
 		return false
 	}
 	for i := range len(s) {

@@ -229,7 +229,12 @@ func (a *asaHead) decode(b *event.Batch) bool {
 		b.Add("event.type", "info")
 		return false
 	}
-	r := asaRecord{head: a, b: b, direction: m.direction, proto: m.proto}
+	r := asaRecords.Get().(*asaRecord)
+	*r = asaRecord{head: a, b: b, direction: m.direction, proto: m.proto}
+	defer func() {
+		*r = asaRecord{} // it must not keep the record's text
+		asaRecords.Put(r)
+	}()
 	for i := range m.patterns {
 		r.src, r.dst = asaEnd{}, asaEnd{}
 		r.values = r.values[:0]

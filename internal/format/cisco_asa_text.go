@@ -2,6 +2,7 @@ package format
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/sextant-logs/sextant/internal/event"
 )
@@ -166,12 +167,18 @@ func (r *asaRecord) match(p *asaPattern, s string) bool {
 	return true
 }
 
+const maxTailWords = 64
+
 // tail reads what may stand in any order behind the endpoints: "duration 0:00:30 bytes
 // 12 REASON from IFACE (user)", "(type 3, code 3)", "type 8 code 0", "hit-cnt 1 …".
 func (r *asaRecord) tail(s string) {
 	s = strings.TrimLeft(s, " ,")
-	for s != "" {
+	for n := 0; s != "" && n < maxTailWords; n++ {
 		word, rest, _ := strings.Cut(s, " ")
+		if word == "" {
+			s = rest
+			continue
+		}
 		switch strings.TrimLeft(word, "(") {
 		case "duration", "type", "code", "bytes", "Duration:":
 			value, after, _ := strings.Cut(rest, " ")
@@ -202,7 +209,7 @@ func (r *asaRecord) tail(s string) {
 				r.add("termination_user", s[1:len(s)-1])
 				return
 			}
-			if user, after, ok := strings.Cut(s[1:], ") "); ok && word[0] == '(' && strings.HasPrefix(after, "type ") {
+			if user, after, ok := strings.Cut(s[1:], ") "); word[0] == '(' && ok && strings.HasPrefix(after, "type ") {
 				r.add("termination_user", user)
 				s = after
 				continue
@@ -240,6 +247,8 @@ func (r *asaRecord) add(name, value string) {
 		r.values = append(r.values, asaValue{name, value})
 	}
 }
+
+var asaRecords = sync.Pool{New: func() any { return new(asaRecord) }}
 
 // emit adds the fields of the record.
 func (r *asaRecord) emit(m *asaMessage) {

@@ -111,7 +111,7 @@ func nextFTDField(s string) (f ftdField, rest string, ok bool) {
 		}
 		i += from
 		next := value[i+2:]
-		if end := strings.IndexByte(next, ':'); end > 0 && isFTDName(next[:end]) && (end+1 == len(next) || next[end+1] == ' ' || next[end+1] == ',') {
+		if end := strings.IndexByte(next[:min(len(next), maxFTDName+1)], ':'); end > 0 && isFTDName(next[:end]) && (end+1 == len(next) || next[end+1] == ' ' || next[end+1] == ',') {
 			f.value = value[:i]
 			return f, next, true
 		}
@@ -120,7 +120,7 @@ func nextFTDField(s string) (f ftdField, rest string, ok bool) {
 }
 
 func isFTDName(s string) bool {
-	if len(s) < 3 || len(s) > 40 || s[0] < 'A' || s[0] > 'Z' {
+	if len(s) < 3 || len(s) > maxFTDName || s[0] < 'A' || s[0] > 'Z' {
 		return false
 	}
 	for i := range len(s) {
@@ -139,7 +139,10 @@ var ftdKinds = map[string]struct{ action, category, types string }{
 	"430005": {"malware-detected", "malware file", "info"},
 }
 
-const maxFTDFields = 150
+const (
+	maxFTDFields = 150
+	maxFTDName   = 40
+)
 
 // decodeFTDEvent decodes the list of a security event.
 func decodeFTDEvent(id, s string, b *event.Batch) bool {

@@ -61,7 +61,7 @@ func dhcpPeer(kind, s string, b *event.Batch) {
 // dhcpWords reads the words behind the message's name; they come in any order.
 func dhcpWords(m *message, s string, b *event.Batch) {
 	server := m.Program == "dhcpd"
-	for s != "" {
+	for n := 0; s != "" && n < 32; n++ {
 		word, rest, _ := strings.Cut(s, " ")
 		value, after, _ := strings.Cut(rest, " ")
 		value = strings.TrimRight(value, ":,")
