@@ -74,7 +74,7 @@ var (
 		prefix: "azure.activitylogs.",
 		score:  90,
 		recognise: func(has func(string) bool) bool {
-			return has("operationName") && has("resourceId") && (has("category") || has("resultType")) && (has("time") || has("timeStamp")) ||
+			return has("operationName") && has("resourceId") && has("correlationId") && has("resultType") && (has("time") || has("timeStamp")) ||
 				has("operationName.value") && has("eventTimestamp") && has("resourceId") // as the portal and the CLI export it
 		},
 		times: []string{"time", "eventTimestamp", "timeStamp", "TimeGenerated"},

@@ -43,8 +43,13 @@ func mongoHead(l string) (level, component, rest string, ok bool) {
 		return "", "", "", false
 	}
 	rest = l[i+1:]
-	if strings.HasPrefix(rest, "[") { // 2.6 has no level
-		return "", "", rest, true
+	if strings.HasPrefix(rest, "[") { // 2.6 has no level: told by its threads
+		for _, thread := range [...]string{"conn", "initandlisten]", "rs", "repl", "websvr]", "signalProcessingThread]", "clientcursormon]", "TTLMonitor]", "mongosMain]", "journal]", "DataFileSync]"} {
+			if strings.HasPrefix(rest[1:], thread) {
+				return "", "", rest, true
+			}
+		}
+		return "", "", "", false
 	}
 	level, rest, _ = strings.Cut(rest, " ")
 	switch level {

@@ -98,11 +98,12 @@ func pgText(l string) bool {
 	}
 	var clock timestamp.Clock
 	start, _, _ := pgTime(prefix, &clock)
-	return start >= 0 && (strings.IndexByte(prefix, '[') >= 0 || strings.IndexByte(prefix, '@') >= 0 || strings.Contains(prefix, "user=") || strings.HasSuffix(prefix, " ") && hasNumber(prefix[start+19:]))
+	return start >= 0 && (strings.IndexByte(prefix, '@') >= 0 || strings.Contains(prefix, "user=") || hasNumber(prefix[:start]) || start+19 < len(prefix) && hasNumber(prefix[start+19:]))
 }
 
+// hasNumber reports whether one of the words is a process: "7755", "[7755]", "[7755-1]".
 func hasNumber(s string) bool {
-	for w := range strings.FieldsSeq(s) {
+	for w := range strings.FieldsFuncSeq(s, func(c rune) bool { return c == ' ' || c == ':' || c == ',' || c == '[' || c == ']' || c == '-' }) {
 		if isDigits(w) {
 			return true
 		}
@@ -150,7 +151,7 @@ func pgSeverity(l string) (at int, word string) {
 		for j < end && ('A' <= l[j] && l[j] <= 'Z' || isDigit(l[j])) {
 			j++
 		}
-		if j < len(l) && l[j] == ':' && j-i <= 9 && pgLevels[l[i:j]] && (i == 0 || !isLetter(l[i-1]) && !isDigit(l[i-1])) && (j+1 == len(l) || l[j+1] == ' ') {
+		if j < len(l) && l[j] == ':' && j-i <= 9 && pgLevels[l[i:j]] && (i == 0 || !isLetter(l[i-1]) && !isDigit(l[i-1]) && l[i-1] != '.' && l[i-1] != '_' && l[i-1] != '[') && (j+1 == len(l) || l[j+1] == ' ') {
 			return i, l[i:j]
 		}
 		i = j
