@@ -19,6 +19,15 @@ const (
 
 // answer makes an incident of a group.
 func (g *group) answer(ctx context.Context, c *court) (Incident, error) {
+	if err := g.readSessions(ctx, c); err != nil {
+		return Incident{}, err
+	}
+	if err := g.readTree(ctx, c); err != nil {
+		return Incident{}, err
+	}
+	if err := g.readFootprint(ctx, c); err != nil {
+		return Incident{}, err
+	}
 	o := g.outcome()
 	impact, err := g.impact(ctx, c, o)
 	if err != nil {
@@ -62,7 +71,18 @@ func (g *group) answer(ctx context.Context, c *court) (Incident, error) {
 			processes = append(processes, cmp.Or(r.executable, r.process))
 		}
 	}
-	inc.Where = Where{Hosts: names(hosts), Sources: names(sources), Destinations: names(destinations)}
+	for _, s := range g.sessions {
+		hosts, users, sources = append(hosts, s.login.host), append(users, s.login.user), append(sources, s.login.source)
+		for _, r := range s.commands {
+			users = append(users, r.effective)
+		}
+	}
+	inc.When = g.when(inc.When)
+	if o.Result == Succeeded || o.Result == Mixed {
+		techniques = append(techniques, g.loginTechniques(c)...)
+	}
+	destinations = append(destinations, g.contacted...)
+	inc.Where = Where{Hosts: names(hosts), Sources: names(sources), Destinations: names(destinations), Logs: g.places(hosts)}
 	inc.Who = Who{Users: names(users), SourceIPs: names(sources), Processes: names(processes)}
 	inc.Techniques = names(techniques)
 	inc.Tactics = sortTactics(append([]string{}, tactics...))
@@ -95,6 +115,67 @@ func names2(vs []string, most int) []string {
 	return slices.Clip(out[:min(len(out), most)])
 }
 
+// when widens the time of the findings by that of the sessions they happened
+// in and of what else is told of who got in.
+func (g *group) when(w When) When {
+	if w.First == "" {
+		return w
+	}
+	first, last := parseTime(w.First), parseTime(w.Last)
+	widen := func(t int64) {
+		if t != noTime {
+			first, last = min(first, t), max(last, t)
+		}
+	}
+	for _, s := range g.sessions {
+		widen(s.login.time)
+		if s.end.id != "" {
+			widen(s.end.time)
+		}
+	}
+	for _, r := range slices.Concat(g.records, g.quiet) {
+		widen(r.time)
+	}
+	w.First, w.Last = stamp(first), stamp(last)
+	return w
+}
+
+// loginTechniques names what logging in to the sessions was: the use of an
+// account (T1078), and from one host of the case to the next, of remote
+// services (T1021; over SSH T1021.004).
+func (g *group) loginTechniques(c *court) []string {
+	var ts []string
+	for _, s := range g.sessions {
+		ts = append(ts, "T1078")
+		a, ok := parseAddress(s.login.source)
+		if !ok || c.owner[a.String()] == "" || c.owner[a.String()] == s.login.host {
+			continue
+		}
+		if strings.HasPrefix(programName(&s.login), "sshd") {
+			ts = append(ts, "T1021.004")
+		} else {
+			ts = append(ts, "T1021")
+		}
+	}
+	return ts
+}
+
+// places names the sites and log files of an incident on hosts that no record
+// names: that is where it happened, as far as is known.
+func (g *group) places(hosts []string) []string {
+	if len(hosts) > 0 {
+		return nil
+	}
+	var out []string
+	for _, n := range g.nodes {
+		out = append(out, n.logs()...)
+		for i := range n.details {
+			out = append(out, n.details[i].domain)
+		}
+	}
+	return names2(out, 10)
+}
+
 // evidence lists every event id the incident cites, in order of time.
 func (g *group) evidence(inc *Incident) []string {
 	times := map[string]int64{}
@@ -105,6 +186,9 @@ func (g *group) evidence(inc *Incident) []string {
 		for _, r := range slices.Concat(n.details, n.verdict.followed) {
 			times[r.id] = r.time
 		}
+	}
+	for _, r := range slices.Concat(g.records, g.quiet) {
+		times[r.id] = r.time
 	}
 	var lists [][]string
 	for _, ss := range [][]Sentence{inc.What, inc.Outcome.Why, inc.Impact.Facts} {
@@ -169,7 +253,7 @@ func (g *group) what() []Sentence {
 			out = append(out, s)
 		}
 	}
-	return out
+	return slices.Concat(out, g.tellSessions(), g.tellTree(), g.footprint)
 }
 
 // tell says what findings of one kind tell.
@@ -301,7 +385,7 @@ func (g *group) title(o Outcome, impact Impact) string {
 	n := slices.MinFunc(g.nodes, func(a, b *node) int {
 		return cmp.Or(
 			cmp.Compare(boolRank(b.verdict.result == Succeeded && b.behaviour != other), boolRank(a.verdict.result == Succeeded && a.behaviour != other)),
-			cmp.Compare(b.level, a.level),
+			cmp.Compare(known(b, o), known(a, o)),
 			cmp.Compare(b.behaviour, a.behaviour),
 			compareNodes(a, b))
 	})
@@ -329,6 +413,9 @@ func (g *group) title(o Outcome, impact Impact) string {
 		on = plural(len(hosts), "host", "hosts")
 	}
 	end := map[string]string{Succeeded: " succeeded", Failed: " failed", Mixed: " succeeded in part", Unknown: ": outcome unknown"}[n.verdict.result]
+	if n.verdict.result == Unknown && o.Result != Unknown {
+		end = "" // other findings of the incident tell
+	}
 	var t string
 	switch n.behaviour {
 	case bruteForce:
@@ -377,12 +464,24 @@ func (g *group) title(o Outcome, impact Impact) string {
 			t += " failed"
 		}
 	}
+	if ps := g.places(g.hosts()); on == "" && len(ps) == 1 { // no record names a host: the site, or the log
+		t += " (" + show(ps[0][strings.LastIndexByte(ps[0], '/')+1:]) + ")"
+	}
 	if len(g.nodes) > 1 && !g.merged {
 		if then := g.then(n); then != "" {
 			t += ", with " + then
 		}
 	}
 	return t
+}
+
+// known ranks findings by level, of which one counts less for what is not known
+// to have worked in an incident of which something is.
+func known(n *node, o Outcome) int {
+	if (o.Result == Succeeded || o.Result == Mixed) && n.verdict.result != Succeeded && n.verdict.result != Mixed {
+		return n.level - 1
+	}
+	return n.level
 }
 
 func boolRank(b bool) int {
@@ -463,6 +562,13 @@ func (g *group) timeline() []Step {
 					steps = append(steps, step{r.time, Step{stamp(r.time), sentence(happening(r)), n.f.Level, n.f.ID, []string{r.id}}})
 				}
 			}
+		}
+	}
+	for i := range g.records {
+		r := &g.records[i]
+		if !said[r.id] && !r.has("end") {
+			said[r.id] = true
+			steps = append(steps, step{r.time, Step{stamp(r.time), sentence(happening(r)), "", "", []string{r.id}}})
 		}
 	}
 	slices.SortFunc(steps, func(a, b step) int {

@@ -30,6 +30,9 @@ func mergeBackground(groups []*group) []*group {
 		for _, n := range g.nodes {
 			b = max(b, n.behaviour)
 		}
+		if b == scanning {
+			return fmt.Sprintf("background %d %d", b, g.day()) // of the network: scanners go from address to address
+		}
 		return fmt.Sprintf("background %d %s %d", b, strings.Join(g.hosts(), " "), g.day())
 	})
 	lone := func(g *group, level string) bool {

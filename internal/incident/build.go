@@ -54,7 +54,12 @@ func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, erro
 		spellings = append(spellings, in.Findings[i].Entities.Hosts...)
 	}
 	hosts := nameHosts(spellings)
-	c := &court{store: named{store, hosts}, logs: newLogs(in.Coverage, kinds, hosts), owner: map[string]string{}, owns: map[string][]string{}}
+	paths, err := store.paths(ctx)
+	if err != nil {
+		return nil, err
+	}
+	places := newPlaces(paths, hosts)
+	c := &court{store: named{store, hosts, places}, logs: newLogs(in.Coverage, kinds, hosts), owner: map[string]string{}, owns: map[string][]string{}}
 	for _, a := range addresses {
 		h := hosts.of(a.host)
 		if h == "" {
@@ -72,13 +77,16 @@ func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, erro
 
 	nodes := make([]*node, 0, len(in.Findings))
 	for i := range in.Findings {
-		nodes = append(nodes, newNode(&in.Findings[i], hosts, c.owner))
+		nodes = append(nodes, newNode(&in.Findings[i], hosts, places, c.owner))
 	}
 	slices.SortFunc(nodes, compareNodes)
 	nodes = slices.CompactFunc(nodes, func(a, b *node) bool { return a.f.ID == b.f.ID })
 	widen(nodes)
 	judged := slices.DeleteFunc(slices.Clone(nodes), func(n *node) bool { return n.level < findingLevel })
 	if err := c.judge(ctx, judged); err != nil {
+		return nil, err
+	}
+	if err := c.traceAll(ctx, judged); err != nil {
 		return nil, err
 	}
 	for _, g := range mergeBackground(gather(nodes)) {

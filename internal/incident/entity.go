@@ -45,6 +45,8 @@ const (
 	halfFile            = 24 * time.Hour
 	weightProgram       = 1.0 // a program in a place where programs do not belong
 	halfProgram         = 12 * time.Hour
+	weightServer        = 1.3 // a web server and the account it runs under
+	halfServer          = time.Hour
 	weightCommon        = 0.15 // system programs, well-known files, URLs
 )
 
@@ -64,16 +66,23 @@ func bondsOf(e *analyze.Entities, hostNames []string, owner map[string]string) [
 	for _, h := range hostNames {
 		add(bond{"host:" + h, weightHost, halfHost, false, true}, len(hostNames))
 	}
+	// What comes from outside is aimed at the network's own: a public address of
+	// a victim is a place, like any host, and not somebody whom it contacted.
+	inbound := slices.ContainsFunc(e.Sources, func(v string) bool {
+		a, ok := parseAddress(v)
+		return ok && isOutside(a) && owner[a.String()] == ""
+	})
 	address := func(v string, target bool, n int) {
 		a, ok := parseAddress(v)
 		if !ok {
 			return
 		}
 		key := "address:" + a.String()
+		stranger := isOutside(a) && owner[a.String()] == ""
 		switch {
-		case isOutside(a) && target:
+		case stranger && target && !inbound:
 			add(bond{key, weightOutsideTarget, halfOutsideTarget, true, false}, n)
-		case isOutside(a):
+		case stranger && !target:
 			add(bond{key, weightOutside, halfOutside, true, false}, n)
 		case target:
 			add(bond{key, weightInsideTarget, halfHost, false, true}, n)
@@ -157,6 +166,11 @@ func compareDown(a, b float64) int {
 		return 1
 	}
 	return 0
+}
+
+// webUser reports whether programs of web servers run under the account.
+func webUser(u string) bool {
+	return slices.ContainsFunc(webUsers, func(w string) bool { return strings.EqualFold(w, userName(u)) })
 }
 
 // userName takes the domain from a name, as DOMAIN\name or name@domain, and

@@ -15,10 +15,22 @@ type group struct {
 	nodes   []*node // in order of time; those of level medium and above come from linking
 	context []*node // low and informational findings that belong to it
 	merged  bool    // of the same kind but of no common story: see background.go
+
+	sessions []session // that it happened in: see trace.go
+	tree     []part    // what else its programs did: see tree.go
+	records  []record  // of the sessions and the tree
+
+	footprint []Sentence // what else is recorded of who got in: see footprint.go
+	quiet     []record   // its records, which the timeline does not list
+	contacted []string   // addresses outside that its hosts or programs connected to
 }
 
 // Two findings are of one incident when what they share weighs this much.
 const enough = 1.0
+
+// Findings below level medium are many, and need to be nearer: an account alone
+// binds them for half an hour.
+const contextEnough = 1.25
 
 const (
 	neighbours   = 6                // findings before one that are looked at, for each entity
@@ -71,6 +83,7 @@ func gather(nodes []*node) []*group {
 		switch {
 		case a && b:
 			f.join(l)
+		case l.strength < contextEnough:
 		case a && best[l.b].strength == 0:
 			best[l.b] = l
 		case b && best[l.a].strength == 0:
@@ -101,6 +114,15 @@ func gather(nodes []*node) []*group {
 	return groups
 }
 
+// serverBonds ties requests that may have made a web server do something to
+// what its account did on the host: it has no other business there.
+func (n *node) serverBonds() {
+	for _, h := range n.hosts {
+		n.bonds = append(n.bonds, bond{"webserver:" + h, weightServer, halfServer, false, false})
+	}
+	n.bonds = trimBonds(n.bonds)
+}
+
 // settle adapts a node's bonds to its verdict. An attempt that failed binds by
 // where it came from alone: those it was aimed at had no part in it. One that
 // succeeded binds by the account it got and where.
@@ -126,7 +148,11 @@ func (n *node) settle() {
 		slices.Sort(e.Users)
 		e.Users = slices.Compact(e.Users)
 		slices.Sort(e.Hosts)
-		n.bonds = trimBonds(append(n.bonds, bondsOf(&e, slices.Compact(e.Hosts), nil)...))
+		n.bonds = append(n.bonds, bondsOf(&e, slices.Compact(e.Hosts), nil)...)
+		if n.behaviour == webAttack {
+			n.serverBonds()
+		}
+		n.bonds = trimBonds(n.bonds)
 	default:
 		sources := map[string]bool{}
 		for _, s := range n.f.Entities.Sources {
@@ -139,6 +165,9 @@ func (n *node) settle() {
 		n.bonds = slices.DeleteFunc(n.bonds, func(b bond) bool {
 			return !sources[b.key] && !(serious && strings.HasPrefix(b.key, "host:")) && len(sources) > 0
 		})
+		if n.behaviour == webAttack && n.verdict.result == Unknown {
+			n.serverBonds()
+		}
 		n.background = away && n.level < analyze.LevelRank("critical")
 	}
 }
@@ -255,6 +284,9 @@ func weigh(nodes []*node, features []attributed, a, b int) link {
 			i, j = i+1, j+1
 		}
 	}
+	if sameAttempts(nodes[a], nodes[b]) {
+		l.strength, l.specific = strongLink, true
+	}
 	switch {
 	case unknown:
 		l.strength *= unknownTime
@@ -264,10 +296,33 @@ func weigh(nodes []*node, features []attributed, a, b int) link {
 	return l
 }
 
+// sameAttempts reports whether two findings are of the same guesses, as two
+// logs of a host have them of which one names no address (Windows' 4776 beside
+// 4625): at one time, on one host, most of the accounts the same.
+func sameAttempts(a, b *node) bool {
+	x, y := &a.f.Entities, &b.f.Entities
+	apart, unknown := gap(a, b)
+	if a.behaviour != bruteForce || b.behaviour != bruteForce || unknown || apart > int64(alertReach) ||
+		len(x.Sources) > 0 && len(y.Sources) > 0 || !intersect(a.hosts, b.hosts) {
+		return false
+	}
+	same := 0
+	for _, u := range x.Users {
+		if slices.Contains(y.Users, u) {
+			same++
+		}
+	}
+	return same > 0 && 2*same > min(len(x.Users), len(y.Users))
+}
+
 // forward reports whether b is a step on from a: a later stage, or another
 // tactic of the stage where tactics come in any order.
 func forward(a, b *node) bool {
 	if b.last > a.last {
+		return true
+	}
+	// On the host that an intruder moved on to, it starts over.
+	if a.last == spreading && b.last >= foothold && tactic(a.f, "lateral-movement") {
 		return true
 	}
 	return a.last == foothold && b.last == foothold && !slices.Equal(a.f.Tactics, b.f.Tactics)
@@ -288,7 +343,7 @@ func newForest(nodes []*node) *forest {
 	f := &forest{make([]int, len(nodes)), make([]int, len(nodes)), make([]int64, len(nodes)), make([]int64, len(nodes)), make([][]string, len(nodes))}
 	for i, n := range nodes {
 		f.parent[i], f.size[i], f.first[i], f.last[i] = i, 1, n.f.First, n.f.Last
-		s := outside(n.f.Entities.Sources)
+		s := slices.Clone(n.strangers)
 		slices.Sort(s)
 		f.sources[i] = s[:min(len(s), maxSources)]
 	}

@@ -105,12 +105,13 @@ func hostName(h string) string {
 // named is a store that speaks of hosts by their names.
 type named struct {
 	evidenceStore
-	hosts *hostNames
+	hosts  *hostNames
+	places places
 }
 
 func (s named) rename(rs []record, err error) ([]record, error) {
 	for i := range rs {
-		rs[i].host = s.hosts.of(rs[i].host)
+		rs[i].host = cmp.Or(s.hosts.of(rs[i].host), s.places.of(rs[i].path, rs[i].dataset))
 	}
 	return rs, err
 }
@@ -153,4 +154,12 @@ func (s named) connections(ctx context.Context, sources []string, sp span, limit
 
 func (s named) seen(ctx context.Context, source string, sp span, limit int) ([]record, error) {
 	return s.rename(s.evidenceStore.seen(ctx, source, sp, limit))
+}
+
+func (s named) sessionEnds(ctx context.Context, hosts []string, pid string, sp span) ([]record, error) {
+	return s.rename(s.evidenceStore.sessionEnds(ctx, s.hosts.spellings(hosts), pid, sp))
+}
+
+func (s named) ofProcesses(ctx context.Context, sp span, ids []string, children, starts bool, limit int) ([]record, error) {
+	return s.rename(s.evidenceStore.ofProcesses(ctx, sp, ids, children, starts, limit))
 }

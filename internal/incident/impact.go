@@ -97,6 +97,9 @@ func (g *group) impact(ctx context.Context, c *court, o Outcome) (Impact, error)
 			f.cited = append(f.cited, evidenceIDs(n.f, attempts)...)
 		}
 	}
+	for i := range g.records {
+		take(&g.records[i])
+	}
 	if err := g.dataOut(ctx, c, at); err != nil {
 		return Impact{}, err
 	}

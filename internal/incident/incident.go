@@ -45,6 +45,7 @@ type Where struct {
 	Hosts        []string `json:"hosts"`
 	Sources      []string `json:"sources"`
 	Destinations []string `json:"destinations"`
+	Logs         []string `json:"logs,omitempty"` // the sites and log files, when no record names a host
 }
 
 // Who lists the accounts, addresses and programs that acted.

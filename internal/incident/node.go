@@ -27,6 +27,7 @@ const noTime = event.NoTime
 type node struct {
 	f          *analyze.Finding
 	hosts      []string // names of its hosts, sorted
+	strangers  []string // source addresses from outside that are no host's of the case
 	level      int      // rank of the level
 	behaviour  behaviour
 	stage      stage // first and last stage of its tactics
@@ -34,7 +35,8 @@ type node struct {
 	bonds      []bond
 	details    []record // some of its evidence as the store has it, in order of time
 	verdict    verdict
-	background bool // internet noise: a failed attempt from outside that nothing followed
+	trail      []record // the logins by which its account came to its host, the first from farthest away
+	background bool     // internet noise: a failed attempt from outside that nothing followed
 
 	// What the attempts were, which rules that count show a part of: see widen.
 	tries       int
@@ -104,8 +106,16 @@ func sortTactics(ts []string) []string {
 	return slices.Compact(ts)
 }
 
-func newNode(f *analyze.Finding, hosts *hostNames, owner map[string]string) *node {
+func newNode(f *analyze.Finding, hosts *hostNames, ps places, owner map[string]string) *node {
 	n := &node{f: f, hosts: hosts.all(f.Entities.Hosts), level: analyze.LevelRank(f.Level), behaviour: behaviourOf(f), tries: f.Count, begun: f.First, done: f.Last, records: f.Evidence}
+	if len(n.hosts) == 0 {
+		n.hosts = ps.hostsOf(n)
+	}
+	for _, s := range f.Entities.Sources {
+		if a, ok := parseAddress(s); ok && isOutside(a) && owner[a.String()] == "" {
+			n.strangers = append(n.strangers, a.String())
+		}
+	}
 	for _, t := range f.Tactics {
 		if r := tacticRank(normalTactic(t)); r < len(killChain) {
 			s := killChain[r].stage
@@ -127,6 +137,9 @@ func newNode(f *analyze.Finding, hosts *hostNames, owner map[string]string) *nod
 		n.stage, n.last = recon, recon
 	}
 	n.bonds = bondsOf(&f.Entities, n.hosts, owner)
+	if n.behaviour == other && slices.ContainsFunc(f.Entities.Users, webUser) {
+		n.serverBonds()
+	}
 	return n
 }
 
@@ -136,9 +149,11 @@ func behaviourOf(f *analyze.Finding) behaviour {
 	switch {
 	case technique(f, "T1110"):
 		return bruteForce
+	case sensorScan(f):
+		return scanning
 	case technique(f, "T1046") || technique(f, "T1595.001") || technique(f, "T1595") && len(f.Entities.URLs) == 0:
 		return scanning
-	case len(f.Entities.URLs) > 0 && (technique(f, "T1190") || technique(f, "T1595") || technique(f, "T1189") || tactic(f, "initial-access") || tactic(f, "reconnaissance")):
+	case len(f.Entities.URLs) > 0 && (technique(f, "T1190") || technique(f, "T1595") || technique(f, "T1189") || technique(f, "T1505.003") || tactic(f, "initial-access") || tactic(f, "reconnaissance")):
 		return webAttack
 	case fromSensor(f) && (technique(f, "T1190") || technique(f, "T1210") || technique(f, "T1203") || tactic(f, "initial-access") || tactic(f, "reconnaissance")):
 		return ids
@@ -162,10 +177,31 @@ func tactic(f *analyze.Finding, name string) bool {
 
 // fromSensor reports whether a network intrusion detection system wrote the evidence.
 func fromSensor(f *analyze.Finding) bool {
-	return slices.ContainsFunc(f.Datasets, func(d string) bool {
-		d = strings.ToLower(d)
-		return strings.Contains(d, "suricata") || strings.Contains(d, "snort") || strings.HasPrefix(d, "zeek.notice") || strings.Contains(d, "ids")
-	})
+	return slices.ContainsFunc(f.Datasets, sensorLog)
+}
+
+func sensorLog(dataset string) bool {
+	d := strings.ToLower(dataset)
+	return strings.Contains(d, "suricata") || strings.Contains(d, "snort") || strings.HasPrefix(d, "zeek.notice") || strings.Contains(d, "ids")
+}
+
+// scanSignatures are the parts of the names of signatures that tell of somebody
+// looking around, or of nothing but that the address is on a list: the
+// categories that Emerging Threats and GPL rules are named by, and the class
+// network-scan of Snort and Suricata. Whether it led anywhere, others tell.
+var scanSignatures = []string{"et scan ", "gpl scan ", "etpro scan ", "et dshield ", "et cins ", "et drop ", "et compromised ", "et tor ", "et 3coresec ", "detection of a network scan"}
+
+// sensorScan reports whether a network sensor's alert tells of scanning. One
+// with a request belongs to the web server, whose answer is known.
+func sensorScan(f *analyze.Finding) bool {
+	if !fromSensor(f) || len(f.Entities.URLs) > 0 {
+		return false
+	}
+	text := strings.ToLower(f.Title)
+	if len(f.Evidence) > 0 {
+		text += " " + strings.ToLower(f.Evidence[0].Message)
+	}
+	return slices.ContainsFunc(scanSignatures, func(s string) bool { return strings.Contains(text, s) })
 }
 
 // widen gives attempts their whole extent. A rule that fires at the fifth

@@ -29,6 +29,9 @@ func (g *group) outcome() Outcome {
 		if s <= recon && decided > recon && n.verdict.result != Succeeded {
 			continue // whether the scan before it found something is no longer the question
 		}
+		if n.verdict.result == Unknown && fromSensor(n.f) && g.toldByTarget(n) {
+			continue // the target's own log tells what the sensor could not see
+		}
 		switch n.verdict.result {
 		case Succeeded:
 			succeeded, won = max(succeeded, s), true
@@ -103,6 +106,17 @@ func (g *group) outcome() Outcome {
 	return o
 }
 
+// toldByTarget reports whether the outcome of what a sensor saw is known from
+// the logs of what it was aimed at: other findings tell of attempts by the same
+// source at the same time.
+func (g *group) toldByTarget(alert *node) bool {
+	return slices.ContainsFunc(g.nodes, func(n *node) bool {
+		apart, unknown := gap(n, alert)
+		return !fromSensor(n.f) && (n.behaviour == bruteForce || n.behaviour == webAttack) && (n.verdict.result == Succeeded || n.verdict.result == Failed && n.verdict.covered) &&
+			!unknown && apart <= int64(alertReach) && slices.ContainsFunc(n.f.Entities.Sources, func(s string) bool { return slices.Contains(alert.f.Entities.Sources, s) })
+	})
+}
+
 // mergedWhy says in one sentence what the verdicts of merged attempts say each.
 func (g *group) mergedWhy(result string) (Sentence, bool) {
 	var evidence []string
@@ -147,6 +161,13 @@ func (g *group) sources() []string {
 
 // Score and severity; docs/incidents.md explains them to people.
 
+// maxUnknown is the most that an incident scores of which nobody knows whether
+// it succeeded: critical is what is known to have happened.
+const maxUnknown = 79
+
+// maxScan is the most for scanning that nothing is known to have followed: low.
+const maxScan = 34
+
 var levelScore = []int{5, 15, 30, 50, 70} // by rank in analyze.Levels
 
 // score weighs an incident from 0 to 100.
@@ -188,6 +209,12 @@ func (g *group) score(o Outcome, impact string) int {
 	}
 	if g.merged {
 		s -= 5
+	}
+	if o.Result == Unknown {
+		s = min(s, maxUnknown)
+	}
+	if o.Result != Succeeded && o.Result != Mixed && !slices.ContainsFunc(g.nodes, func(n *node) bool { return n.behaviour != scanning || n.level > findingLevel }) {
+		s = min(s, maxScan)
 	}
 	return max(0, min(100, s))
 }

@@ -14,7 +14,8 @@ import (
 //	every packet was dropped                                                → failed
 //	within ten minutes the target connects to the attacker, or a login from
 //	the attacker is accepted                                                → succeeded
-//	else                                                                    → unknown: the target's process log
+//	else                                                                    → unknown: the target's process log,
+//	and the log of the service that the alert is about
 var _ = register(pairing{
 	name:    "alert",
 	rank:    30, // after web, which leaves alerts without an answer to this one
@@ -86,6 +87,25 @@ func alertOutcome(ctx context.Context, c *court, n *node) error {
 	if n.tries == 1 {
 		text = "the sensor let pass what 1 alert is about and saw no session follow; what it did on the target, a sensor cannot see"
 	}
-	n.verdict = verdict{result: Unknown, needs: []string{processLog(host)}, why: []Sentence{{sentence(text), all}}}
+	needs := []string{processLog(host)}
+	switch {
+	case anyPort(n, loginPorts):
+		needs = append(needs, authenticationLog(host))
+	case anyPort(n, webPorts):
+		needs = append(needs, accessLog(host))
+	}
+	n.verdict = verdict{result: Unknown, needs: needs, why: []Sentence{{sentence(text), all}}}
 	return nil
+}
+
+// loginPorts and webPorts are the well-known ports of services that write of
+// each who comes to them (IANA's registry; 5985 is WinRM).
+var (
+	loginPorts = []string{"21", "22", "23", "135", "139", "445", "2222", "3389", "5900", "5985", "5986"}
+	webPorts   = []string{"80", "443", "8000", "8080", "8443", "8888"}
+)
+
+// anyPort reports whether the records cited are of connections to one of the ports.
+func anyPort(n *node, ports []string) bool {
+	return slices.ContainsFunc(n.details, func(r record) bool { return slices.Contains(ports, r.port) })
 }

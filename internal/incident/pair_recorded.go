@@ -60,6 +60,11 @@ func recordedOutcome(n *node) {
 		v.result = Succeeded
 		text := fmt.Sprintf("%s: %s that it happened", what, plural(len(done), "record states", "records state"))
 		v.why = []Sentence{{sentence(text), done[:min(len(done), attempts)]}}
+	case len(refused) > 0 && exploit(n):
+		v.result = Unknown
+		text := fmt.Sprintf("%s: %s a failure of the program attacked, which does not tell whether the attack failed", what, plural(len(refused), "record states", "records state"))
+		v.why = []Sentence{{sentence(text), refused[:min(len(refused), attempts)]}}
+		v.needs = []string{processLog(single(n.hosts))}
 	case len(refused) > 0:
 		v.result, v.covered = Failed, true
 		text := fmt.Sprintf("%s: %s that it failed or was refused", what, plural(len(refused), "record states", "records state"))
@@ -77,6 +82,12 @@ func recordedOutcome(n *node) {
 	n.verdict = v
 }
 
+// exploit reports whether a finding is of a weakness being used: the program
+// that has it crashes or complains when it works as when it does not.
+func exploit(n *node) bool {
+	return technique(n.f, "T1068") || technique(n.f, "T1203") || technique(n.f, "T1210") || technique(n.f, "T1211") || technique(n.f, "T1212")
+}
+
 // happened reads the outcome from what kind of record it is, where it states none.
 func happened(r *record) string {
 	switch {
@@ -88,7 +99,8 @@ func happened(r *record) string {
 		r.is("iam") && (r.has("creation") || r.has("change") || r.has("deletion")),
 		r.is("configuration") && (r.has("change") || r.has("creation") || r.has("deletion")),
 		r.is("network") && (r.has("allowed") || r.has("connection") || r.has("start")) && !r.has("denied"),
-		r.is("session") && r.has("start"):
+		r.is("session") && r.has("start"),
+		windows(r, "4103", "4104"): // PowerShell logs what it is about to run
 		return "success"
 	}
 	// Some records exist only because it happened, whatever fields a decoder gave them.

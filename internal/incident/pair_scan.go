@@ -11,7 +11,8 @@ import (
 // Scans: probes are paired with sessions that the same address got afterwards.
 //
 //	an accepted login from the address within a day                                    → succeeded
-//	a connection from it that carried data both ways, or that a firewall let through   → succeeded
+//	a connection from it that carried data both ways, or that a firewall let through   → succeeded,
+//	unless to a web server or a login service whose own log tells what came of it
 //	none, and every probe was refused, or a connection log covers the time             → failed
 //	else                                                                               → unknown: the connection log
 var _ = register(pairing{
@@ -58,7 +59,8 @@ func scanOutcome(ctx context.Context, c *court, n *node) error {
 			return err
 		}
 		flows = slices.DeleteFunc(flows, func(r record) bool {
-			return slices.Contains(all, r.id) || slices.ContainsFunc(n.details, func(d record) bool { return d.id == r.id }) || !established(&r)
+			return slices.Contains(all, r.id) || slices.ContainsFunc(n.details, func(d record) bool { return d.id == r.id }) || !established(&r) || toldElsewhere(c, &r) ||
+				fromSensor(n.f) && len(n.details) > 0 && !anyPort(n, []string{r.port})
 		})
 		if len(flows) > 0 {
 			r := flows[0]
@@ -108,4 +110,23 @@ func established(r *record) bool {
 		return r.receivedBytes >= answerBytes && r.sentBytes >= answerBytes || r.has("allowed") && r.receivedBytes == 0 && !r.is("intrusion_detection")
 	}
 	return false
+}
+
+// toldElsewhere reports whether a connection is to a service whose log tells
+// more than that data went both ways, as it does with any visitor: a web
+// server, or a login service of a host whose authentication log is there.
+func toldElsewhere(c *court, r *record) bool {
+	if slices.Contains(webPorts, r.port) {
+		s, ok := c.logs.anywhere("web")
+		return ok && s.covers(r.time, r.time)
+	}
+	if !slices.Contains(loginPorts, r.port) {
+		return false
+	}
+	a, ok := parseAddress(r.destination)
+	if !ok {
+		return false
+	}
+	s, ok := c.logs.span("authentication", c.owner[a.String()])
+	return ok && s.covers(r.time, r.time)
 }

@@ -45,6 +45,12 @@ type court struct {
 	logs  *logs
 	owner map[string]string   // address to host name
 	owns  map[string][]string // host name to its addresses
+
+	// Of following what findings belong to: see trace.go.
+	time     span                   // of all findings
+	sessions map[[2]string][]record // logins by host and user
+	ends     map[string]record      // of sessions, by the login's event.id
+	budget   int                    // questions that trees and footprints may still ask
 }
 
 // judge gives every node a verdict.

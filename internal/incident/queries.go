@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -50,6 +51,12 @@ type evidenceStore interface {
 	kinds(ctx context.Context) ([]logKind, error)
 	// addresses must return which addresses hosts call their own.
 	addresses(ctx context.Context) ([]hostAddress, error)
+	// paths must return which log files name which hosts.
+	paths(ctx context.Context) ([]logPath, error)
+	// ofProcesses must return records of the processes with the identities, or of those they started; only their starts, or all.
+	ofProcesses(ctx context.Context, s span, ids []string, children, starts bool, limit int) ([]record, error)
+	// sessionEnds must return when the login process pid of a host said that its session ended.
+	sessionEnds(ctx context.Context, hosts []string, pid string, s span) ([]record, error)
 }
 
 // tally is how many logins from an address a host refused.
@@ -90,7 +97,12 @@ type record struct {
 	user, target, effective, changes string
 	group                            string
 	source, destination              string
-	port                             string // destination.port
+	port, sourcePort                 string // destination.port
+	pid                              string // process.pid
+	entity, parentEntity             string // process.entity_id, process.parent.entity_id
+	answer, rcode, name              string // dns.type, dns.response_code, dns.question.name
+	domain                           string // url.domain
+	remedy                           string // what Defender did: its action's number
 	sentBytes, receivedBytes         int64  // source.bytes, destination.bytes
 	connection                       string // how the sensor says the connection went
 	method                           string // how a login was proved
@@ -114,6 +126,7 @@ var columns = []string{
 	"source.ip", "destination.ip", "destination.port", "source.bytes", "destination.bytes",
 	"suricata.eve.flow.state", "zeek.connection.state", "system.auth.ssh.method",
 	"http.request.method", "url.original", "url.path", "http.response.status_code", "http.response.body.bytes",
+	"source.port", "process.pid", "process.entity_id", "process.parent.entity_id", "dns.type", "dns.response_code", "dns.question.name", "url.domain", "winlog.event_data.Action ID",
 	"process.name", "process.executable", "process.command_line", "process.parent.name", "process.parent.executable",
 	"process.title", "system.auth.sudo.command", "file.path", "registry.path", "service.name", "winlog.event_data.ServiceName", "winlog.event_data.TaskName",
 }
@@ -166,6 +179,24 @@ func (r *record) set(name, v string) {
 		r.destination = first(v)
 	case "destination.port":
 		r.port = v
+	case "source.port":
+		r.sourcePort = v
+	case "process.pid":
+		r.pid = v
+	case "process.entity_id":
+		r.entity = v
+	case "process.parent.entity_id":
+		r.parentEntity = v
+	case "dns.type":
+		r.answer = v
+	case "dns.response_code":
+		r.rcode = v
+	case "dns.question.name":
+		r.name = first(v)
+	case "winlog.event_data.Action ID":
+		r.remedy = v
+	case "url.domain":
+		r.domain = v
 	case "source.bytes":
 		r.sentBytes = number(v)
 	case "destination.bytes":
@@ -511,8 +542,8 @@ func (l logsQL) pageSizes(ctx context.Context, path, source string, s span) (cou
 }
 
 func startedFilter(parents, users []string) string {
-	return `"event.category":process ("event.type":start OR "event.action":in("execve","executed","ran-command","Process creation"))` +
-		" (" + in("process.parent.name", parents) + " OR " + in("user.name", users) + ")"
+	return `"event.category":process ("event.type":start OR "event.action":in("execve","executed","ran-command","Process creation") OR "process.name":=sudo)` +
+		" (" + in("process.parent.name", parents) + " OR " + in("user.name", users) + ")" // in() of nothing holds nothing
 }
 
 func (l logsQL) startedBy(ctx context.Context, hosts, parents, users []string, s span, limit int) ([]record, error) {
@@ -540,6 +571,48 @@ func (l logsQL) connections(ctx context.Context, sources []string, s span, limit
 
 func (l logsQL) seen(ctx context.Context, source string, s span, limit int) ([]record, error) {
 	return l.rows(ctx, during(s)+` "source.ip":=`+quote(source)+order, limit)
+}
+
+func (l logsQL) paths(ctx context.Context) ([]logPath, error) {
+	q := `"host.name":* "log.file.path":* | stats by ("log.file.path","event.dataset","host.name") count() n` +
+		` | sort by ("log.file.path","event.dataset","host.name") limit 50000`
+	var ps []logPath
+	err := l.q.Query(ctx, q, func(row []event.Field) error {
+		var p logPath
+		for _, f := range row {
+			switch v := strings.Clone(f.Value); f.Name {
+			case "log.file.path":
+				p.path = v
+			case "event.dataset":
+				p.dataset = v
+			case "host.name":
+				p.host = first(v)
+			}
+		}
+		ps = append(ps, p)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("incidents: ask which hosts the logs name: %w", err)
+	}
+	return ps, nil
+}
+
+func (l logsQL) ofProcesses(ctx context.Context, s span, ids []string, children, starts bool, limit int) ([]record, error) {
+	field := "process.entity_id"
+	if children {
+		field = "process.parent.entity_id"
+	}
+	q := during(s) + " " + in(field, ids[:min(len(ids), maxIn)])
+	if starts {
+		q += ` "event.category":process "event.type":start`
+	}
+	return l.rows(ctx, q+order, limit)
+}
+
+func (l logsQL) sessionEnds(ctx context.Context, hosts []string, pid string, s span) ([]record, error) {
+	q := during(s) + ` "process.pid":=` + quote(pid) + ` "event.type":end "event.category":session ` + in("host.name", hosts)
+	return l.rows(ctx, q+order, 5)
 }
 
 func (l logsQL) kinds(ctx context.Context) ([]logKind, error) {
@@ -576,12 +649,15 @@ func (l logsQL) kinds(ctx context.Context) ([]logKind, error) {
 var ownAddress = []struct{ filter, host, address string }{
 	{`"host.ip":* "host.name":*`, "host.name", "host.ip"},
 	{`"event.provider":="Microsoft-Windows-Sysmon" "network.direction":in("egress","outbound") "source.ip":* "host.name":*`, "host.name", "source.ip"},
+	// A firewall of the host itself logs what came in to it and was not passed on.
+	{`"event.dataset":="iptables.log" "observer.ingress.interface.name":* !"observer.egress.interface.name":* !"destination.mac":="FF-FF-FF-FF-FF-FF" "host.name":*`, "host.name", "destination.ip"},
 	{`"event.code":=4624 "event.outcome":=success "source.domain":* "source.ip":*`, "source.domain", "source.ip"},
 }
 
 func (l logsQL) addresses(ctx context.Context) ([]hostAddress, error) {
 	var as []hostAddress
 	for _, own := range ownAddress {
+		of := map[string][]string{}
 		by := quoteAll([]string{own.host, own.address})
 		q := own.filter + " | stats by (" + by + ") count() n | sort by (" + by + ") limit 20000"
 		err := l.q.Query(ctx, q, func(row []event.Field) error {
@@ -596,14 +672,93 @@ func (l logsQL) addresses(ctx context.Context) ([]hostAddress, error) {
 				}
 			}
 			for _, ip := range ips {
-				if a, err := netip.ParseAddr(ip); err == nil && !a.IsLoopback() && !a.IsLinkLocalUnicast() {
-					as = append(as, hostAddress{host, a.Unmap().String()})
+				if a, err := netip.ParseAddr(ip); err == nil && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsMulticast() && a != broadcast {
+					of[host] = append(of[host], a.Unmap().String())
 				}
 			}
 			return nil
 		})
 		if err != nil {
 			return nil, fmt.Errorf("incidents: ask for the hosts' addresses: %w", err)
+		}
+		for _, host := range slices.Sorted(maps.Keys(of)) {
+			if own.address == "destination.ip" && len(of[host]) > maxOwn {
+				continue // a router's: what it logs passes by
+			}
+			for _, a := range of[host] {
+				as = append(as, hostAddress{host, a})
+			}
+		}
+	}
+	return l.peers(ctx, as)
+}
+
+// broadcast is everybody's address; maxOwn is how many addresses a host that is no router has.
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+const maxOwn = 16
+
+// peers adds the addresses of hosts that no record states, where a network
+// sensor saw the connections that the host's login service wrote of: the same
+// client's address and port within the hour.
+func (l logsQL) peers(ctx context.Context, as []hostAddress) ([]hostAddress, error) {
+	const samples, least = 100, 2
+	var rs []record
+	for _, end := range []string{"", " desc"} { // the sensor may have been there early or late
+		q := `"event.category":authentication "source.ip":* "source.port":* "host.name":* | sort by ("_time"` + end + `,"event.id") partition by ("host.name")`
+		some, err := l.rows(ctx, q, samples)
+		if err != nil {
+			return nil, err
+		}
+		rs = append(rs, some...)
+	}
+	known := map[string]bool{}
+	for _, a := range as {
+		known[a.host] = true
+	}
+	type client struct{ address, port string }
+	seen := map[client][]record{}
+	var ips, ports []string
+	for _, r := range rs {
+		if r.time != event.NoTime && !known[r.host] && !sensorLog(r.dataset) {
+			seen[client{r.source, r.sourcePort}] = append(seen[client{r.source, r.sourcePort}], r)
+			ips, ports = append(ips, r.source), append(ports, r.sourcePort)
+		}
+	}
+	slices.Sort(ips)
+	slices.Sort(ports)
+	ips, ports = slices.Compact(ips), slices.Compact(ports)
+	votes := map[hostAddress]map[client]bool{}
+	for part := range slices.Chunk(ips, maxIn) {
+		for _, numbers := range slices.Collect(slices.Chunk(ports, maxIn)) {
+			q := `"event.category":network "destination.ip":* ` + in("source.ip", part) + " " + in("source.port", numbers)
+			flows, err := l.rows(ctx, q+order, 20_000)
+			if err != nil {
+				return nil, err
+			}
+			for _, f := range flows {
+				c := client{f.source, f.sourcePort}
+				for _, r := range seen[c] {
+					if d := time.Duration(f.time - r.time); f.time != event.NoTime && -time.Hour <= d && d <= time.Hour && f.id != r.id {
+						v := hostAddress{r.host, f.destination}
+						if votes[v] == nil {
+							votes[v] = map[client]bool{}
+						}
+						votes[v][c] = true
+					}
+				}
+			}
+		}
+	}
+	of := map[string][]string{}
+	for v, clients := range votes {
+		if len(clients) >= least {
+			of[v.host] = append(of[v.host], v.address)
+		}
+	}
+	for _, host := range slices.Sorted(maps.Keys(of)) {
+		if _, err := netip.ParseAddr(of[host][0]); err == nil && len(of[host]) == 1 { // two: one of them is a relay's
+			as = append(as, hostAddress{host, of[host][0]})
 		}
 	}
 	return as, nil

@@ -40,6 +40,7 @@ func (w *world) stored(t *testing.T) *store.Embedded {
 			"destination.ip": r.destination, "destination.port": r.port, "system.auth.ssh.method": r.method, "http.request.method": r.request,
 			"url.original": r.url, "url.path": r.urlPath, "process.name": r.process, "process.executable": r.executable,
 			"process.command_line": r.command, "process.parent.name": r.parent, "file.path": r.file, "zeek.connection.state": r.connection,
+			"process.pid": r.pid, "process.entity_id": r.entity, "process.parent.entity_id": r.parentEntity, "source.port": r.sourcePort,
 		} {
 			b.Add(name, v)
 		}
@@ -79,6 +80,11 @@ func everything() *world {
 		w.log(100+i, accessed("web1", "192.0.2.4", "GET", "/a b?c=\"d\"", 200+100*(i%4), int64(1000*i)))
 	}
 	w.log(101, record{dataset: "auditd.log", host: "WEB1", category: []string{"process"}, types: []string{"start"}, parent: "apache2", process: "sh", command: "sh -c id", user: "www-data"})
+	w.log(103, loggedOff("web1", "Zoë", "77"))
+	w.log(104, loggedOff("db1", "Zoë", "77"))
+	w.log(105, record{dataset: "windows.sysmon", host: "ws1", category: []string{"process"}, types: []string{"start"}, entity: "{b}", parentEntity: "{a}", process: "x.exe"})
+	w.log(106, record{dataset: "windows.sysmon", host: "ws1", category: []string{"file"}, types: []string{"creation"}, entity: "{b}", process: "x.exe", file: "y"})
+	w.log(107, sudo("web1", "Zoë", "/bin/sh", "failure"))
 	w.log(120, record{dataset: "zeek.conn", category: []string{"network"}, types: []string{"connection"}, connection: "SF", source: "10.0.0.5", destination: attacker, port: "443", sentBytes: 5000, receivedBytes: 700})
 	return w
 }
@@ -123,6 +129,18 @@ func TestTheStoreAnswersAsAsked(t *testing.T) {
 		"flows to": func(s evidenceStore) ([]record, error) { return s.flows(ctx, nil, []string{attacker}, all, 50) },
 		"connections": func(s evidenceStore) ([]record, error) {
 			return s.connections(ctx, []string{"10.0.0.5", attacker, injection}, all, 50)
+		},
+		"session ends": func(s evidenceStore) ([]record, error) {
+			return s.sessionEnds(ctx, []string{"web1", injection}, "77", all)
+		},
+		"processes": func(s evidenceStore) ([]record, error) {
+			return s.ofProcesses(ctx, all, []string{"{b}", injection}, false, false, 50)
+		},
+		"processes started": func(s evidenceStore) ([]record, error) {
+			return s.ofProcesses(ctx, part, []string{"{a}"}, true, true, 50)
+		},
+		"commands of a user": func(s evidenceStore) ([]record, error) {
+			return s.startedBy(ctx, []string{"web1"}, nil, []string{"Zoë"}, all, 50)
 		},
 		"seen": func(s evidenceStore) ([]record, error) { return s.seen(ctx, attacker, part, 10) },
 	}
@@ -231,3 +249,57 @@ func TestBuildFailsWithTheStore(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Query(context.Context, string, func([]event.Field) error) error { return f.err }
+
+func TestAddressesAreLearntFromTheFirewallAndTheSensor(t *testing.T) {
+	s, err := store.Open(t.TempDir(), store.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	var b event.Batch
+	log := func(seconds int, fields ...string) {
+		e := b.Begin(int64(len(b.Events)*100), "record")
+		e.Time, e.ID = at(seconds), fmt.Sprintf("id%05d", len(b.Events))
+		for i := 0; i < len(fields); i += 2 {
+			b.Add(fields[i], fields[i+1])
+		}
+	}
+	filter := func(seconds int, host, to string, more ...string) {
+		log(seconds, append([]string{"event.dataset", "iptables.log", "host.name", host, "observer.ingress.interface.name", "eth0", "source.ip", attacker, "destination.ip", to}, more...)...)
+	}
+	filter(1, "web1", "192.0.2.10")
+	filter(2, "web1", "224.0.0.1")
+	filter(3, "web1", "192.0.2.255", "destination.mac", "FF-FF-FF-FF-FF-FF")
+	filter(4, "web1", "192.0.2.99", "observer.egress.interface.name", "eth1") // passed on
+	for i := range 40 {
+		filter(10+i, "router", fmt.Sprintf("192.0.2.%d", 100+i))
+	}
+	login := func(seconds int, host, port string) {
+		log(seconds, "event.dataset", "system.auth", "event.category", "authentication", "host.name", host, "source.ip", attacker, "source.port", port)
+	}
+	flow := func(seconds int, to, port string) {
+		log(seconds, "event.dataset", "suricata.eve", "event.category", "network", "source.ip", attacker, "source.port", port, "destination.ip", to)
+	}
+	login(100, "app1", "40001")
+	login(101, "app1", "40002")
+	flow(110, "192.0.2.30", "40001")
+	flow(111, "192.0.2.30", "40002")
+	login(120, "app2", "40003") // once is chance
+	flow(121, "192.0.2.31", "40003")
+	login(130, "app3", "40004") // the ports again, days later
+	flow(130+100_000, "192.0.2.32", "40004")
+	login(131, "app3", "40005")
+	flow(131+100_000, "192.0.2.32", "40005")
+	wr := s.NewWriter()
+	if err := errors.Join(wr.Add(&store.Source{ID: "00112233445566778899aabb", Path: "made.log", Fallback: day0}, b.Events), wr.Flush(), s.Flush(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	got, err := logsQL{s}.addresses(t.Context())
+	if want := []hostAddress{{"web1", "192.0.2.10"}, {"app1", "192.0.2.30"}}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v %v, want %v", got, err, want)
+	}
+	paths, err := logsQL{s}.paths(t.Context())
+	if err != nil || !slices.Contains(paths, logPath{"made.log", "system.auth", "app1"}) {
+		t.Errorf("paths: %v %v", paths, err)
+	}
+}

@@ -68,7 +68,7 @@ func (w *world) find(rule, level string, techniques, tactics []string, ids ...st
 			f.First = r.time
 		}
 		f.Last = r.time
-		f.Evidence = append(f.Evidence, analyze.Evidence{ID: r.id, Time: r.time, Message: r.message, Outcome: r.outcome})
+		f.Evidence = append(f.Evidence, analyze.Evidence{ID: r.id, Time: r.time, Message: r.message, Path: r.path, Outcome: r.outcome})
 		add(&f.Entities.Users, r.user, r.target)
 		add(&f.Entities.Sources, r.source)
 		add(&f.Entities.Destinations, r.destination)
@@ -281,7 +281,7 @@ func (w *world) connections(_ context.Context, sources []string, s span, limit i
 
 func (w *world) startedBy(_ context.Context, hosts, parents, users []string, s span, limit int) ([]record, error) {
 	return w.pick(s, limit, func(r *record) bool {
-		return r.is("process") && r.has("start") && (len(hosts) == 0 || slices.Contains(hosts, r.host)) && (slices.Contains(parents, r.parent) || slices.Contains(users, r.user))
+		return r.is("process") && (r.has("start") || r.process == "sudo") && (len(hosts) == 0 || slices.Contains(hosts, r.host)) && (slices.Contains(parents, r.parent) || slices.Contains(users, r.user))
 	})
 }
 
@@ -308,3 +308,29 @@ func (w *world) kinds(context.Context) ([]logKind, error) {
 }
 
 func (w *world) addresses(context.Context) ([]hostAddress, error) { return w.ips, nil }
+
+func (w *world) paths(context.Context) ([]logPath, error) {
+	var ps []logPath
+	for _, r := range w.rs {
+		if p := (logPath{r.path, r.dataset, r.host}); r.path != "" && r.host != "" && !slices.Contains(ps, p) {
+			ps = append(ps, p)
+		}
+	}
+	return ps, nil
+}
+
+func (w *world) sessionEnds(_ context.Context, hosts []string, pid string, s span) ([]record, error) {
+	return w.pick(s, 5, func(r *record) bool {
+		return r.is("session") && r.has("end") && r.pid == pid && slices.Contains(hosts, r.host)
+	})
+}
+
+func (w *world) ofProcesses(_ context.Context, s span, ids []string, children, starts bool, limit int) ([]record, error) {
+	return w.pick(s, limit, func(r *record) bool {
+		id := r.entity
+		if children {
+			id = r.parentEntity
+		}
+		return id != "" && slices.Contains(ids, id) && (!starts || r.is("process") && r.has("start"))
+	})
+}

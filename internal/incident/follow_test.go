@@ -1,0 +1,303 @@
+package incident
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// sudo is what sudo writes of a command.
+func sudo(host, user, command, outcome string) record {
+	r := record{dataset: "system.auth", host: host, category: []string{"process"}, types: []string{"start"}, action: "sudo_command", outcome: outcome, user: user, effective: "root", process: "sudo", command: command}
+	if outcome == "failure" {
+		r.types, r.action = []string{"info"}, "sudo_denied"
+	}
+	return r
+}
+
+func keyLogin(host, source, user, pid string) record {
+	r := sshd(host, source, user, "success")
+	r.method, r.pid = "publickey", pid
+	return r
+}
+
+func loggedOff(host, user, pid string) record {
+	return record{dataset: "linux.auth", host: host, category: []string{"session"}, types: []string{"end"}, action: "logged-off", outcome: "success", user: user, process: "sshd", pid: pid}
+}
+
+func TestACommandIsFollowedBackToTheLoginsThatLedToIt(t *testing.T) {
+	w := &world{ips: []hostAddress{{"bastion", "10.0.0.1"}}}
+	old := w.log(0, keyLogin("bastion", "192.0.2.77", "alice", "90")) // a session that ended before
+	w.log(60, loggedOff("bastion", "alice", "90"))
+	first := w.log(100, keyLogin("bastion", attacker, "alice", "100"))
+	second := w.log(160, keyLogin("app", "10.0.0.1", "alice", "200"))
+	colleague := w.log(170, keyLogin("app", "10.0.0.9", "bob", "300"))
+	f := w.log(300, sudo("app", "alice", "/usr/bin/tee -a /root/.ssh/authorized_keys", "success"))
+	next := w.log(400, sudo("app", "alice", "/usr/bin/tar czf /tmp/x.tgz /srv", "success"))
+	other := w.log(410, sudo("app", "bob", "/usr/bin/id", "success"))
+	end := w.log(500, loggedOff("app", "alice", "200"))
+	w.find("SSH keys changed", "medium", []string{"T1098.004"}, []string{"persistence"}, f)
+	inc := w.one(t)
+	for what, id := range map[string]string{"login from outside": first, "login from the bastion": second, "later command": next, "end": end} {
+		if !cited(inc.What, id) {
+			t.Errorf("the %s is not told: %+v", what, inc.What)
+		}
+	}
+	for _, id := range []string{colleague, other, old} {
+		if slices.Contains(inc.Evidence, id) {
+			t.Errorf("%s is of another session", id)
+		}
+	}
+	if !slices.Contains(inc.Where.Sources, attacker) || !slices.Contains(inc.Where.Hosts, "bastion") {
+		t.Errorf("where: %+v", inc.Where)
+	}
+	if !slices.Contains(inc.Techniques, "T1021.004") {
+		t.Errorf("techniques: %v", inc.Techniques)
+	}
+	if inc.When.First != stamp(at(100)) || inc.When.Last != stamp(at(500)) {
+		t.Errorf("when: %+v", inc.When)
+	}
+}
+
+func TestFindingsOfOneSessionAreOneIncidentHoursApart(t *testing.T) {
+	for _, sessions := range []int{1, 2} {
+		w := &world{}
+		w.log(0, keyLogin("app", attacker, "ansible", "1"))
+		if sessions == 2 {
+			w.log(500, loggedOff("app", "ansible", "1"))
+			w.log(14000, keyLogin("app", stranger, "ansible", "2"))
+		}
+		a := w.log(100, sudo("app", "ansible", "/usr/sbin/useradd x", "success"))
+		b := w.log(14400, sudo("app", "ansible", "/usr/bin/crontab -", "success"))
+		w.find("Account made", "medium", []string{"T1136.001"}, []string{"persistence"}, a)
+		w.find("Crontab changed", "medium", []string{"T1053.003"}, []string{"persistence"}, b)
+		if got := len(w.build(t)); got != sessions {
+			t.Errorf("%d sessions made %d incidents", sessions, got)
+		}
+	}
+}
+
+func TestARefusedCommandThatIsLaterAllowedSucceeded(t *testing.T) {
+	for command, want := range map[string]string{"/bin/bash": Succeeded, "/usr/bin/id": Failed, "/usr/bin/cat /etc/shadow": Succeeded} {
+		w := &world{}
+		no := w.log(0, sudo("app", "mike", "/usr/bin/cat /etc/shadow", "failure"))
+		yes := w.log(300, sudo("app", "mike", command, "success"))
+		w.find("sudo used by somebody who may not", "medium", []string{"T1548.003"}, []string{"privilege-escalation"}, no)
+		inc := w.one(t)
+		if inc.Outcome.Result != want || cited(inc.Outcome.Why, yes) != (want == Succeeded) {
+			t.Errorf("%s: %+v", command, inc.Outcome)
+		}
+	}
+}
+
+func TestAlertsOfSSHAreJudgedByTheHostsOwnLog(t *testing.T) {
+	w := &world{ips: []hostAddress{{"web1", "192.0.2.10"}}}
+	f := w.bruteForce(0, 20, 2, "web1", attacker, "root", "admin")
+	f.Entities.Users = nil
+	var ids []string
+	for i := range 3 {
+		ids = append(ids, w.log(i*10, record{dataset: "suricata.eve", category: []string{"network", "intrusion_detection"}, types: []string{"allowed"}, source: attacker, destination: "192.0.2.10", port: "22", message: "Attempted Information Leak"}))
+	}
+	w.find("Suricata alert: ET EXPLOIT something", "medium", []string{"T1190"}, []string{"initial-access"}, ids...)
+	w.quiet(9000, "linux.auth", "web1", "session")
+	inc := w.one(t)
+	if inc.Outcome.Result != Failed || inc.Severity != "low" {
+		t.Errorf("%s %+v", inc.Severity, inc.Outcome)
+	}
+}
+
+func TestAnAlertOfALoginServiceNamesTheAuthenticationLog(t *testing.T) {
+	for port, want := range map[string]string{"3389": authenticationLog("192.0.2.10"), "443": accessLog("192.0.2.10")} {
+		w := &world{}
+		id := w.log(0, record{dataset: "suricata.eve", category: []string{"network", "intrusion_detection"}, types: []string{"allowed"}, source: attacker, destination: "192.0.2.10", port: port})
+		w.find("Suricata alert: ET EXPLOIT something", "high", []string{"T1190"}, []string{"initial-access"}, id)
+		inc := w.one(t)
+		if inc.Outcome.Result != Unknown || !slices.Contains(inc.Outcome.Needs, want) || !slices.Contains(inc.Outcome.Needs, processLog("192.0.2.10")) {
+			t.Errorf("port %s: %+v", port, inc.Outcome)
+		}
+	}
+}
+
+func TestScanningOfTheInternetIsOneLowIncidentADay(t *testing.T) {
+	w := &world{}
+	for i := range 200 {
+		id := w.log(i*30, record{dataset: "suricata.eve", category: []string{"network", "intrusion_detection"}, types: []string{"allowed"},
+			source: fmt.Sprintf("203.0.113.%d", 1+i), destination: fmt.Sprintf("192.0.2.%d", 10+i%3), port: "3306", message: "Potentially Bad Traffic"})
+		w.find("Suricata alert: ET SCAN Suspicious inbound to mySQL port 3306", "medium", []string{"T1190"}, []string{"initial-access"}, id)
+	}
+	inc := w.one(t)
+	if inc.Severity != "low" && inc.Severity != "informational" {
+		t.Errorf("%d %s", inc.Score, inc.Severity)
+	}
+	// One that got somewhere stands out.
+	flow := w.log(5, record{dataset: "suricata.eve", category: []string{"network"}, types: []string{"connection"}, connection: "closed", source: "203.0.113.1", destination: "192.0.2.10", port: "3306", sentBytes: 9000, receivedBytes: 90000})
+	incs := w.build(t)
+	if len(incs) != 2 || incs[0].Outcome.Result != Succeeded || !cited(incs[0].Outcome.Why, flow) {
+		t.Errorf("%d incidents, the first %+v", len(incs), incs[0].Outcome)
+	}
+}
+
+func TestAVisitToTheWebServerIsNoWayInThatAScanFound(t *testing.T) {
+	w := &world{}
+	id := w.log(0, record{dataset: "suricata.eve", category: []string{"network", "intrusion_detection"}, types: []string{"allowed"}, source: attacker, destination: "192.0.2.10", port: "80"})
+	w.find("Suricata alert: ET SCAN something", "medium", []string{"T1595.001"}, []string{"reconnaissance"}, id)
+	w.log(20, record{dataset: "suricata.eve", category: []string{"network"}, types: []string{"connection"}, connection: "closed", source: attacker, destination: "192.0.2.10", port: "80", sentBytes: 900, receivedBytes: 90000})
+	w.log(20, accessed("", attacker, "GET", "/", 200, 9000))
+	w.quiet(9000, "apache.access", "", "web")
+	if inc := w.one(t); inc.Outcome.Result == Succeeded {
+		t.Errorf("%+v", inc.Outcome)
+	}
+}
+
+func TestTwoAttackersOfOnePublicAddressStayApart(t *testing.T) {
+	w := &world{}
+	for i, source := range []string{attacker, stranger} {
+		id := w.log(i*36000, record{dataset: "suricata.eve", category: []string{"network", "intrusion_detection"}, types: []string{"allowed"}, source: source, destination: "192.0.2.10", port: "4444"})
+		w.find("Suricata alert: ET EXPLOIT something", "high", []string{"T1190"}, []string{"initial-access"}, id)
+	}
+	if got := len(w.build(t)); got != 2 {
+		t.Errorf("%d incidents", got)
+	}
+}
+
+func TestALogWithoutAHostIsOfTheHostWhoseLogsLieBesideIt(t *testing.T) {
+	root := "case/web1/var/log/"
+	for _, others := range []int{1, 2} {
+		w := &world{}
+		cron := w.log(90, record{dataset: "system.syslog", host: "web1", category: []string{"configuration"}, types: []string{"change"}, user: "www-data", process: "crontab", path: root + "syslog"})
+		var ids []string
+		for i := range 6 {
+			r := accessed("", attacker, "GET", "/uploads/a.php?cmd=id", 200, 50)
+			r.path = root + "apache2/access.log"
+			ids = append(ids, w.log(i, r))
+		}
+		if others == 2 { // a log server's directory says nothing of hosts
+			w.log(10, record{dataset: "system.syslog", host: "db1", category: []string{"process"}, types: []string{"info"}, path: root + "syslog"})
+		}
+		w.find("Web shell", "high", []string{"T1505.003"}, []string{"persistence"}, ids...)
+		w.find("Crontab of a service account changed", "high", []string{"T1053.003"}, []string{"persistence"}, cron)
+		incs := w.build(t)
+		if len(incs) != others {
+			t.Fatalf("%d hosts in the directory made %d incidents", others, len(incs))
+		}
+		web := incs[slices.IndexFunc(incs, func(i Incident) bool { return slices.Contains(i.Techniques, "T1505.003") })]
+		if others == 1 && !slices.Equal(web.Where.Hosts, []string{"web1"}) {
+			t.Errorf("where: %+v", web.Where)
+		}
+		if others == 2 && (len(web.Where.Hosts) > 0 || !slices.Equal(web.Where.Logs, []string{root + "apache2/access.log"})) {
+			t.Errorf("where: %+v", web.Where)
+		}
+	}
+}
+
+func TestWhatIsNotKnownToHaveWorkedIsNotCritical(t *testing.T) {
+	w := &world{}
+	var ids []string
+	for i := range 30 {
+		ids = append(ids, w.log(i, accessed("web1", attacker, "GET", "/x?cmd=id", 200, 50)))
+	}
+	w.find("Exploit", "critical", []string{"T1190"}, []string{"initial-access"}, ids...)
+	w.find("Web shell", "critical", []string{"T1505.003"}, []string{"persistence"}, ids...)
+	inc := w.one(t)
+	if inc.Outcome.Result != Unknown || inc.Score > maxUnknown || inc.Severity == "critical" {
+		t.Errorf("%d %s %+v", inc.Score, inc.Severity, inc.Outcome)
+	}
+}
+
+func TestAnsweredQuestionsCarryATunnel(t *testing.T) {
+	for rcode, want := range map[string]string{"NOERROR": Succeeded, "NXDOMAIN": Unknown, "": Unknown} {
+		w := &world{}
+		var ids []string
+		for i := range 20 {
+			name := fmt.Sprintf("%d6a6f686e.t.example.net", i)
+			q := record{dataset: "zeek.dns", category: []string{"network"}, types: []string{"protocol"}, source: "10.0.0.5", destination: "10.0.0.2", name: name}
+			ids = append(ids, w.log(2*i, q))
+			if rcode != "" {
+				w.log(2*i+1, record{dataset: "zeek.dns", category: []string{"network"}, types: []string{"protocol"}, source: "10.0.0.2", destination: "10.0.0.5", name: name, rcode: rcode, answer: "answer"})
+			}
+		}
+		w.find("Many long DNS names", "medium", []string{"T1071.004"}, []string{"command-and-control"}, ids...)
+		if inc := w.one(t); inc.Outcome.Result != want {
+			t.Errorf("answers %q: %+v", rcode, inc.Outcome)
+		}
+	}
+}
+
+func TestOneProcessTreeIsOneIncidentAndIsTold(t *testing.T) {
+	run := func(id, parent, name, parentName string) record {
+		return record{dataset: "windows.sysmon_operational", host: "ws1", category: []string{"process"}, types: []string{"start"}, code: "1", entity: id, parentEntity: parent,
+			process: name, executable: `C:\` + name, parent: parentName, user: "dave", command: name}
+	}
+	w := &world{}
+	w.log(0, run("p0", "pp", "userinit.exe", "winlogon.exe"))
+	mail := w.log(10, run("p1", "p0", "winword.exe", "explorer.exe"))
+	shell := w.log(20, run("p2", "p1", "powershell.exe", "winword.exe"))
+	quiet := w.log(30, run("p3", "p2", "whoami.exe", "powershell.exe"))
+	wrote := w.log(40, record{dataset: "windows.sysmon_operational", host: "ws1", category: []string{"file"}, types: []string{"creation"}, entity: "p3", process: "whoami.exe", file: `C:\x.locked`})
+	late := w.log(50000, run("p4", "p3", "vssadmin.exe", "whoami.exe"))
+	same := w.log(31, run("p5", "p9", "notepad.exe", "explorer.exe"))
+	w.find("Office starts a shell", "high", []string{"T1204.002"}, []string{"execution"}, shell)
+	w.find("Files renamed", "high", []string{"T1486"}, []string{"impact"}, wrote)
+	inc := w.one(t)
+	for what, id := range map[string]string{"parent": mail, "child": quiet, "child of the child": late} {
+		if !cited(inc.What, id) {
+			t.Errorf("the %s is not told", what)
+		}
+	}
+	if slices.Contains(inc.Evidence, same) {
+		t.Error("what the session's shell started besides is told")
+	}
+}
+
+func TestAccountsOfTheSameGuessesInTwoLogsAreOneIncident(t *testing.T) {
+	w := &world{}
+	users := []string{"ann", "bob", "cy", "dan", "eve", "fay"}
+	var ids []string
+	for i, u := range users {
+		ids = append(ids, w.log(i, record{dataset: "system.security", host: "dc1", category: []string{"authentication"}, outcome: "failure", user: u, code: "4776", provider: "Microsoft-Windows-Security-Auditing"}))
+	}
+	w.find("NTLM credentials refused", "high", []string{"T1110.003"}, []string{"credential-access"}, ids...)
+	f := w.bruteForce(0, 6, 1, "dc1", "10.0.0.9", users...)
+	f.Level = "high"
+	w.log(20, sshd("dc1", "10.0.0.9", "eve", "success"))
+	if inc := w.one(t); inc.Outcome.Result != Succeeded {
+		t.Errorf("%+v", inc.Outcome)
+	}
+}
+
+func TestMalwareThatWasRemovedFailed(t *testing.T) {
+	for remedy, want := range map[string]string{"2": Failed, "6": Succeeded, "": Unknown} {
+		w := &world{}
+		def := record{dataset: "windows.windows_defender", host: "ws1", category: []string{"malware"}, code: "1116", provider: "Microsoft-Windows-Windows Defender"}
+		ids := []string{w.log(0, def)}
+		if remedy != "" {
+			def.code, def.remedy = "1117", remedy
+			ids = append(ids, w.log(9, def))
+		}
+		w.find("Defender found malware", "high", []string{"T1204"}, []string{"execution"}, ids...)
+		if inc := w.one(t); inc.Outcome.Result != want {
+			t.Errorf("action %q: %+v", remedy, inc.Outcome)
+		}
+	}
+}
+
+func TestWhatElseTheIntruderDidIsTold(t *testing.T) {
+	w := &world{ips: []hostAddress{{"web1", "10.0.0.5"}}}
+	old := "198.51.100.200"
+	to := func(d string) record {
+		return record{dataset: "zeek.conn", category: []string{"network"}, types: []string{"connection"}, connection: "SF", source: "10.0.0.5", destination: d, port: "443", sourcePort: "50000", sentBytes: 9000, receivedBytes: 900}
+	}
+	w.log(0, to(old))
+	upload := w.log(900, accessed("web1", attacker, "POST", "/upload", 200, 100))
+	w.bruteForce(1000, 20, 2, "web1", attacker, "root")
+	w.log(1100, sshd("web1", attacker, "root", "success"))
+	fetched := w.log(1200, to("198.51.100.9"))
+	usual := w.log(1210, to(old))
+	inc := w.one(t)
+	if !cited(inc.What, upload) || !cited(inc.What, fetched) || !slices.Contains(inc.Where.Destinations, "198.51.100.9") {
+		t.Errorf("%+v", inc.What)
+	}
+	if slices.Contains(inc.Evidence, usual) {
+		t.Error("a connection the host makes at other times too is told")
+	}
+}

@@ -1,0 +1,291 @@
+package incident
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// What an account does on a host, it does in a session, and the session began
+// with a login from somewhere. An analyst reads it backwards: this command was
+// alice's on app1; she had come there from bastion1, and to bastion1 from an
+// address outside; and then forwards: what else was done in these sessions.
+// Findings of one session are of one story, whatever else they share.
+
+const (
+	sessionReach  = 12 * time.Hour   // a session whose end no record tells is not older
+	sessionAfter  = 30 * time.Minute // what is told of a session after the last finding in it
+	maxHops       = 4                // hosts that a login is followed back over
+	maxCommands   = 40               // of one session
+	maxQuestions  = 1000             // asked of the store for all findings
+	weightSession = 2.0
+	halfSession   = 12 * time.Hour
+)
+
+// traceAll finds the sessions that the findings happened in.
+func (c *court) traceAll(ctx context.Context, nodes []*node) error {
+	asked := 0
+	c.sessions, c.ends = map[[2]string][]record{}, map[string]record{}
+	c.time, c.budget = (&group{nodes: nodes}).span(), maxQuestions
+	for _, n := range nodes {
+		n.processBonds()
+		if n.behaviour == bruteForce && n.verdict.result == Succeeded {
+			for _, r := range n.verdict.followed {
+				n.sessionBond(&r)
+			}
+			continue
+		}
+		if n.behaviour != other || n.f.First == noTime || len(n.hosts) == 0 || len(n.hosts) > 3 || asked >= maxQuestions {
+			continue
+		}
+		users := people(n.f.Entities.Users)
+		if len(users) == 0 || len(users) > 3 {
+			continue
+		}
+		for _, h := range n.hosts {
+			for _, u := range users {
+				trail, err := c.trace(ctx, h, u, n.f.Entities.Sources, n.f.First, &asked)
+				if err != nil {
+					return err
+				}
+				if len(trail) > len(n.trail) {
+					n.trail = trail
+				}
+				for i := range trail {
+					n.sessionBond(&trail[i])
+				}
+			}
+		}
+		if len(n.trail) > 0 {
+			// Where the first login came from is where the finding came from.
+			if a, ok := parseAddress(n.trail[0].source); ok && isOutside(a) && c.owner[a.String()] == "" {
+				n.bonds = append(n.bonds, bond{"address:" + a.String(), weightOutside, halfOutside, true, false})
+			}
+			n.bonds = trimBonds(n.bonds)
+		}
+	}
+	return nil
+}
+
+// people leaves out accounts that every host has: many act under them at once.
+func people(users []string) []string {
+	var out []string
+	for _, u := range users {
+		if w := userWeight(userName(u)); w >= weightSharedUser {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+func (n *node) sessionBond(login *record) {
+	n.bonds = append(n.bonds, bond{"session:" + login.id, weightSession, halfSession, true, false})
+}
+
+// trace returns the logins by which the user came to the host, the earliest
+// first; nil when no session of the user was open on the host at the time.
+func (c *court) trace(ctx context.Context, host, user string, from []string, at int64, asked *int) ([]record, error) {
+	var trail []record
+	seen := map[string]bool{}
+	for range maxHops {
+		if seen[host] {
+			break
+		}
+		seen[host] = true
+		login, ok, err := c.openSession(ctx, host, user, from, at, asked)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		trail = append(trail, login)
+		a, ok := parseAddress(login.source)
+		if !ok || c.owner[a.String()] == "" {
+			break
+		}
+		from = nil
+		host, at = c.owner[a.String()], login.time
+	}
+	slices.Reverse(trail)
+	return trail, nil
+}
+
+// openSession returns the user's last login to the host before a time that had
+// not ended by then.
+// Where the finding names addresses, the login is from one of them.
+func (c *court) openSession(ctx context.Context, host, user string, from []string, at int64, asked *int) (record, bool, error) {
+	logins, err := c.loginsOf(ctx, host, user, span{at - int64(sessionReach), at}, asked)
+	if err != nil {
+		return record{}, false, err
+	}
+	logins = slices.DeleteFunc(logins, func(r record) bool { return len(from) > 0 && !slices.Contains(from, r.source) })
+	for i, r := range slices.Backward(logins) {
+		if i < len(logins)-5 {
+			break
+		}
+		if r.pid == "" {
+			return r, true, nil
+		}
+		end, err := c.endOf(ctx, &r)
+		if err != nil {
+			return record{}, false, err
+		}
+		if end.id == "" || end.time > at {
+			return r, true, nil
+		}
+	}
+	return record{}, false, nil
+}
+
+// loginsOf returns the user's logins to the host within a time. It asks once
+// for the whole time of the findings, where that is not too much.
+func (c *court) loginsOf(ctx context.Context, host, user string, s span, asked *int) ([]record, error) {
+	const most = 2000
+	key := [2]string{host, user}
+	all, ok := c.sessions[key]
+	if !ok {
+		if *asked++; *asked > maxQuestions {
+			return nil, nil
+		}
+		var err error
+		if all, err = c.store.userLogins(ctx, []string{user}, []string{host}, span{c.time.from - int64(maxHops*sessionReach), c.time.to}, most); err != nil {
+			return nil, err
+		}
+		c.sessions[key] = all
+	}
+	if len(all) < most {
+		return within(all, s), nil
+	}
+	if *asked++; *asked > maxQuestions {
+		return nil, nil
+	}
+	return c.store.userLogins(ctx, []string{user}, []string{host}, s, most)
+}
+
+// endOf returns the record of a session's end, of which the process that took
+// the login tells; none after a day.
+func (c *court) endOf(ctx context.Context, login *record) (record, error) {
+	if end, ok := c.ends[login.id]; ok {
+		return end, nil
+	}
+	ends, err := c.store.sessionEnds(ctx, []string{login.host}, login.pid, span{login.time, login.time + 2*int64(sessionReach)})
+	if err != nil {
+		return record{}, err
+	}
+	var end record
+	if len(ends) > 0 {
+		end = ends[0]
+	}
+	c.ends[login.id] = end
+	return end, nil
+}
+
+// session is a login of the trail and what the account did after it.
+type session struct {
+	login    record
+	end      record // zero: not recorded
+	commands []record
+	visits   []record // what services say the account asked for
+}
+
+// sessions reads what was done in the sessions that the group's findings
+// happened in, in order of time.
+func (g *group) readSessions(ctx context.Context, c *court) error {
+	if g.merged {
+		return nil
+	}
+	seen := map[string]bool{}
+	s := g.span()
+	for _, n := range g.nodes {
+		logins := n.trail
+		if n.behaviour == bruteForce && n.verdict.result == Succeeded {
+			logins = n.verdict.followed
+		}
+		for _, r := range logins {
+			if c.budget--; c.budget < 0 {
+				break
+			}
+			if seen[r.id] || hostName(r.host) == "" || r.user == "" || r.time == noTime || len(g.sessions) == 10 {
+				continue
+			}
+			seen[r.id] = true
+			one := session{login: r}
+			until := max(s.to, r.time) + int64(sessionAfter)
+			if r.pid != "" {
+				end, err := c.endOf(ctx, &r)
+				if err != nil {
+					return err
+				}
+				if end.id != "" {
+					one.end, until = end, end.time
+				}
+			}
+			did, err := c.store.startedBy(ctx, []string{r.host}, nil, []string{r.user}, span{r.time, until}, 10*maxCommands)
+			if err != nil {
+				return err
+			}
+			did = slices.DeleteFunc(did, func(r record) bool { return r.command == "" || programName(&r) == "cron" })
+			one.commands = did[:min(len(did), maxCommands)]
+			// What a file server or another service wrote of the same account from the same address.
+			visits, err := c.store.seen(ctx, r.source, span{r.time, until}, 1000)
+			if err != nil {
+				return err
+			}
+			visits = slices.DeleteFunc(visits, func(v record) bool {
+				return v.host != r.host || userName(v.user) != userName(r.user) || !v.is("file") && !v.is("database") && !v.is("process")
+			})
+			one.visits = spreadRecords(visits, maxCommands)
+			g.records = append(g.records, one.visits...)
+			g.sessions = append(g.sessions, one)
+			g.records = append(append(append(g.records, r), one.commands...), one.end)
+		}
+	}
+	g.records = slices.DeleteFunc(g.records, func(r record) bool { return r.id == "" })
+	slices.SortStableFunc(g.sessions, func(a, b session) int {
+		return cmp.Or(cmp.Compare(a.login.time, b.login.time), strings.Compare(a.login.id, b.login.id))
+	})
+	return nil
+}
+
+// tellSessions says how the account came in and what it ran.
+func (g *group) tellSessions() []Sentence {
+	var out []Sentence
+	for _, s := range g.sessions {
+		r := &s.login
+		text := fmt.Sprintf("%s logged in to %s from %s at %s", show(r.user), hostPhrase(r.host), show(r.source), clock(r.time))
+		if passwordless(r) {
+			text += " with a key"
+		}
+		evidence := []string{r.id}
+		if s.end.id != "" {
+			text += ", until " + clock(s.end.time)
+			evidence = append(evidence, s.end.id)
+		}
+		if len(s.commands) > 0 {
+			var ran []string
+			for i := range s.commands {
+				if line := programPhrase(&s.commands[i]); !slices.Contains(ran, line) {
+					ran = append(ran, line)
+				}
+			}
+			text += ", and ran " + list(ran, 4)
+			evidence = append(evidence, idsOf(s.commands)...)
+		}
+		if len(s.visits) > 0 {
+			var things []string
+			for i := range s.visits {
+				if v := cmp.Or(s.visits[i].file, s.visits[i].action); !slices.Contains(things, v) {
+					things = append(things, v)
+				}
+			}
+			text += ", and asked for " + list(things, 4)
+			evidence = append(evidence, idsOf(s.visits)...)
+		}
+		out = append(out, Sentence{sentence(text), evidence[:min(len(evidence), maxCited)]})
+	}
+	return out
+}
