@@ -79,6 +79,8 @@ var elasticRows = []struct {
 	{"haproxy/elastic_integrations/haproxy.log", "haproxy.log", 95},
 	{"squid/elastic_integrations/squid.log", "squid.log", 95},
 	{"aws/elastic_integrations/aws.elb_logs", "aws.elb_logs", 95},
+	{"other_products/traefik/elastic_integrations/traefik.access", "traefik.access", 90},
+	{"other_products/modsecurity/elastic_integrations/modsecurity.auditlog", "modsecurity.json", 90},
 	{"suricata/elastic_integrations/suricata.eve", "suricata.eve", 98},
 }
 

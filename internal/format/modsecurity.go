@@ -1,0 +1,398 @@
+package format
+
+import (
+	"bytes"
+	"io"
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// ModSecurity's audit log: as version 3 writes it in JSON, and in the native, serial
+// format, where each transaction is a group of sections between lines "--BOUNDARY-A--"
+// and "--BOUNDARY-Z--". https://github.com/owasp-modsecurity/ModSecurity/wiki/ModSecurity-2-Data-Formats
+var (
+	_ = register(Format{
+		Name:  "modsecurity.json",
+		Title: "ModSecurity audit log (JSON)",
+		Group: "web",
+		Recognise: func(s *Sample) int {
+			return jsonLeaves(s, func(has func(string) bool) bool {
+				return has("transaction.client_ip") && (has("transaction.producer.modsecurity") || has("transaction.request.uri"))
+			}) * 95 / 100
+		},
+		Frame:  frameJSON,
+		Decode: decodeJSON(func(p *Params) LineDecoder { return (&modsec{p: p}).decodeJSON }),
+	})
+	_ = register(Format{
+		Name:  "modsecurity",
+		Title: "ModSecurity audit log (serial)",
+		Group: "web",
+		Recognise: func(s *Sample) int {
+			if len(s.Lines) > 1 && isModsecStart([]byte(s.Lines[0])) && strings.HasPrefix(s.Lines[1], "[") {
+				return 97
+			}
+			return 0
+		},
+		Frame:  func(r io.Reader) Framer { return &modsecFramer{lineFramer{r: r}} },
+		Decode: func(p *Params) Decoder { return &modsecChunks{p} },
+	})
+)
+
+// isModsecStart: "--a1b2c3d4-A--" begins a transaction.
+func isModsecStart(line []byte) bool {
+	return len(line) >= 7 && len(line) < 64 && bytes.HasPrefix(line, []byte("--")) && bytes.HasSuffix(line, []byte("-A--"))
+}
+
+// modsecNext is where the next transaction behind the one at the start of p begins, -1
+// if none does. Blank lines belong to a transaction, so lines alone do not part them.
+func modsecNext(p []byte) int {
+	for at := 0; at < len(p); {
+		nl := bytes.IndexByte(p[at:], '\n')
+		if nl < 0 {
+			return -1
+		}
+		if at > 0 && isModsecStart(bytes.TrimSuffix(p[at:at+nl], []byte("\r"))) {
+			return at
+		}
+		at += nl + 1
+	}
+	return -1
+}
+
+// modsecFramer cuts between transactions.
+type modsecFramer struct{ lines lineFramer }
+
+// Next implements Framer.
+func (f *modsecFramer) Next() (*Chunk, error) {
+	l := &f.lines
+	for {
+		switch {
+		case l.err != nil && len(l.buf) == 0:
+			return nil, l.err
+		case l.err != nil:
+			return l.take(len(l.buf)), nil
+		case len(l.buf) >= chunkBytes:
+			end := 0
+			for {
+				n := modsecNext(l.buf[end:])
+				if n < 0 {
+					break
+				}
+				end += n
+			}
+			if end > 0 {
+				return l.take(end), nil
+			}
+			if len(l.buf) > MaxRecord {
+				return l.take(MaxRecord), nil // a transaction without end, a stretch of it at a time
+			}
+		}
+		l.fill()
+	}
+}
+
+type modsecChunks struct{ p *Params }
+
+// Decode implements Decoder.
+func (d *modsecChunks) Decode(c *Chunk, b *event.Batch) Bytes {
+	var n Bytes
+	m := &modsec{p: d.p}
+	data, offset := c.Data, c.Offset
+	for len(data) > 0 {
+		size := modsecNext(data)
+		if size < 0 {
+			size = len(data)
+		}
+		text := bytes.TrimRight(data[:size], " \t\r\n")
+		if len(text) > 0 {
+			raw := event.View(text)
+			b.Begin(offset, raw)
+			if err := m.decodeSerial(raw, b); err != nil {
+				b.Rollback()
+				newTextDecoder(d.p)(raw, b)
+				b.Event().Err = err.Error()
+			}
+			if d.p.Done != nil {
+				d.p.Done(b)
+			}
+		}
+		n.Events += int64(len(text))
+		n.Structure += int64(size - len(text))
+		data, offset = data[size:], offset+int64(size)
+	}
+	for _, r := range c.Refused {
+		n.Refused += r.Length
+	}
+	n.Refusals = c.Refused
+	return n
+}
+
+type modsec struct {
+	p      *Params
+	agents agentCache
+}
+
+var errNotModsec = errorString("not a transaction of ModSecurity's audit log")
+
+var modsecScanners = scannerPool(nil)
+
+func (d *modsec) begin(b *event.Batch) {
+	b.Add("event.kind", "event")
+	b.Add("event.dataset", "modsecurity.auditlog")
+	b.Add("event.category", "web")
+	b.Add("event.type", "access")
+}
+
+func (d *modsec) decodeJSON(record string, b *event.Batch) error {
+	scan := modsecScanners.Get().(*event.Scanner)
+	defer modsecScanners.Put(scan)
+	leaves, err := scan.Scan(record, b)
+	if err != nil {
+		return err
+	}
+	get := func(path string) string {
+		for i := range leaves {
+			if leaves[i].Name.Path == "transaction."+path {
+				return leaves[i].Value
+			}
+		}
+		return ""
+	}
+	if get("client_ip") == "" {
+		return errNotModsec
+	}
+	if ns, _, ok := d.p.Clock.CTime(get("time_stamp")); ok {
+		b.Event().Time = ns
+	} else {
+		d.p.Clock.NoTime()
+	}
+	d.begin(b)
+	addSource(b, get("client_ip"), get("client_port"))
+	b.Add("modsec.audit.id", get("id"))
+	b.Add("modsec.audit.connector", get("producer.connector"))
+	b.Add("modsec.audit.engine", get("producer.secrules_engine"))
+	host := ""
+	for i := range leaves {
+		l := &leaves[i]
+		header, request := strings.CutPrefix(l.Name.Path, "transaction.request.headers.")
+		if request {
+			switch strings.ToLower(header) {
+			case "host":
+				host = l.Value
+			case "user-agent":
+				d.agents.add(l.Value, b)
+			case "referer":
+				b.Add("http.request.referrer", l.Value)
+			}
+			continue
+		}
+		if header, ok := strings.CutPrefix(l.Name.Path, "transaction.response.headers."); ok {
+			switch strings.ToLower(header) {
+			case "content-type":
+				b.Add("http.response.mime_type", l.Value)
+			case "server":
+				b.Add("modsec.audit.server", l.Value)
+			}
+		}
+	}
+	b.Add("http.request.method", get("request.method"))
+	b.Add("http.version", get("request.http_version"))
+	d.status(get("response.http_code"), b)
+	port := get("host_port")
+	scheme := "http"
+	if port == "443" || port == "8443" {
+		scheme = "https"
+	}
+	name, _ := splitPort(host)
+	if name == "" {
+		name = get("host_ip")
+	}
+	if uri := get("request.uri"); uri != "" {
+		b.Add("url.original", b.Bytes([]byte(scheme+"://"+name+":"+port+uri)))
+		b.Add("url.scheme", scheme)
+		b.Add("url.domain", name)
+		addPort(b, "url.port", port)
+		addPath(uri, b)
+	}
+	if text := get("messages"); text != "" {
+		d.messages(text, b)
+	}
+	return nil
+}
+
+// status adds the response's status.
+func (d *modsec) status(code string, b *event.Batch) {
+	if len(code) != 3 || !isDigits(code) {
+		return
+	}
+	b.AddNumber("http.response.status_code", code)
+	if code[0] < '4' {
+		b.Add("event.outcome", "success")
+	} else {
+		b.Add("event.outcome", "failure")
+	}
+}
+
+// messages adds the rules that matched, each an object of the array.
+func (d *modsec) messages(array string, b *event.Batch) {
+	scan := modsecScanners.Get().(*event.Scanner)
+	defer modsecScanners.Put(scan)
+	p := []byte(array)
+	details := []byte{'['}
+	for i, n := skipSpace(p, 1), 0; i < len(p) && p[i] == '{' && n < 256; n++ {
+		var v valueScanner
+		size, done := v.feed(p[i:])
+		if !done {
+			break
+		}
+		leaves, err := scan.Scan(b.Bytes(p[i:i+size]), b)
+		if err == nil {
+			for k := range leaves {
+				switch l := &leaves[k]; l.Name.Path {
+				case "message":
+					b.Add("modsec.audit.messages", l.Value)
+				case "details.ruleId":
+					b.Add("rule.id", l.Value)
+				case "details.tags":
+					b.Add("rule.category", l.Value)
+				}
+			}
+		}
+		if start := bytes.Index(p[i:i+size], []byte(`"details":`)); start >= 0 && err == nil {
+			var inner valueScanner
+			at := skipSpace(p, i+start+len(`"details":`))
+			if m, ok := inner.feed(p[at : i+size]); ok && p[at] == '{' {
+				if len(details) > 1 {
+					details = append(details, ',')
+				}
+				details = append(append(append(details, `{"details":`...), p[at:at+m]...), '}')
+			}
+		}
+		if i = skipSpace(p, i+size); i < len(p) && p[i] == ',' {
+			i = skipSpace(p, i+1)
+		}
+	}
+	if len(details) > 1 {
+		b.AddKind("modsec.audit.details", b.Bytes(append(details, ']')), event.JSON)
+	}
+}
+
+func (d *modsec) decodeSerial(record string, b *event.Batch) error {
+	first, rest, ok := strings.Cut(record, "\n")
+	if !ok || !isModsecStart([]byte(strings.TrimSuffix(first, "\r"))) {
+		return errNotModsec
+	}
+	section, timed := byte('A'), false
+	boundary := strings.TrimSuffix(strings.TrimSuffix(first, "\r"), "A--")
+	d.begin(b)
+	host, target, port := "", "", ""
+	start := true
+	for line := range strings.SplitSeq(rest, "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if after, ok := strings.CutPrefix(line, boundary); ok && len(after) == 3 && after[1:] == "--" {
+			section, start = after[0], true
+			continue
+		}
+		if line == "" {
+			continue
+		}
+		switch section {
+		case 'A': // "[04/Mar/2024:10:11:12 +0000] ID client port server port"
+			stamp, words, ok := strings.Cut(strings.TrimPrefix(line, "["), "] ")
+			f := strings.Fields(words)
+			if ns, _, good := d.p.Clock.CLF(stamp); ok && good && len(f) >= 5 {
+				b.Event().Time, timed = ns, true
+				b.Add("modsec.audit.id", f[0])
+				addSource(b, f[1], f[2])
+				addDestination(b, f[3], f[4])
+				port = f[4]
+			}
+		case 'B': // the request's line and headers
+			if start {
+				method, uri, _ := strings.Cut(line, " ")
+				uri, version, found := strings.Cut(uri, " HTTP/")
+				b.Add("http.request.method", method)
+				if found {
+					b.Add("http.version", version)
+				}
+				target = uri
+				break
+			}
+			name, value, _ := strings.Cut(line, ": ")
+			switch strings.ToLower(name) {
+			case "host":
+				host, _ = splitPort(value)
+			case "user-agent":
+				d.agents.add(value, b)
+			case "referer":
+				b.Add("http.request.referrer", value)
+			}
+		case 'F': // the response's
+			if start {
+				_, status, _ := strings.Cut(line, " ")
+				d.status(status[:min(len(status), 3)], b)
+				break
+			}
+			name, value, _ := strings.Cut(line, ": ")
+			switch strings.ToLower(name) {
+			case "content-type":
+				b.Add("http.response.mime_type", value)
+			case "server":
+				b.Add("modsec.audit.server", value)
+			}
+		case 'H': // what ModSecurity did
+			d.trailer(line, b)
+		}
+		start = false
+	}
+	if !timed {
+		return errNotModsec
+	}
+	addTarget(target, host, b)
+	b.Add("destination.domain", host)
+	addPort(b, "url.port", port)
+	return nil
+}
+
+// trailer reads a line of section H: `Message: Access denied … [id "920350"] [msg "…"] …`.
+func (d *modsec) trailer(line string, b *event.Batch) {
+	key, value, ok := strings.Cut(line, ": ")
+	if !ok {
+		return
+	}
+	switch key {
+	case "Message":
+		text := value
+		if i := strings.Index(value, " [file "); i > 0 {
+			text = value[:i]
+		}
+		if msg := modsecValue(value, "msg"); msg != "" {
+			text = msg
+		}
+		b.Add("modsec.audit.messages", text)
+		b.Add("rule.id", modsecValue(value, "id"))
+		b.Add("rule.name", modsecValue(value, "msg"))
+	case "Action":
+		b.Add("event.action", value)
+		if strings.HasPrefix(value, "Intercepted") {
+			b.Add("event.type", "denied")
+		}
+	case "Producer":
+		b.Add("modsec.audit.connector", value)
+	case "Server":
+		b.Add("modsec.audit.server", value)
+	case "Engine-Mode":
+		b.Add("modsec.audit.engine", strings.Trim(value, `"`))
+	}
+}
+
+// modsecValue is the value of `[key "value"]` in s.
+func modsecValue(s, key string) string {
+	_, rest, ok := strings.Cut(s, " ["+key+` "`)
+	if !ok {
+		return ""
+	}
+	v, _, _ := strings.Cut(rest, `"]`)
+	return v
+}
