@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,12 +23,17 @@ func newRulesExplain() *cobra.Command {
 	var caseDir, id, idFile string
 	var dirs []string
 	c := &cobra.Command{
-		Use:   "explain RULE --event ID",
+		Use:   "explain RULE [--event ID]",
 		Short: "Say why a rule matches a record of a case, or what keeps it from it",
 		Long: `Say of each selection of a rule what was looked for in a record and what was there,
 and the smallest change that would make the rule match. RULE is an id, a name, or a part of
-the title; ID is an event.id as reports and queries give it.`,
+the title; ID is an event.id as reports and queries give it.
+
+Of a correlation, say how often the rules that it refers to match in the case, and how near
+the records came to what it asks for: those that share the record's group-by values, or
+without --event those that came nearest.`,
 		Example: `  sextant rules explain --case case --event 9f86d081884c7d659a2feaa0-0000000431 'ssh login failed'
+  sextant rules explain --case case 'ssh brute force'
   sextant rules explain --case case --rules sigma/rules --event ID 5e0f7a51-6a0f-4e2e-9f5c-0c7a1f2b3d01`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -41,9 +47,6 @@ the title; ID is an event.id as reports and queries give it.`,
 					id = strings.Trim(words[len(words)-1], `"`)
 				}
 			}
-			if id == "" {
-				return usagef("name the record with --event")
-			}
 			d, err := detect.Load(detect.Options{Embedded: rulepack.Rules, Paths: dirs})
 			if err != nil {
 				return err
@@ -52,11 +55,23 @@ the title; ID is an event.id as reports and queries give it.`,
 			if err != nil {
 				return err
 			}
+			if id == "" && rule.Correlation == nil {
+				return usagef("name the record with --event")
+			}
 			st, err := openCase(caseDir)
 			if err != nil {
 				return err
 			}
 			defer st.Close()
+			if rule.Correlation != nil {
+				x, err := d.ExplainCorrelation(c.Context(), st, rule, id)
+				if err != nil {
+					return err
+				}
+				w := buffered(c)
+				writeCorrelation(w, x, id)
+				return w.Flush()
+			}
 			var found []event.Event
 			err = st.Query(c.Context(), `"event.id":=`+strconv.Quote(id), func(row []event.Field) error {
 				found = append(found, detect.Stored(row))
@@ -158,6 +173,101 @@ func writeExplanation(w io.Writer, r *sigma.Rule, x *sigma.Explanation) {
 		say("   %s", c)
 	}
 }
+
+// writeCorrelation says how near a correlation came.
+func writeCorrelation(w io.Writer, x *detect.CorrelationExplanation, id string) {
+	say := func(format string, args ...any) { fmt.Fprintln(w, export.Terminal(fmt.Sprintf(format, args...))) }
+	verdict := "does not match"
+	if x.Matches > 0 {
+		verdict = "matches"
+	}
+	say("%s (%s) %s", x.Rule.Title, x.Rule.Ref(), verdict)
+	say("Records of the logs it is for: %d.", x.Records)
+	for _, r := range x.Rules {
+		name := r.Rule.Ref()
+		if r.Rule.Title != "" {
+			name = r.Rule.Title + " (" + name + ")"
+		}
+		switch {
+		case r.Matches == 0 && r.NoLog:
+			say("   %s matches nothing: no log here is of %s", name, r.Rule.LogSource)
+		case r.Matches == 0:
+			say("   %s matches nothing", name)
+		default:
+			say("   %s matches %d", name, r.Matches)
+		}
+		for _, m := range r.Missing {
+			say("      %d of them have no %s and were not counted", m.Events, m.Field)
+		}
+	}
+	if x.Untimed > 0 {
+		say("   %d matches have no time and were not counted", x.Untimed)
+	}
+	if x.Truncated {
+		say("There were too many matches: the later ones were not looked at.")
+	}
+	if id != "" && !x.Asked {
+		say("It does not count the record %s; --event with one of the rules above says why.", id)
+	}
+	if x.Counted {
+		say("%s: %s within %s, from %s to %s", nearest(x, id != "" && x.Asked), reached(x), sigma.Span(x.Rule.Correlation.Timespan), utc(x.First), utc(x.Last))
+	}
+	for i, c := range x.Changes {
+		if i == 0 {
+			say("It would match with:")
+		}
+		or := ""
+		if i > 0 && x.Counted {
+			or = "or "
+		}
+		say("   %s%s", or, c)
+	}
+}
+
+// nearest names the group that an explanation tells of.
+func nearest(x *detect.CorrelationExplanation, asked bool) string {
+	var values []string
+	for _, g := range x.Group {
+		values = append(values, g.Field+" "+strconv.Quote(g.Value))
+	}
+	group := strings.Join(values, ", ")
+	switch {
+	case group == "":
+		return "In all"
+	case asked:
+		return "The record's group, " + group
+	case x.Matches > 0:
+		return "For " + group
+	}
+	return fmt.Sprintf("The nearest of %d, %s", x.Groups, group)
+}
+
+// reached says what was reached of what was wanted.
+func reached(x *detect.CorrelationExplanation) string {
+	c := x.Rule.Correlation
+	value := strconv.FormatFloat(x.Value, 'f', -1, 64)
+	if c.Type == "temporal" || c.Type == "temporal_ordered" {
+		s := fmt.Sprintf("%s of %d rules", value, len(x.Rules))
+		if len(x.Seen) > 0 {
+			s += " (" + strings.Join(x.Seen, ", ") + ")"
+		}
+		return s
+	}
+	what := strings.ReplaceAll(c.Type, "_", " ")
+	if len(c.Condition.Fields) > 0 {
+		what += " of " + strings.Join(c.Condition.Fields, ", ")
+	}
+	if b := c.Condition.Bounds; len(b) == 1 && b[0].Op == "gte" && x.Matches == 0 {
+		return fmt.Sprintf("%s %s of the wanted %s", what, value, strconv.FormatFloat(b[0].Value, 'f', -1, 64))
+	}
+	var wanted []string
+	for _, b := range c.Condition.Bounds {
+		wanted = append(wanted, b.Op+" "+strconv.FormatFloat(b.Value, 'f', -1, 64))
+	}
+	return fmt.Sprintf("%s %s, wanted %s", what, value, strings.Join(wanted, " and "))
+}
+
+func utc(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339) }
 
 func quoteAll(values []string) string {
 	var out []string

@@ -14,6 +14,12 @@ import (
 	"github.com/sextant-logs/sextant/sigma"
 )
 
+// ruleSource is a rule on one of the logs that it is tried on.
+type ruleSource struct {
+	rule   *sigma.Rule
+	source sigma.SourceID
+}
+
 // observe keeps a match that correlation rules refer to.
 func (g *Gatherer) observe(e *event.Event, h *Hit) error {
 	if e.Time == event.NoTime {
@@ -21,7 +27,13 @@ func (g *Gatherer) observe(e *event.Event, h *Hit) error {
 		return nil
 	}
 	d := decoded{time: e.Time, rule: g.d.order[h.Rule], source: int(h.Source), silent: h.Silent, id: e.ID}
-	for _, name := range g.correlator.Fields(h.Rule, h.Source) {
+	key := ruleSource{h.Rule, h.Source}
+	names, known := g.wants[key]
+	if !known {
+		names = g.correlator.Fields(h.Rule, h.Source)
+		g.wants[key] = names
+	}
+	for _, name := range names {
 		for i := range e.Fields {
 			if e.Fields[i].Name == name {
 				d.fields = append(d.fields, name, e.Fields[i].Value)
@@ -166,18 +178,7 @@ func (g *Gatherer) replay(ctx context.Context, take func([]sigma.CorrelationMatc
 		if n++; n&0xffff == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		matches = g.correlator.Observe(sigma.Observation{
-			Time: d.time, Event: d.id,
-			Match: sigma.Match{Rule: g.d.rules[d.rule], Source: sigma.SourceID(d.source), Silent: d.silent},
-			Field: func(name string) (string, bool) {
-				for i := 0; i+1 < len(d.fields); i += 2 {
-					if d.fields[i] == name {
-						return d.fields[i+1], true
-					}
-				}
-				return "", false
-			},
-		}, matches[:0])
+		matches = g.correlator.Observe(g.d.observation(d), matches[:0])
 		if len(matches) > 0 {
 			return take(matches)
 		}
@@ -187,6 +188,22 @@ func (g *Gatherer) replay(ctx context.Context, take func([]sigma.CorrelationMatc
 		return err
 	}
 	return take(g.correlator.Flush(matches[:0]))
+}
+
+// observation is a match as the engine's correlations take it.
+func (d *Detector) observation(o decoded) sigma.Observation {
+	return sigma.Observation{
+		Time: o.time, Event: o.id,
+		Match: sigma.Match{Rule: d.rules[o.rule], Source: sigma.SourceID(o.source), Silent: o.silent},
+		Field: func(name string) (string, bool) {
+			for i := 0; i+1 < len(o.fields); i += 2 {
+				if o.fields[i] == name {
+					return o.fields[i+1], true
+				}
+			}
+			return "", false
+		},
+	}
 }
 
 // RuleFields describes a rule in ECS: rule.* and threat.*.

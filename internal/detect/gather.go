@@ -37,8 +37,9 @@ type Gatherer struct {
 
 	correlator   *sigma.Correlator
 	observations *observations
-	coarse       bool  // maxGroups was reached
-	untimed      int64 // matches without a time, useless to correlations
+	wants        map[ruleSource][]string // what correlations want of a rule's matches; see Correlator.Fields
+	coarse       bool                    // maxGroups was reached
+	untimed      int64                   // matches without a time, useless to correlations
 }
 
 type groupKey struct {
@@ -86,6 +87,7 @@ func (d *Detector) NewGatherer() *Gatherer {
 		d: d, groups: map[groupKey]*group{}, counts: map[*sigma.Rule]int64{}, seen: map[sigma.SourceID]bool{},
 		correlator:   sigma.NewCorrelator(d.engine, sigma.CorrelatorOptions{}),
 		observations: &observations{},
+		wants:        map[ruleSource][]string{},
 	}
 }
 
