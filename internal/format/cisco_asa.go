@@ -92,10 +92,15 @@ func (d *ciscoDecoder) decode(line string, b *event.Batch) error {
 		head = head[2:]
 	}
 	ns, n, ok := stamp(head, d.clock)
-	if !ok {
+	switch {
+	case ok:
+		b.Event().Time = ns
+	case i >= 0 && strings.Trim(head, " :") == "": // "logging timestamp" was off
+		d.clock.NoTime()
+		n = len(head)
+	default:
 		return errNoCiscoTime
 	}
-	b.Event().Time = ns
 	rest := strings.TrimLeft(head[n:], " ")
 	if zone, after, ok := strings.Cut(rest, ":"); ok && len(zone) <= 5 && isCapitals(zone) { // "09:34:34 EDT: %ASA"
 		rest = after

@@ -98,6 +98,17 @@ var asaMessages = func() map[string]*asaMessage {
 	add("852001 852002", noted, "Received Lightweight to Full Proxy event from application {network.application} for {proto} flow {S} to {D}", "Received Full Proxy to Lightweight event from application {network.application} for {proto} flow {S} to {D}")
 	add("110002 110003", noted, "{event.reason} for {proto} from {S} to {D}")
 
+	add("108004", denied, "ESMTP Classification: {event.reason} from {S} to {D};{_}", "ESMTP Classification: {event.reason} from {S} to {D}")
+	add("201010 202010", denied, "PAT pool exhausted. Unable to create {proto} connection from {S} to {D}", "Embryonic connection limit exceeded {_} for {direction} packet from {S} to {D} on interface {in}")
+	add("209005", denied, "Discard IP fragment set with more than {_} elements:  src = {src}, dest = {dst}, proto = {proto},{_}")
+	add("418001", denied, "Through-the-device packet to/from management-only network is denied: {proto} src {S} dst {D}")
+	add("420002 420003 434002 434003", denied, "IPS requested to {_} {proto} packet from {S} to {D}", "IPS requested to {_} {proto} connection from {S} to {D}", "SFR requested to {_} {proto} packet from {S} to {D}")
+	add("421001 421002 421007", noted, "{proto} flow from {S} to {D} {event.reason}")
+	add("500003", denied, "Bad TCP hdr length (hdrlen={_}, pktlen={_}) from {S} to {D}, flags: {tcp_flags}, on interface {in}")
+	add("710004", denied, "{proto} connection limit exceeded from {S} to {D} {_}")
+	add("405001", asaMessage{action: "arp-collision", types: "info"}, "Received ARP {_} collision from {src}/{_} on interface {in} with existing ARP entry{_}")
+	add("111002 111003", asaMessage{action: "configuration", category: "configuration", types: "change", outcome: "success"}, "Begin configuration: {src} reading from {event.reason}", "{src} Erase configuration")
+
 	// People: logins, commands, VPN.
 	login := asaMessage{action: "logon-succeeded", category: "authentication network", types: "start info", outcome: "success"}
 	failed := asaMessage{action: "logon-failed", category: "authentication network", types: "denied info", outcome: "failure"}

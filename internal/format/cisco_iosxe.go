@@ -157,8 +157,12 @@ func (d *ciscoIOS) decode(line string, b *event.Batch) error {
 		if part != "" && (part[0] == '*' || part[0] == '.') {
 			set, part = false, part[1:]
 		}
-		if ns, _, ok := stamp(part, d.clock); ok {
+		if ns, n, ok := stamp(part, d.clock); ok {
 			timed = true
+			// "Jan  2 15:04:05 192.0.2.1 %SYS-5-…": syslog's header and not the device's
+			if host := strings.Trim(part[n:], " "); h.host == "" && host != "" && host[len(host)-1] != ':' && !isCapitals(host) && isSyslogHost(host) {
+				h.host = host
+			}
 			if set || !relayed {
 				b.Event().Time = ns
 			}
@@ -172,6 +176,9 @@ func (d *ciscoIOS) decode(line string, b *event.Batch) error {
 		word, rest, ok := strings.Cut(head, ": ")
 		if !ok {
 			break
+		}
+		if host, number, ok := strings.Cut(word, " "); ok && h.host == "" && isDigits(number) && isSyslogHost(host) { // a collector's "192.0.2.1 6705: "
+			h.host, word = host, number
 		}
 		switch {
 		case isDigits(word) && n < 2:
@@ -269,6 +276,27 @@ func (m *iosMessage) decode(b *event.Batch) bool {
 		return rest
 	}
 	switch {
+	case m.facility == "IPS" && m.mnemonic == "SIGNATURE": // "Sig:3051 Subsig:1 Sev:4 NAME [192.0.2.1:51654 -> 192.0.2.2:4444]"
+		head, ends, ok := strings.Cut(strings.TrimRight(s, "] "), " [")
+		from, to, ok2 := strings.Cut(ends, " -> ")
+		ip, port, good := iosEnd(from)
+		if !ok || !ok2 || !good {
+			return false
+		}
+		addSource(b, ip, port)
+		ip, port, _ = iosEnd(strings.TrimRight(to, "]"))
+		b.Add("destination.address", ip)
+		addDestination(b, ip, port)
+		b.Add("rule.id", word("Sig:"))
+		if _, name, ok := strings.Cut(head, "Sev:"); ok {
+			if _, name, ok = strings.Cut(name, " "); ok {
+				b.Add("rule.name", name)
+			}
+		}
+		b.Set("event.kind", "alert")
+		b.Add("event.category", "network")
+		classify(b, "intrusion_detection", "info", "intrusion-detected", "")
+		return true
 	case m.facility == "SEC" && strings.HasPrefix(m.mnemonic, "IPACCESSLOG"):
 		return m.accessList(b)
 	case m.facility == "SEC_LOGIN" && (strings.HasPrefix(m.mnemonic, "LOGIN_")):

@@ -410,6 +410,13 @@ func (d *fortigate) classify(b *event.Batch) {
 		case subtype == "vpn":
 			b.Add("event.category", "network")
 			b.Add("event.type", "connection")
+			if strings.Contains(action, "login") {
+				b.Add("event.category", "authentication")
+				b.Add("event.action", action)
+				if user := d.get("user"); user != "N/A" {
+					b.Add("user.name", user)
+				}
+			}
 			switch {
 			case strings.HasSuffix(status, "error") || status == "failure" || strings.HasSuffix(action, "fail"):
 				b.Add("event.outcome", "failure")
