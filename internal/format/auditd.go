@@ -86,11 +86,11 @@ func cutAuditHead(line string) (h auditHead, ok bool) {
 		h.body = rest
 		return h, strings.HasPrefix(h.typ, "UNKNOWN[")
 	}
-	h.id, h.body, ok = strings.Cut(in, "):")
+	h.id, h.body, ok = strings.Cut(in, ")") // auditd's own records have no colon behind it
 	if !ok || len(h.id) > 64 {
 		return h, false
 	}
-	h.body = strings.TrimLeft(h.body, " ")
+	h.body = strings.TrimLeft(h.body, ": ")
 	return h, true
 }
 
