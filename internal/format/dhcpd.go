@@ -17,7 +17,11 @@ var _ = registerProgram(program{Names: []string{"dhcpd", "dhcpd6", "dhclient", "
 
 func decodeDHCP(m *message, b *event.Batch) bool {
 	b.Add("event.provider", m.Program)
-	b.Add("network.protocol", "dhcp")
+	if m.Program == "dhcp6c" || m.Program == "dhcpd6" {
+		b.Add("network.protocol", "dhcpv6")
+	} else {
+		b.Add("network.protocol", "dhcp")
+	}
 	b.Add("network.transport", "udp")
 	b.Add("event.category", "network")
 	for _, t := range [...]string{"connection", "protocol", "info"} {

@@ -20,17 +20,17 @@ var networkRows = []struct {
 	least  float64
 }{
 	{"cisco_asa/elastic_integrations/cisco_asa.log/*.log", "cisco_asa.log", 97},
-	{"cisco_ftd/elastic_integrations/cisco_ftd.log/test-[^an]*.log", "cisco_ftd.log", 85}, // the others hold messages of ASA
+	{"cisco_ftd/elastic_integrations/cisco_ftd.log/test-[^an]*.log", "cisco_ftd.log", 92}, // the others hold messages of ASA
 	{"cef/elastic_integrations/cef.log/test-*[a-z].json", "cef.log", 93},
 	{"other_products/fortinet_fortigate/elastic_integrations/fortinet_fortigate.log/test-fortinet.log", "fortinet_fortigate.log", 92},
 	{"other_products/panw/elastic_integrations/panw.panos/*.log", "panw.panos", 89},
-	{"other_products/checkpoint/elastic_integrations/checkpoint.firewall/*.log", "syslog", 0},
+	{"other_products/checkpoint/elastic_integrations/checkpoint.firewall/*.log", "syslog", 91},
 	{"cisco_ios/elastic_integrations/cisco_ios.log/*.log", "cisco_ios.log", 90},
-	{"pfsense/elastic_integrations/pfsense.log/*.log", "syslog", 0},
-	{"snort/elastic_integrations/snort.log/*-full.log", "snort.log", 0},
-	{"snort/elastic_integrations/snort.log/*-fast.log", "snort.log", 0},
-	{"snort/elastic_integrations/snort.log/*pfsense.log", "snort.log", 0},
-	{"snort/elastic_integrations/snort.log/*json.log", "snort.json", 0},
+	{"pfsense/elastic_integrations/pfsense.log/*.log", "syslog", 88},
+	{"snort/elastic_integrations/snort.log/*-full.log", "snort.log", 88},
+	{"snort/elastic_integrations/snort.log/*-fast.log", "snort.log", 88},
+	{"snort/elastic_integrations/snort.log/*pfsense.log", "snort.log", 88},
+	{"snort/elastic_integrations/snort.log/*json.log", "snort.json", 88},
 	{"aws_vpcflow/elastic_integrations/aws.vpcflow/*.log", "aws.vpcflow", 94},
 }
 
