@@ -45,6 +45,7 @@ const (
 	halfFile            = 24 * time.Hour
 	weightProgram       = 1.0 // a program in a place where programs do not belong
 	halfProgram         = 12 * time.Hour
+	weightShell         = 2.0 // a web shell, by its host and path
 	weightServer        = 1.3 // a web server and the account it runs under
 	halfServer          = time.Hour
 	weightCommon        = 0.15 // system programs, well-known files, URLs

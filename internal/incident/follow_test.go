@@ -301,3 +301,49 @@ func TestWhatElseTheIntruderDidIsTold(t *testing.T) {
 		t.Error("a connection the host makes at other times too is told")
 	}
 }
+
+func TestOneWebShellIsOneIncidentHoweverManyAddressesUseIt(t *testing.T) {
+	for _, paths := range []int{1, 2} {
+		w := &world{}
+		for i, source := range []string{attacker, stranger} {
+			id := w.log(i*600, accessed("web1", source, "GET", fmt.Sprintf("/uploads/%d.php", i%paths), 200, 50))
+			w.find("Web shell", "high", []string{"T1505.003"}, []string{"persistence"}, id)
+		}
+		if got := len(w.build(t)); got != paths {
+			t.Errorf("%d shells made %d incidents", paths, got)
+		}
+	}
+}
+
+func TestWhatOneAttackerGotIsNoMeasureForAnother(t *testing.T) {
+	w := &world{}
+	for i := range 5 {
+		w.log(i, accessed("web1", fmt.Sprintf("192.0.2.%d", 10+i), "GET", "/search", 200, 2000))
+	}
+	for i, source := range []string{attacker, stranger} {
+		id := w.log(100+i, accessed("web1", source, "GET", "/search", 200, 90000))
+		w.find("SQL injection", "high", []string{"T1190"}, []string{"initial-access"}, id)
+	}
+	if inc := w.one(t); inc.Outcome.Result != Succeeded || len(inc.Where.Sources) != 2 {
+		t.Errorf("%v %+v", inc.Where.Sources, inc.Outcome)
+	}
+}
+
+func TestGuessesWithoutAnAddressSucceedByALoginFromANewOne(t *testing.T) {
+	for known, want := range map[string]string{"": Succeeded, "cy": Failed, "zoe": Unknown} {
+		w := &world{}
+		if known != "" {
+			w.log(0, sshd("dc1", "10.0.0.9", known, "success"))
+		}
+		var ids []string
+		for i, u := range []string{"ann", "bob", "cy", "dan"} {
+			ids = append(ids, w.log(100+i, record{dataset: "system.security", host: "dc1", category: []string{"authentication"}, outcome: "failure", user: u, code: "4776"}))
+		}
+		w.log(200, sshd("dc1", "10.0.0.9", "cy", "success"))
+		w.quiet(9000, "system.security", "dc1", "authentication")
+		w.find("NTLM credentials refused", "high", []string{"T1110.003"}, []string{"credential-access"}, ids...)
+		if inc := w.one(t); inc.Outcome.Result != want {
+			t.Errorf("address known for %q: %+v", known, inc.Outcome)
+		}
+	}
+}

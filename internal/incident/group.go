@@ -114,6 +114,28 @@ func gather(nodes []*node) []*group {
 	return groups
 }
 
+// shellBonds ties requests to one web shell: nobody but who put it there knows of it.
+func (n *node) shellBonds() {
+	if !technique(n.f, "T1505.003") {
+		return
+	}
+	for i := range n.details[:min(len(n.details), 20)] {
+		if r := &n.details[i]; r.urlPath != "" && r.status >= 200 && r.status < 300 {
+			n.bonds = append(n.bonds, bond{"shell:" + r.host + r.urlPath, weightShell, halfFile, true, false})
+		}
+	}
+}
+
+// holeBonds ties attacks that got more than the page out of the same page at
+// the same time: one attack from many addresses.
+func (n *node) holeBonds() {
+	for i := range n.verdict.followed {
+		if r := &n.verdict.followed[i]; r.is("web") && r.urlPath != "" {
+			n.bonds = append(n.bonds, bond{"hole:" + r.host + r.urlPath, weightServer, halfServer, true, false})
+		}
+	}
+}
+
 // serverBonds ties requests that may have made a web server do something to
 // what its account did on the host: it has no other business there.
 func (n *node) serverBonds() {
@@ -150,6 +172,8 @@ func (n *node) settle() {
 		slices.Sort(e.Hosts)
 		n.bonds = append(n.bonds, bondsOf(&e, slices.Compact(e.Hosts), nil)...)
 		if n.behaviour == webAttack {
+			n.shellBonds()
+			n.holeBonds()
 			n.serverBonds()
 		}
 		n.bonds = trimBonds(n.bonds)
@@ -166,6 +190,7 @@ func (n *node) settle() {
 			return !sources[b.key] && !(serious && strings.HasPrefix(b.key, "host:")) && len(sources) > 0
 		})
 		if n.behaviour == webAttack && n.verdict.result == Unknown {
+			n.shellBonds()
 			n.serverBonds()
 		}
 		n.background = away && n.level < analyze.LevelRank("critical")

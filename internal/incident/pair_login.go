@@ -53,6 +53,14 @@ func resolveLogins(ctx context.Context, c *court, nodes []*node) error {
 		if ownRecords(n) {
 			continue
 		}
+		if len(n.f.Entities.Sources) == 0 {
+			if err := nameless(ctx, c, n); err != nil {
+				return err
+			}
+			if n.verdict.result != "" {
+				continue
+			}
+		}
 		if err := noLogin(ctx, c, n); err != nil {
 			return err
 		}
@@ -351,6 +359,43 @@ func otherAddress(ctx context.Context, c *court, nodes []*node) error {
 	return nil
 }
 
+// nameless decides attempts that no record gives an address of by the logins to
+// the accounts tried: one from an address that is new to the account, within
+// minutes of the attempts, is what they led to.
+func nameless(ctx context.Context, c *court, n *node) error {
+	if n.f.First == event.NoTime || len(n.hosts) == 0 || fromSensor(n.f) {
+		return nil
+	}
+	users := people(n.f.Entities.Users)
+	if len(users) == 0 {
+		return nil
+	}
+	got, err := c.store.userLogins(ctx, users, n.hosts, window(n, spreadReach), loginsEach)
+	if err != nil {
+		return err
+	}
+	for _, r := range got {
+		if passwordless(&r) {
+			continue
+		}
+		earlier, err := c.store.logins(ctx, []string{r.source}, span{n.begun - int64(pastReach), n.begun - 1}, 4*loginsEach)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(earlier, func(p record) bool { return userName(p.user) == userName(r.user) }) {
+			continue // the owner, as before
+		}
+		if len(earlier) > 0 { // somebody else's address: a guess that was right, or addresses dealt out anew
+			text := fmt.Sprintf("%s accepted a login as %s from %s at %s, an address new to the account, but no record gives the address of the attempts", hostPhrase(r.host), show(r.user), show(r.source), clock(r.time))
+			n.verdict = verdict{result: Unknown, needs: []string{"a log with the addresses of the attempts on " + hostPhrase(single(n.hosts)) + " (Windows Security 4625, or the NTLM log)"},
+				why: []Sentence{{sentence(text), cite(n.tried(attempts), []string{r.id})}}}
+			continue
+		}
+		return grant(ctx, c, n, []record{r}, ", an address that nobody had logged in from before; of the attempts no address is recorded")
+	}
+	return nil
+}
+
 // ownRecords decides a finding without an address by the outcomes of its own
 // records: failures, then a success.
 func ownRecords(n *node) bool {
@@ -429,6 +474,9 @@ func noLogin(ctx context.Context, c *court, n *node) error {
 		text := fmt.Sprintf("whether any of %s was accepted is not known: the case does not hold the %s for that time", plural(n.tries, "recorded attempt", "recorded attempts"), list(missing, 3))
 		n.verdict = verdict{result: Unknown, needs: missing, why: append([]Sentence{{sentence(text), tried}}, ended...)}
 		return nil
+	}
+	if len(n.f.Entities.Sources) == 0 {
+		from = "an address new to them"
 	}
 	text := fmt.Sprintf("none of %s was followed by an accepted login from %s; the authentication log of %s covers the time until %s",
 		plural(n.tries, "recorded attempt", "recorded attempts"), from, hostsPhrase(hosts), clock(until))

@@ -172,6 +172,15 @@ func bySize(ctx context.Context, c *court, cases []*webCase) error {
 		paths   = 1000
 		biggest = 20
 	)
+	// What one of several attackers was answered is no measure for another.
+	attackers := map[string][]string{}
+	for _, w := range cases {
+		for _, r := range w.pages {
+			if as := attackers[r.urlPath]; len(as) < maxIn && !slices.Contains(as, r.source) {
+				attackers[r.urlPath] = append(as, r.source)
+			}
+		}
+	}
 	for len(cases) > 0 {
 		wanted := map[string]bool{}
 		s := span{noTime, noTime}
@@ -202,7 +211,7 @@ func bySize(ctx context.Context, c *court, cases []*webCase) error {
 			}
 		}
 		for _, w := range cases[:part] {
-			if err := w.decide(ctx, c, pages, s); err != nil {
+			if err := w.decide(ctx, c, pages, attackers, s); err != nil {
 				return err
 			}
 		}
@@ -212,8 +221,8 @@ func bySize(ctx context.Context, c *court, cases []*webCase) error {
 }
 
 // decide gives the finding its verdict.
-func (w *webCase) decide(ctx context.Context, c *court, pages map[string]page, s span) error {
-	usual, compared, err := w.compare(ctx, c, pages, s)
+func (w *webCase) decide(ctx context.Context, c *court, pages map[string]page, attackers map[string][]string, s span) error {
+	usual, compared, err := w.compare(ctx, c, pages, attackers, s)
 	if err != nil || w.verdict.result != "" {
 		return err
 	}
@@ -242,19 +251,19 @@ func (w *webCase) decide(ctx context.Context, c *court, pages map[string]page, s
 
 // compare compares the sizes of answers with those that others got. It decides
 // the case when one is far bigger; usual says that none is bigger.
-func (w *webCase) compare(ctx context.Context, c *court, pages map[string]page, s span) (usual bool, compared int, err error) {
+func (w *webCase) compare(ctx context.Context, c *court, pages map[string]page, attackers map[string][]string, s span) (usual bool, compared int, err error) {
 	usual = true
 	for _, r := range w.pages {
 		p := pages[r.urlPath]
 		others, most := 0, record{}
 		for _, b := range slices.Backward(p.biggest) {
-			if b.source != r.source {
+			if !slices.Contains(attackers[r.urlPath], b.source) {
 				others, most = others+1, b
 			}
 		}
 		bigger := others >= pageBaseline && r.size > biggerTimes*most.size && r.size-most.size > biggerBytes
 		if bigger || others < pageBaseline && len(p.biggest) < p.count { // exactly
-			if others, most, err = c.store.pageSizes(ctx, r.urlPath, r.source, s); err != nil {
+			if others, most, err = c.store.pageSizes(ctx, r.urlPath, attackers[r.urlPath], s); err != nil {
 				return false, compared, err
 			}
 		}

@@ -37,8 +37,8 @@ type evidenceStore interface {
 	requests(ctx context.Context, source string, low, high int, s span, limit int) ([]record, error)
 	// pages must return, for each of the paths that had any, how many answers with status 2xx it had, and the biggest, limit of each path.
 	pages(ctx context.Context, paths []string, s span, limit int) (map[string]page, error)
-	// pageSizes must return how many answers with status 2xx the path had for clients other than the source, and the biggest.
-	pageSizes(ctx context.Context, path, source string, s span) (count int, biggest record, err error)
+	// pageSizes must return how many answers with status 2xx the path had for clients other than the sources, and the biggest.
+	pageSizes(ctx context.Context, path string, sources []string, s span) (count int, biggest record, err error)
 	// startedBy must return programs that began on the hosts (none: any) with one of the parents or under one of the users.
 	startedBy(ctx context.Context, hosts, parents, users []string, s span, limit int) ([]record, error)
 	// flows must return network records from any of the sources to any of the destinations; none: any.
@@ -523,8 +523,8 @@ func (l logsQL) pages(ctx context.Context, paths []string, s span, limit int) (m
 	return pages, nil
 }
 
-func (l logsQL) pageSizes(ctx context.Context, path, source string, s span) (count int, biggest record, err error) {
-	q := fmt.Sprintf(`%s "url.path":=%s %s !"source.ip":=%s`, during(s), quote(path), webAnswer, quote(source))
+func (l logsQL) pageSizes(ctx context.Context, path string, sources []string, s span) (count int, biggest record, err error) {
+	q := fmt.Sprintf(`%s "url.path":=%s %s !%s`, during(s), quote(path), webAnswer, in("source.ip", sources))
 	err = l.q.Query(ctx, q+" | stats count() n", func(row []event.Field) error {
 		for _, f := range row {
 			count = int(number(f.Value))

@@ -174,8 +174,8 @@ func TestTheStoreAnswersAsAsked(t *testing.T) {
 	if err != nil || len(tallies) < 3 || fmt.Sprint(short(tallies)) != fmt.Sprint(short(wantTallies)) {
 		t.Errorf("failures: %v %v, want %v", short(tallies), err, short(wantTallies))
 	}
-	wantN, wantBig, _ := w.pageSizes(ctx, "/a b?c=\"d\"", "192.0.2.99", all)
-	n, big, err := real.pageSizes(ctx, "/a b?c=\"d\"", "192.0.2.99", all)
+	wantN, wantBig, _ := w.pageSizes(ctx, "/a b?c=\"d\"", []string{"192.0.2.99", injection}, all)
+	n, big, err := real.pageSizes(ctx, "/a b?c=\"d\"", []string{"192.0.2.99", injection}, all)
 	if err != nil || n != wantN || big.id != wantBig.id || n == 0 || big.size == 0 {
 		t.Errorf("page sizes: %d %s %v, want %d %s", n, big.id, err, wantN, wantBig.id)
 	}

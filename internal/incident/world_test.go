@@ -248,9 +248,9 @@ func (w *world) requests(_ context.Context, source string, low, high int, s span
 	})
 }
 
-func (w *world) pageSizes(_ context.Context, path, source string, s span) (n int, biggest record, err error) {
+func (w *world) pageSizes(_ context.Context, path string, sources []string, s span) (n int, biggest record, err error) {
 	rs, _ := w.pick(s, len(w.rs), func(r *record) bool {
-		return r.is("web") && r.urlPath == path && r.source != source && r.status/100 == 2
+		return r.is("web") && r.urlPath == path && !slices.Contains(sources, r.source) && r.status/100 == 2
 	})
 	for _, r := range rs {
 		if r.size > biggest.size {
