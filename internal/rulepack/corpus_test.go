@@ -73,8 +73,11 @@ func TestOrdinaryLogsRaiseNothing(t *testing.T) {
 	} {
 		paths = append(paths, corpus(t, part))
 	}
+	// One of the journals holds a cloud machine's first boot, which makes the
+	// default account and lets it use sudo: that is what the rule says.
+	firstBoot := map[string]bool{"New account put into a privileged group": true}
 	for _, m := range detectIn(t, paths...) {
-		if level, _ := sigma.ParseLevel(m.Rule.Level); level >= sigma.LevelLow {
+		if level, _ := sigma.ParseLevel(m.Rule.Level); level >= sigma.LevelLow && !firstBoot[m.Rule.Name] {
 			t.Errorf("%s: %s: %.300s", m.Rule.Level, m.Rule.Name, m.Message)
 		}
 	}
