@@ -386,6 +386,7 @@ func (g *group) title(o Outcome, impact Impact) string {
 		return cmp.Or(
 			cmp.Compare(boolRank(b.verdict.result == Succeeded && b.behaviour != other), boolRank(a.verdict.result == Succeeded && a.behaviour != other)),
 			cmp.Compare(known(b, o), known(a, o)),
+			cmp.Compare(boolRank(fromSensor(a.f)), boolRank(fromSensor(b.f))), // the log of what was attacked knows better
 			cmp.Compare(b.behaviour, a.behaviour),
 			compareNodes(a, b))
 	})

@@ -347,3 +347,14 @@ func TestGuessesWithoutAnAddressSucceedByALoginFromANewOne(t *testing.T) {
 		}
 	}
 }
+
+func TestTheTitleIsOfTheLogOfWhatWasAttacked(t *testing.T) {
+	w := &world{}
+	alert := w.log(0, record{dataset: "suricata.eve", category: []string{"network", "intrusion_detection"}, types: []string{"allowed"}, source: attacker, destination: "192.0.2.10", port: "80"})
+	request := w.log(5, accessed("web1", attacker, "GET", "/x?id=1", 403, 100))
+	w.find("Suricata alert: ET WEB_SERVER something", "medium", []string{"T1190"}, []string{"initial-access"}, alert)
+	w.find("SQL injection", "medium", []string{"T1190"}, []string{"initial-access"}, request)
+	if inc := w.one(t); inc.Title != "SQL injection from "+attacker+" against web1 failed" {
+		t.Error(inc.Title)
+	}
+}
