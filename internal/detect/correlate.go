@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/event"
@@ -86,12 +87,18 @@ type chain struct {
 	cut         bool
 }
 
-const maxChainIDs = 20_000
+// Bounds of what the matches of correlations hold.
+const (
+	maxChains   = 10_000    // further ones are told together for each rule
+	maxChainIDs = 20_000    // of one chain
+	maxAllIDs   = 1_000_000 // of all; chains hold no more than they cite from then on
+)
 
 // correlate runs the correlation rules and joins what belongs together.
 func (g *Gatherer) correlate(ctx context.Context) ([]*chain, error) {
 	open := map[string]*chain{}
 	var done []*chain
+	ids := 0
 	var matches []sigma.CorrelationMatch
 	take := func() {
 		for _, m := range matches {
@@ -106,21 +113,32 @@ func (g *Gatherer) correlate(ctx context.Context) ([]*chain, error) {
 			}
 			c := open[key.String()]
 			if c == nil || m.First-c.last > max(pause, int64(m.Rule.Correlation.Timespan)) {
-				c = &chain{rule: m.Rule, group: slices.Clone(m.Group), first: m.First, last: m.Last}
-				open[key.String()] = c
-				done = append(done, c)
+				if len(done) >= maxChains {
+					g.coarse = true
+					rest := fmt.Sprint(g.d.order[m.Rule], "\x00…")
+					if c = open[rest]; c == nil {
+						c = &chain{rule: m.Rule, first: m.First, last: m.Last}
+						open[rest] = c
+						done = append(done, c)
+					}
+				} else {
+					c = &chain{rule: m.Rule, group: slices.Clone(m.Group), first: m.First, last: m.Last}
+					open[key.String()] = c
+					done = append(done, c)
+				}
 			}
 			c.first, c.last = min(c.first, m.First), max(c.last, m.Last)
 			c.value = max(c.value, m.Value)
 			c.matches++
 			c.cut = c.cut || m.Truncated
 			for _, id := range m.Events {
-				if len(c.ids) >= maxChainIDs {
+				if len(c.ids) >= maxChainIDs || ids >= maxAllIDs && len(c.ids) >= maxEvidence {
 					c.cut = true
 					break
 				}
 				if i, found := slices.BinarySearch(c.ids, id); !found {
-					c.ids = slices.Insert(c.ids, i, id)
+					c.ids = slices.Insert(c.ids, i, strings.Clone(id))
+					ids++
 				}
 			}
 		}
@@ -224,21 +242,24 @@ func RuleFields(r *sigma.Rule) []event.Field {
 // cite: entities come from them.
 func describe(ctx context.Context, store analyze.Querier, chains []*chain) ([]analyze.Finding, error) {
 	var findings []analyze.Finding
+	each := max(min(maxEvidence, 200_000/max(len(chains), 1)), 10) // with many findings, each cites less
 	for len(chains) > 0 {
 		// As many chains at a time as make a query of some thousand ids.
 		n, ids := 0, 0
+		from, to := chains[0].first, chains[0].last
 		wanted := map[string][]*span{}
 		var batch []*span
 		for n < len(chains) && (n == 0 || ids < 2000) {
 			s := &span{first: chains[n].first, last: chains[n].last}
 			batch = append(batch, s)
-			for _, id := range cited(chains[n].ids) {
+			from, to = min(from, s.first), max(to, s.last)
+			for _, id := range cited(chains[n].ids, each) {
 				wanted[id] = append(wanted[id], s)
 				ids++
 			}
 			n++
 		}
-		if err := fetch(ctx, store, wanted); err != nil {
+		if err := fetch(ctx, store, wanted, from, to); err != nil {
 			return nil, err
 		}
 		for i, c := range chains[:n] {
@@ -251,29 +272,38 @@ func describe(ctx context.Context, store analyze.Querier, chains []*chain) ([]an
 	return findings, nil
 }
 
-// cited picks at most maxEvidence ids, from both ends.
-func cited(ids []string) []string {
-	if len(ids) <= maxEvidence {
+// cited picks at most most ids, from both ends.
+func cited(ids []string, most int) []string {
+	if len(ids) <= most {
 		return ids
 	}
-	return slices.Concat(ids[:maxEvidence/2], ids[len(ids)-maxEvidence/2:])
+	return slices.Concat(ids[:most/2], ids[len(ids)-most/2:])
 }
 
-// fetch reads the wanted records from the store and gives each to its spans.
-func fetch(ctx context.Context, store analyze.Querier, wanted map[string][]*span) error {
-	return byID(ctx, store, slices.Sorted(maps.Keys(wanted)), func(e event.Event) error {
+// fetch reads the wanted records from the store, whose times are from one to
+// the other, and gives each to its spans.
+func fetch(ctx context.Context, store analyze.Querier, wanted map[string][]*span, from, to int64) error {
+	when := ""
+	if from >= 0 && to < inStore {
+		const layout = "2006-01-02T15:04:05.000000000Z"
+		when = "_time:[" + time.Unix(0, from).UTC().Format(layout) + "," + time.Unix(0, to).UTC().Format(layout) + "] "
+	}
+	return byID(ctx, store, when, slices.Sorted(maps.Keys(wanted)), func(e event.Event) error {
 		for _, s := range wanted[e.ID] {
 			first, last := s.first, s.last
-			s.take(&e, strings.Clone(e.Get("log.file.path")))
+			s.take(&e, strings.Clone(e.Get("log.file.path")), plenty)
 			s.first, s.last = first, last
 		}
 		return nil
 	})
 }
 
+// inStore is a time, in 2100, up to which the store keeps records at their own time.
+const inStore = 4102444800e9
+
 // byID calls fn with each of the records with the given ids, sorted, that the
-// store has.
-func byID(ctx context.Context, store analyze.Querier, ids []string, fn func(event.Event) error) error {
+// store has and that pass the filter.
+func byID(ctx context.Context, store analyze.Querier, filter string, ids []string, fn func(event.Event) error) error {
 	const most = 2000 // ids of a query
 	for len(ids) > 0 {
 		n := min(most, len(ids))
@@ -281,7 +311,7 @@ func byID(ctx context.Context, store analyze.Querier, ids []string, fn func(even
 		for i, id := range ids[:n] {
 			quoted[i] = strconv.Quote(id)
 		}
-		query := `"event.id":in(` + strings.Join(quoted, ",") + ")"
+		query := filter + `"event.id":in(` + strings.Join(quoted, ",") + ")"
 		err := store.Query(ctx, query, func(row []event.Field) error { return fn(Stored(row)) })
 		if err != nil {
 			return err
@@ -294,7 +324,7 @@ func byID(ctx context.Context, store analyze.Querier, ids []string, fn func(even
 // Fetch reads records from the store for citing them.
 func Fetch(ctx context.Context, store analyze.Querier, ids []string) ([]analyze.Evidence, error) {
 	var out []analyze.Evidence
-	err := byID(ctx, store, ids, func(e event.Event) error {
+	err := byID(ctx, store, "", ids, func(e event.Event) error {
 		out = append(out, analyze.Evidence{ID: e.ID, Time: e.Time, Message: clip(e.Message()), Path: e.Get("log.file.path"),
 			Offset: e.Offset, Outcome: e.Get("event.outcome")})
 		return nil

@@ -20,10 +20,12 @@ import (
 const pause = int64(time.Hour)
 
 const (
-	maxGroups   = 100_000 // rule × host × origin; what comes after is gathered by rule and host alone
-	maxSpans    = 500     // findings of one group; the nearest are joined beyond
-	maxEvidence = analyze.MaxEvidence
-	maxMessage  = 500 // bytes of a record kept for reading
+	maxGroups     = 20_000 // rule × host × origin; what comes after is gathered by rule and host alone
+	maxRuleGroups = 5_000  // of them of one rule, so that a flood of one kind leaves room for the others
+	maxSpans      = 500    // findings of one group; the nearest are joined beyond
+	maxAllSpans   = 30_000 // findings of all groups together; beyond, those of a group are joined
+	maxEvidence   = analyze.MaxEvidence
+	maxMessage    = 500 // bytes of a record kept for reading
 )
 
 // Gatherer turns hits into findings. It is used by one goroutine, which feeds
@@ -38,7 +40,10 @@ type Gatherer struct {
 	correlator   *sigma.Correlator
 	observations *observations
 	wants        map[ruleSource][]string // what correlations want of a rule's matches; see Correlator.Fields
-	coarse       bool                    // maxGroups was reached
+	ofRule       map[*sigma.Rule]int     // groups
+	spans        int                     // of all groups
+	keep         limits                  // of each span
+	coarse       bool                    // maxGroups or maxRuleGroups was reached
 	untimed      int64                   // matches without a time, useless to correlations
 }
 
@@ -48,6 +53,18 @@ type groupKey struct {
 	origin string // source.ip, else user.name
 	alert  string // rule.name of an event that is itself an alert of a sensor
 }
+
+// limits are how much each finding holds. With very many findings it is less,
+// so that all together stay within some 100 MB.
+type limits struct{ half, entities int }
+
+var (
+	plenty = limits{maxEvidence / 2, analyze.MaxEntities}
+	frugal = []struct {
+		spans int // from so many on
+		limits
+	}{{2_000, limits{25, 40}}, {5_000, limits{10, 20}}, {10_000, limits{5, 10}}}
+)
 
 type group struct {
 	key   groupKey
@@ -64,18 +81,18 @@ type span struct {
 	processes, files, urls, outcomes, datasets set
 }
 
-// set is a small sorted set of strings: the least ones, at most MaxEntities.
+// set is a small sorted set of strings: the least ones of those added.
 type set []string
 
-func (s *set) add(v string) {
+func (s *set) add(v string, most int) {
 	if v == "" {
 		return
 	}
 	i, found := slices.BinarySearch(*s, v)
-	if found || i == analyze.MaxEntities {
+	if found || i == most {
 		return
 	}
-	if len(*s) == analyze.MaxEntities {
+	if len(*s) == most {
 		*s = (*s)[:len(*s)-1]
 	}
 	*s = slices.Insert(*s, i, strings.Clone(v))
@@ -85,6 +102,7 @@ func (s *set) add(v string) {
 func (d *Detector) NewGatherer() *Gatherer {
 	return &Gatherer{
 		d: d, groups: map[groupKey]*group{}, counts: map[*sigma.Rule]int64{}, seen: map[sigma.SourceID]bool{},
+		ofRule: map[*sigma.Rule]int{}, keep: plenty,
 		correlator:   sigma.NewCorrelator(d.engine, sigma.CorrelatorOptions{}),
 		observations: &observations{},
 		wants:        map[ruleSource][]string{},
@@ -120,24 +138,41 @@ func (g *Gatherer) add(r *sigma.Rule, e *event.Event, path string) {
 		key.alert = e.Get("rule.name")
 	}
 	gr := g.groups[key]
-	if gr == nil {
-		if len(g.groups) >= maxGroups {
-			g.coarse = true
-			key.origin, key.alert = "…", ""
-			gr = g.groups[key]
+	if gr == nil && (len(g.groups) >= maxGroups || g.ofRule[r] >= maxRuleGroups) {
+		g.coarse = true
+		key.origin, key.alert = "…", ""
+		if len(g.groups) >= 2*maxGroups {
+			key.host = "" // hostile logs name any number of hosts
 		}
-		if gr == nil {
-			key.host, key.origin, key.alert = strings.Clone(key.host), strings.Clone(key.origin), strings.Clone(key.alert)
-			gr = &group{key: key}
-			g.groups[key] = gr
+		gr = g.groups[key]
+	}
+	if gr == nil {
+		key.host, key.origin, key.alert = strings.Clone(key.host), strings.Clone(key.origin), strings.Clone(key.alert)
+		gr = &group{key: key}
+		g.groups[key] = gr
+		g.ofRule[r]++
+	}
+	had, most := len(gr.spans), maxSpans
+	if g.spans >= maxAllSpans {
+		most = max(1, had)
+	}
+	gr.at(e.Time, most, g.keep).take(e, path, g.keep)
+	g.spans += len(gr.spans) - had
+	for _, f := range frugal {
+		if g.spans >= f.spans && f.half < g.keep.half {
+			g.keep = f.limits
+			for _, gr := range g.groups {
+				for _, s := range gr.spans {
+					s.trim(g.keep)
+				}
+			}
 		}
 	}
-	gr.at(e.Time).take(e, path)
 }
 
 // at returns the span that an event at time t belongs to, joining spans that
-// the event connects.
-func (g *group) at(t int64) *span {
+// the event connects, and the nearest where there are more than most.
+func (g *group) at(t int64, most int, keep limits) *span {
 	if n := len(g.spans); n > 0 { // logs run forwards: mostly it is the last
 		if s := g.spans[n-1]; t >= s.first && t-s.last <= pause && s.first != event.NoTime {
 			return s
@@ -154,13 +189,13 @@ func (g *group) at(t int64) *span {
 	} else {
 		at = &span{first: t, last: t}
 		g.spans = slices.Insert(g.spans, i, at)
-		if len(g.spans) > maxSpans {
-			return g.joinNearest(at)
+		if len(g.spans) > most {
+			return g.joinNearest(at, keep)
 		}
 		return at
 	}
 	if i < len(g.spans) && g.spans[i] != at && near(max(at.last, t), g.spans[i].first) {
-		at.join(g.spans[i])
+		at.join(g.spans[i], keep)
 		g.spans = slices.Delete(g.spans, i, i+1)
 	}
 	return at
@@ -177,7 +212,7 @@ func near(a, b int64) bool {
 
 // joinNearest joins the two spans with the shortest gap and returns the one
 // that at is now.
-func (g *group) joinNearest(at *span) *span {
+func (g *group) joinNearest(at *span, keep limits) *span {
 	best := 1
 	for i := 1; i < len(g.spans); i++ {
 		if g.spans[i].first-g.spans[i-1].last < g.spans[best].first-g.spans[best-1].last {
@@ -185,7 +220,7 @@ func (g *group) joinNearest(at *span) *span {
 		}
 	}
 	a, b := g.spans[best-1], g.spans[best]
-	a.join(b)
+	a.join(b, keep)
 	g.spans = slices.Delete(g.spans, best, best+1)
 	if at == b {
 		return a
@@ -193,42 +228,41 @@ func (g *group) joinNearest(at *span) *span {
 	return at
 }
 
-func (s *span) take(e *event.Event, path string) {
+func (s *span) take(e *event.Event, path string, keep limits) {
 	s.first, s.last = min(s.first, e.Time), max(s.last, e.Time)
 	s.count++
-	s.cite(e, path)
+	s.cite(e, path, keep.half)
 	for i := range e.Fields {
 		f := &e.Fields[i]
 		switch f.Name {
 		case "user.name", "user.target.name", "user.effective.name", "user.changes.name":
-			s.users.add(f.Value)
+			s.users.add(f.Value, keep.entities)
 		case "source.ip":
-			s.sources.add(f.Value)
+			s.sources.add(f.Value, keep.entities)
 		case "destination.ip":
-			s.destinations.add(f.Value)
+			s.destinations.add(f.Value, keep.entities)
 		case "host.name":
-			s.hosts.add(f.Value)
+			s.hosts.add(f.Value, keep.entities)
 		case "process.executable":
-			s.processes.add(f.Value)
+			s.processes.add(f.Value, keep.entities)
 		case "process.name":
 			if !e.Has("process.executable") {
-				s.processes.add(f.Value)
+				s.processes.add(f.Value, keep.entities)
 			}
 		case "file.path":
-			s.files.add(f.Value)
+			s.files.add(f.Value, keep.entities)
 		case "url.original":
-			s.urls.add(clip(f.Value))
+			s.urls.add(clip(f.Value), keep.entities)
 		case "event.outcome":
-			s.outcomes.add(f.Value)
+			s.outcomes.add(f.Value, keep.entities)
 		case "event.dataset":
-			s.datasets.add(f.Value)
+			s.datasets.add(f.Value, keep.entities)
 		}
 	}
 }
 
 // cite keeps the event if it is among the first or last half of the evidence.
-func (s *span) cite(e *event.Event, path string) {
-	const half = maxEvidence / 2
+func (s *span) cite(e *event.Event, path string, half int) {
 	ev := analyze.Evidence{ID: e.ID, Time: e.Time}
 	early := len(s.early) < half || before(ev, s.early[len(s.early)-1])
 	late := len(s.late) < half || before(s.late[0], ev)
@@ -275,10 +309,10 @@ func insertEvidence(list []analyze.Evidence, ev analyze.Evidence) []analyze.Evid
 }
 
 // join adds all of o to s.
-func (s *span) join(o *span) {
+func (s *span) join(o *span, keep limits) {
 	s.first, s.last = min(s.first, o.first), max(s.last, o.last)
 	s.count += o.count
-	const half = maxEvidence / 2
+	half := keep.half
 	all := slices.Concat(s.early, s.late, o.early, o.late)
 	slices.SortFunc(all, compareEvidence)
 	s.early = slices.Clone(all[:min(half, len(all))])
@@ -288,7 +322,19 @@ func (s *span) join(o *span) {
 		{&s.processes, &o.processes}, {&s.files, &o.files}, {&s.urls, &o.urls}, {&s.outcomes, &o.outcomes}, {&s.datasets, &o.datasets},
 	} {
 		for _, v := range *p.b {
-			p.a.add(v)
+			p.a.add(v, keep.entities)
+		}
+	}
+}
+
+// trim makes the span what it would be with these limits from the start.
+func (s *span) trim(keep limits) {
+	all := slices.Concat(s.early, s.late)
+	s.early = slices.Clone(all[:min(keep.half, len(all))])
+	s.late = slices.Clone(all[max(len(s.early), len(all)-keep.half):])
+	for _, p := range []*set{&s.users, &s.sources, &s.destinations, &s.hosts, &s.processes, &s.files, &s.urls, &s.outcomes, &s.datasets} {
+		if len(*p) > keep.entities {
+			*p = slices.Clone((*p)[:keep.entities])
 		}
 	}
 }

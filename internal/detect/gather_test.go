@@ -272,3 +272,36 @@ func BenchmarkMatchAndGather(b *testing.B) {
 	b.ReportMetric(float64(b.N)*4096/b.Elapsed().Seconds(), "events/s")
 	g.observations.close()
 }
+
+// A flood of origins and hosts that nobody has seen before is held within bounds.
+func TestAFloodIsBounded(t *testing.T) {
+	d := testDetector(t)
+	g, m := d.NewGatherer(), d.NewMatcher()
+	const n = 60_000
+	for from := 0; from < n; from += 1000 {
+		var b event.Batch
+		var hits []Hit
+		for i := from; i < from+1000; i++ {
+			login{fmt.Sprintf("host%d", i/2), fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), int64(i)}.begin(&b, i)
+			hits = m.Match(b.Event(), i-from, hits)
+		}
+		if err := g.Add(&b, "auth.log", hits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(g.groups) > 2*maxGroups+1 || g.spans > 2*maxGroups+1 || !g.coarse {
+		t.Errorf("%d groups, %d spans, coarse: %v", len(g.groups), g.spans, g.coarse)
+	}
+	total := 0
+	for _, gr := range g.groups {
+		for _, s := range gr.spans {
+			total += s.count
+			if k := len(s.early) + len(s.late); k == 0 || k > 2*g.keep.half || len(s.users) > g.keep.entities {
+				t.Fatalf("%d records and %d users are held of a span, with limits %+v", k, len(s.users), g.keep)
+			}
+		}
+	}
+	if total != n {
+		t.Errorf("%d events are in findings, want %d", total, n)
+	}
+}

@@ -33,6 +33,8 @@ type Investigation struct {
 	Case    string         // the case directory; made if it does not exist
 	Rules   detect.Options // which rules to run
 	Version string         // of the program, for the report
+
+	syncEvents int64 // default syncEvents; tests want it often
 }
 
 // How often what was stored is made to survive a power cut, so that a run that
@@ -166,7 +168,7 @@ func (run *investigation) ingest(ctx context.Context, plan *Plan) error {
 			if err := run.consume(t.log.path, &t.batch, t.hits); err != nil {
 				return err
 			}
-			if run.rows > syncEvents || time.Since(run.synced) > syncEvery {
+			if run.rows > cmp.Or(run.syncEvents, syncEvents) || time.Since(run.synced) > syncEvery {
 				return run.sync(ctx)
 			}
 			return nil
@@ -302,7 +304,7 @@ func (run *investigation) conclude(ctx context.Context, plan *Plan) (*report.Inv
 	if err != nil {
 		return nil, err
 	}
-	statistics, err := statistics(ctx, run.store, coverage)
+	statistics, err := statistics(ctx, run.store)
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,11 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,11 +19,15 @@ import (
 // timed leaves out events whose time is made up (see package store).
 const timed = `!"sextant.time":*`
 
-// coverage asks the store which logs it holds of which hosts and from when to when.
+// maxCoverage bounds the hosts whose logs are told apart: hostile ones name any number.
+const maxCoverage = 100_000
+
+// coverage asks the store which logs it holds of which hosts and from when to
+// when: where there are too many, of those with the most events.
 func coverage(ctx context.Context, st store.Store) ([]incident.Coverage, error) {
+	const stats = `stats by (event.dataset, host.name) min(_time) first, max(_time) last, count() n`
 	var all []incident.Coverage
-	q := timed + ` | stats by (event.dataset, host.name) min(_time) first, max(_time) last, count() n | sort by (event.dataset, host.name)`
-	err := st.Query(ctx, q, func(row []event.Field) error {
+	err := grouped(ctx, st, timed, "host.name", stats, func() { all = nil }, func(row []event.Field) error {
 		r := columns(row)
 		c := incident.Coverage{Dataset: strings.Clone(r("event.dataset")), Host: strings.Clone(r("host.name"))}
 		var err error
@@ -31,7 +38,36 @@ func coverage(ctx context.Context, st store.Store) ([]incident.Coverage, error) 
 		all = append(all, c)
 		return nil
 	})
+	byName := func(a, b incident.Coverage) int {
+		return cmp.Or(strings.Compare(a.Dataset, b.Dataset), strings.Compare(a.Host, b.Host))
+	}
+	if len(all) > maxCoverage {
+		slices.SortFunc(all, func(a, b incident.Coverage) int { return cmp.Or(cmp.Compare(b.Events, a.Events), byName(a, b)) })
+		all = slices.Clone(all[:maxCoverage])
+	}
+	slices.SortFunc(all, byName)
 	return all, err
+}
+
+// grouped runs stats by a field that may have more values than the store can
+// count at once: then it counts them in parts, by the values' hash, each value
+// in one of them. It calls begin before each attempt. Rows come in no order.
+func grouped(ctx context.Context, st store.Store, filter, field, stats string, begin func(), fn func(row []event.Field) error) error {
+	begin()
+	err := st.Query(ctx, filter+" | "+stats, fn)
+	for parts := uint64(8); errors.Is(err, store.ErrMemory) && parts <= 4096; parts *= 8 {
+		begin()
+		err = nil
+		for i := uint64(0); err == nil && i < parts; i++ {
+			width := (1 << 53) / parts // the engine's hashes have 53 bits
+			part := fmt.Sprintf(" | hash(%q) sextant_part | filter sextant_part:>=%d", field, i*width)
+			if i+1 < parts {
+				part += fmt.Sprintf(" sextant_part:<%d", (i+1)*width)
+			}
+			err = st.Query(ctx, filter+part+" | "+stats, fn)
+		}
+	}
+	return err
 }
 
 func columns(row []event.Field) func(string) string {
@@ -61,17 +97,20 @@ type caseStatistics struct {
 const topValues = 20
 
 // statistics asks the store for the counts behind the report's charts.
-func statistics(ctx context.Context, st store.Store, coverage []incident.Coverage) (*caseStatistics, error) {
+func statistics(ctx context.Context, st store.Store) (*caseStatistics, error) {
 	s := &caseStatistics{}
 	first, last := int64(event.NoTime), int64(event.NoTime)
-	for _, c := range coverage {
-		if c.First != event.NoTime && (first == event.NoTime || c.First < first) {
-			first = c.First
+	err := st.Query(ctx, timed+` | stats count() n, min(_time) first, max(_time) last`, func(row []event.Field) error {
+		if r := columns(row); r("n") != "0" {
+			first, last = parseTime(r("first")), parseTime(r("last"))
 		}
-		last = max(last, c.Last)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	s.first, s.last = stamp(first), stamp(last)
-	err := st.Query(ctx, `* | stats count() n`, func(row []event.Field) (err error) {
+	err = st.Query(ctx, `* | stats count() n`, func(row []event.Field) (err error) {
 		s.Events, err = strconv.ParseInt(columns(row)("n"), 10, 64)
 		return err
 	})
@@ -108,14 +147,14 @@ func statistics(ctx context.Context, st store.Store, coverage []incident.Coverag
 func top(ctx context.Context, st store.Store, field string) ([]report.Count, error) {
 	counts := []report.Count{}
 	name := strconv.Quote(field)
-	q := fmt.Sprintf(`%s:* | stats by (%s) count() n | sort by (n desc, %s) | limit %d`, name, name, name, topValues)
-	err := st.Query(ctx, q, func(row []event.Field) error {
+	stats := fmt.Sprintf(`stats by (%s) count() n | sort by (n desc, %s) | limit %d`, name, name, topValues)
+	err := grouped(ctx, st, name+":*", field, stats, func() { counts = counts[:0] }, func(row []event.Field) error {
 		n, err := strconv.ParseInt(columns(row)("n"), 10, 64)
 		counts = append(counts, report.Count{Value: strings.Clone(columns(row)(field)), Count: n})
 		return err
 	})
 	report.SortCounts(counts)
-	return counts, err
+	return counts[:min(len(counts), topValues)], err
 }
 
 // steps are the bar widths a timeline may have.
