@@ -27,8 +27,8 @@ func loggedOff(host, user, pid string) record {
 
 func TestACommandIsFollowedBackToTheLoginsThatLedToIt(t *testing.T) {
 	w := &world{ips: []hostAddress{{"bastion", "10.0.0.1"}}}
-	old := w.log(0, keyLogin("bastion", "192.0.2.77", "alice", "90")) // a session that ended before
-	w.log(60, loggedOff("bastion", "alice", "90"))
+	old := w.log(110, keyLogin("bastion", "192.0.2.77", "alice", "90")) // a later session, but ended before
+	w.log(130, loggedOff("bastion", "alice", "90"))
 	first := w.log(100, keyLogin("bastion", attacker, "alice", "100"))
 	second := w.log(160, keyLogin("app", "10.0.0.1", "alice", "200"))
 	colleague := w.log(170, keyLogin("app", "10.0.0.9", "bob", "300"))
@@ -154,6 +154,7 @@ func TestTwoAttackersOfOnePublicAddressStayApart(t *testing.T) {
 	for i, source := range []string{attacker, stranger} {
 		id := w.log(i*36000, record{dataset: "suricata.eve", category: []string{"network", "intrusion_detection"}, types: []string{"allowed"}, source: source, destination: "192.0.2.10", port: "4444"})
 		w.find("Suricata alert: ET EXPLOIT something", "high", []string{"T1190"}, []string{"initial-access"}, id)
+		w.log(i*36000+60, record{dataset: "suricata.eve", category: []string{"network"}, types: []string{"connection"}, connection: "closed", source: "192.0.2.10", destination: source, port: "443", sentBytes: 900, receivedBytes: 900})
 	}
 	if got := len(w.build(t)); got != 2 {
 		t.Errorf("%d incidents", got)
