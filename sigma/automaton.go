@@ -223,7 +223,9 @@ func reach[T string | []byte](d *dfa, state uint32, text T, at int, m *Matcher) 
 	}
 	state &^= hitBit
 	n := int32(d.next[state+d.stride-1])
-	if seen := &m.seen[d.seen+int(n)]; *seen != m.epoch {
+	if m.recording {
+		m.markAll(d.outs.of(n))
+	} else if seen := &m.seen[d.seen+int(n)]; *seen != m.epoch {
 		*seen = m.epoch
 		m.markAll(d.outs.of(n))
 	}

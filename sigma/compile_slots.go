@@ -166,6 +166,9 @@ func (e *Engine) newFinder(needles []needle) (f finder, left []needle) {
 			wide = append(wide, x)
 		}
 	}
+	if f.skip = newSkipper(plain); f.skip != nil {
+		plain = nil
+	}
 	for _, x := range []struct {
 		needles []needle
 		dst     **dfa

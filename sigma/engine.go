@@ -58,10 +58,13 @@ type slotInfo struct {
 
 // finder finds needles anywhere in a value.
 type finder struct {
+	skip  *skipper // in place of plain when needles are few and long
 	plain *dfa
 	wide  *dfa          // needles that are not ASCII, for values that are not
 	naive []naiveNeedle // of keywords: those that did not fit
 }
+
+func (f *finder) none() bool { return f.skip == nil && f.plain == nil && f.wide == nil }
 
 // alias passes a field's values on to a field that is made of several or is rewritten.
 type alias struct {

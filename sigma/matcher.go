@@ -38,6 +38,10 @@ type Matcher struct {
 	present []uint32 // by slot: epoch*2+1 it has a value, epoch*2 it is null
 	values  []slotValue
 
+	memos     []memo // by slot
+	recording bool   // markAll only takes down what it is given
+	recorded  []int32
+
 	folds  []string
 	fold   []byte
 	found  []found
@@ -69,6 +73,7 @@ func (e *Engine) NewMatcher() *Matcher {
 		head:    make([]int32, len(e.slots)),
 		tail:    make([]int32, len(e.slots)),
 		present: make([]uint32, len(e.slots)),
+		memos:   make([]memo, len(e.slots)),
 		routes:  map[string][]SourceID{},
 	}
 }
@@ -225,6 +230,24 @@ func (m *Matcher) add(slot int32, value string) {
 func (m *Matcher) put(slot int32, value string, ascii bool) {
 	m.add(slot, value)
 	s := &m.e.slots[slot]
+	if s.start == nil && s.end == nil && s.inside.none() && s.numbers == nil && len(s.naive) == 0 {
+		return
+	}
+	e, known := m.recall(slot, value)
+	if known {
+		return
+	}
+	if e != nil {
+		m.recording, m.recorded = true, m.recorded[:0]
+	}
+	m.scan(s, value, ascii)
+	if e != nil {
+		m.remember(e, value)
+	}
+}
+
+// scan marks the predicates that a value makes true.
+func (m *Matcher) scan(s *slotInfo, value string, ascii bool) {
 	if s.numbers != nil {
 		if f, ok := parseNumber(value); ok {
 			m.markAll(s.numbers[f])
@@ -255,6 +278,10 @@ func (m *Matcher) put(slot int32, value string, ascii bool) {
 // find looks for needles anywhere in a value; m.fold is its fold if it is not ASCII.
 func (m *Matcher) find(f *finder, value string, ascii bool) {
 	switch {
+	case f.skip != nil && ascii:
+		scanSkip(f.skip, value, m)
+	case f.skip != nil:
+		scanSkip(f.skip, m.fold, m)
 	case f.plain != nil && ascii:
 		scanDFA(f.plain, value, m)
 	case f.plain != nil:
@@ -276,6 +303,10 @@ func (m *Matcher) scanNaive(needles []naiveNeedle, folded string) {
 
 // markAll makes predicates true and the rules that wait for them candidates.
 func (m *Matcher) markAll(preds []int32) {
+	if m.recording {
+		m.recorded = append(m.recorded, preds...)
+		return
+	}
 	on := m.epoch*2 + 1
 	for _, p := range preds {
 		if m.state[p] == on {
