@@ -2,8 +2,11 @@ package sigma
 
 import (
 	"maps"
+	"runtime"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 )
 
 // finishSlots numbers the slots for good and makes their automata.
@@ -136,7 +139,10 @@ func (b *builder) finishSlots() {
 	}
 	b.finishKeywords(effects)
 	bySlot[keywordSlot].inside = nil
-	for i := range bySlot {
+	// Each slot's automata are its own, so they are made side by side; what must not depend on the order comes after.
+	var next atomic.Int32
+	var builders sync.WaitGroup
+	automata := func(i int) {
 		s, n := &e.slots[i], &bySlot[i]
 		if size(n.prefix)+size(n.whole) < maxTrie {
 			s.start = newTrie(n.prefix, n.whole, false)
@@ -149,13 +155,34 @@ func (b *builder) finishSlots() {
 			s.naive = append(s.naive, naives(opSuffix, n.suffix)...)
 		}
 		var left []needle
-		s.inside, left = e.newFinder(n.inside)
+		s.inside, left = newFinder(n.inside)
 		s.naive = append(s.naive, naives(opContains, left)...)
+	}
+	for range runtime.GOMAXPROCS(0) {
+		builders.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(bySlot); i = int(next.Add(1)) - 1 {
+				automata(i)
+			}
+		})
+	}
+	builders.Wait()
+	for i := range e.slots {
+		e.number(&e.slots[i].inside)
+	}
+}
+
+// number gives a finder's automata their places among the outputs of all.
+func (e *Engine) number(f *finder) {
+	for _, d := range []*dfa{f.plain, f.wide} {
+		if d != nil {
+			d.seen = e.outputs
+			e.outputs += len(d.outs.start) - 1
+		}
 	}
 }
 
 // newFinder makes the automata for needles anywhere; what does not fit is left.
-func (e *Engine) newFinder(needles []needle) (f finder, left []needle) {
+func newFinder(needles []needle) (f finder, left []needle) {
 	// Most values are ASCII, and what is not ASCII cannot be in them: its needles wait for values that are not, which
 	// keeps the automaton that is always run small.
 	var plain, wide []needle
@@ -178,10 +205,7 @@ func (e *Engine) newFinder(needles []needle) (f finder, left []needle) {
 		}
 		if *x.dst = newDFA(x.needles); *x.dst == nil {
 			left = append(left, x.needles...)
-			continue
 		}
-		(*x.dst).seen = e.outputs
-		e.outputs += len((*x.dst).outs.start) - 1
 	}
 	return f, left
 }
@@ -248,8 +272,9 @@ func (b *builder) finishKeywords(effects [][]int32) {
 		if !ok {
 			at = len(e.keywords)
 			shared[string(key)] = at
-			f, left := e.newFinder(needles)
+			f, left := newFinder(needles)
 			f.naive = naives(opContains, left)
+			e.number(&f)
 			e.keywords = append(e.keywords, f)
 		}
 		e.logs[l].text, e.logs[l].keywords = true, at
