@@ -171,11 +171,13 @@ func (a *answers) incident(number int, in *incident.Incident) {
 	a.sentences("what", "", in.What)
 	a.say("when", report.When(in.When))
 	where := list(in.Where.Hosts)
-	if len(in.Where.Sources) > 0 {
-		where += " from " + list(in.Where.Sources)
-	}
-	if len(in.Where.Destinations) > 0 {
-		where += " to " + list(in.Where.Destinations)
+	for _, p := range []struct {
+		word   string
+		values []string
+	}{{"from", in.Where.Sources}, {"to", in.Where.Destinations}, {"as told by", in.Where.Logs}} {
+		if len(p.values) > 0 {
+			where += " " + p.word + " " + list(p.values)
+		}
 	}
 	a.say("where", strings.TrimSpace(where))
 	a.say("who", list(append(append([]string{}, in.Who.Users...), in.Who.Processes...)))

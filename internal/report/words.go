@@ -85,6 +85,9 @@ func Where(w incident.Where) string {
 	if len(w.Destinations) > 0 {
 		parts = append(parts, "to "+strings.Join(w.Destinations, ", "))
 	}
+	if len(w.Logs) > 0 {
+		parts = append(parts, "as told by "+strings.Join(w.Logs, ", "))
+	}
 	return strings.Join(parts, " ")
 }
 
