@@ -50,26 +50,22 @@ func (c *csv) Close() error {
 		return c.w.Flush()
 	}
 	defer c.spool.close()
-	order := c.spool.columns.order()
-	if len(order) == 0 {
+	layout := c.spool.layout(nil)
+	if len(layout) == 0 {
 		return c.w.Flush() // no rows
 	}
-	header := make([]string, len(order))
-	for i, n := range order {
-		header[i] = c.spool.columns.names[n]
-	}
-	if err := c.put(header); err != nil {
+	if err := c.put(layout); err != nil {
 		return err
 	}
-	cells := make([]string, len(order))
-	err := c.spool.read(func(row []string) error {
-		for i, n := range order {
-			cells[i] = row[n]
-		}
-		return c.put(cells)
-	})
-	if err != nil {
+	if err := c.spool.read(layout, c.put); err != nil {
 		return err
+	}
+	return c.w.Flush()
+}
+
+func (c *csv) Discard() error {
+	if c.spool != nil {
+		c.spool.close()
 	}
 	return c.w.Flush()
 }

@@ -38,11 +38,16 @@ type Writer interface {
 	// Close must write what is left and remove what was kept. It does not
 	// close the underlying writer.
 	Close() error
+
+	// Discard must remove what was kept and write no more: for a query that
+	// failed or was ended.
+	Discard() error
 }
 
 // New returns a Writer of one of Formats on w. Without Options.Columns, CSV
 // and Parquet keep the rows in memory, and beyond some MiB in a temporary
-// file, until Close: only then are all columns known.
+// file, until Close: only then are all columns known. Of more than 1,000
+// columns, the rarest become one, sextant.rest, a JSON object.
 func New(w io.Writer, format string, options Options) (Writer, error) {
 	switch format {
 	case "table":

@@ -220,6 +220,46 @@ func TestParquetTypesColumnsByTheirValues(t *testing.T) {
 	}
 }
 
+func TestTheRarestOfTooManyColumnsBecomeOne(t *testing.T) {
+	var rows [][]event.Field
+	for i := range 3000 {
+		rows = append(rows, row("always=1", fmt.Sprintf("c%04d=%d", i/2, i)))
+	}
+	rows = append(rows, row("always=1", "c1999=x\""))
+	records, err := stdcsv.NewReader(strings.NewReader(write(t, "csv", Options{}, rows...))).ReadAll()
+	if err != nil || len(records[0]) != maxColumns || records[0][0] != "always" || records[0][maxColumns-1] != restColumn {
+		t.Fatal(len(records[0]), err)
+	}
+	if got := records[len(records)-1][maxColumns-1]; got != `{"c1999":"x\""}` {
+		t.Error(got)
+	}
+	if got := records[1][maxColumns-1]; got != "" {
+		t.Error(got)
+	}
+	out := write(t, "parquet", Options{}, rows...)
+	if f, err := parquet.OpenFile(strings.NewReader(out), int64(len(out))); err != nil || len(f.Schema().Fields()) != maxColumns {
+		t.Error(err)
+	}
+}
+
+func TestDiscardRemovesWhatWasKeptAndWritesNothing(t *testing.T) {
+	for _, format := range Formats {
+		dir := t.TempDir()
+		var out bytes.Buffer
+		w, _ := New(&out, format, Options{TempDir: dir})
+		for range 2000 {
+			w.Write(row("a=" + strings.Repeat("x", 9000)))
+		}
+		before := out.Len()
+		if err := w.Discard(); err != nil {
+			t.Error(err)
+		}
+		if left, _ := os.ReadDir(dir); len(left) > 0 || (format == "csv" || format == "parquet") && (before > 0 || out.Len() > 0) {
+			t.Errorf("%s: %d files left, %d bytes written", format, len(left), out.Len())
+		}
+	}
+}
+
 func FuzzEveryFormatTakesAnyRow(f *testing.F) {
 	f.Add("_time", "2024-03-04T05:06:07Z", "a", "-1", "", "=x")
 	f.Add("\xff", "\x1b[0m", "\xfe", "1.5", "a,b", "\"")

@@ -59,6 +59,8 @@ func (j *jsonl) only(row []event.Field) []event.Field {
 	return out
 }
 
+func (j *jsonl) Discard() error { return j.w.Flush() }
+
 func (j *jsonl) Close() error { return j.w.Flush() }
 
 // appendECS appends a row's columns as the fields of an ECS document: the

@@ -13,9 +13,13 @@ import (
 	"github.com/sextant-logs/sextant/internal/event"
 )
 
-// parquetGroup is the text of a row group: rows written so far go to the
-// output and leave memory.
-const parquetGroup = 32 << 20
+// parquetGroup is the memory of a row group, about: then its rows go to the
+// output.
+const (
+	parquetGroup = 32 << 20
+	valueBytes   = 24 // of a value, besides its text
+	nullBytes    = 5  // of none
+)
 
 // columnType is what a Parquet column holds. A column starts as the narrowest
 // type and widens as values say.
@@ -111,44 +115,30 @@ func (p *parquetFile) Write(row []event.Field) error {
 
 func (p *parquetFile) Close() error {
 	defer p.spool.close()
-	names := p.spool.columns.names
-	order := p.spool.columns.order()
-	if p.options.Columns != nil {
-		order = order[:0]
-		for _, name := range p.options.Columns {
-			n, ok := p.spool.columns.index[name]
-			if !ok {
-				n = len(names)
-				names = append(names, name)
-				p.types = append(p.types, unseen)
-			}
-			if !slices.Contains(order, n) {
-				order = append(order, n)
-			}
-		}
-	}
+	layout := p.spool.layout(p.options.Columns)
 	group := parquet.Group{}
-	ordered := make([]string, 0, len(order))
-	for _, n := range order {
-		name := clean(names[n])
-		for group[name] != nil { // names that differ only in what is no UTF-8
-			name += "_"
+	names := make([]string, len(layout))
+	types := make([]columnType, len(layout))
+	for i, column := range layout {
+		if n, ok := p.spool.columns.index[column]; ok {
+			types[i] = p.types[n]
 		}
-		group[name] = parquet.Optional(leaf(p.types[n]))
-		ordered = append(ordered, name)
+		names[i] = clean(column)
+		for group[names[i]] != nil { // names that differ only in what is no UTF-8, or asked for twice
+			names[i] += "_"
+		}
+		group[names[i]] = parquet.Optional(leaf(column, types[i]))
 	}
-	w := parquet.NewWriter(p.w, parquet.NewSchema("events", inOrder{group, ordered}),
+	w := parquet.NewWriter(p.w, parquet.NewSchema("events", inOrder{group, names}),
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.CreatedBy("sextant", "", ""))
-	row := make(parquet.Row, len(order))
+	row := make(parquet.Row, len(layout))
 	size := 0
-	err := p.spool.read(func(values []string) error {
-		for i, n := range order {
-			v := ""
-			if n < len(values) {
-				v = values[n]
+	err := p.spool.read(layout, func(cells []string) error {
+		for i, v := range cells {
+			if size += nullBytes; v != "" {
+				size += len(v) + valueBytes
 			}
-			size += len(v) + 16
-			row[i] = parquetValue(p.types[n], v, i)
+			row[i] = parquetValue(types[i], v, i)
 		}
 		if _, err := w.WriteRows([]parquet.Row{row}); err != nil {
 			return err
@@ -165,6 +155,11 @@ func (p *parquetFile) Close() error {
 	return w.Close()
 }
 
+func (p *parquetFile) Discard() error {
+	p.spool.close()
+	return nil
+}
+
 // inOrder is a group whose columns come in the order of names, where
 // parquet.Group sorts them.
 type inOrder struct {
@@ -174,13 +169,15 @@ type inOrder struct {
 
 func (g inOrder) Fields() []parquet.Field {
 	fields := g.Group.Fields()
-	slices.SortFunc(fields, func(a, b parquet.Field) int {
-		return slices.Index(g.names, a.Name()) - slices.Index(g.names, b.Name())
-	})
+	place := make(map[string]int, len(g.names))
+	for i, name := range g.names {
+		place[name] = i
+	}
+	slices.SortFunc(fields, func(a, b parquet.Field) int { return place[a.Name()] - place[b.Name()] })
 	return fields
 }
 
-func leaf(t columnType) parquet.Node {
+func leaf(name string, t columnType) parquet.Node {
 	switch t {
 	case whole, big:
 		return parquet.Int(64)
@@ -188,6 +185,10 @@ func leaf(t columnType) parquet.Node {
 		return parquet.Leaf(parquet.DoubleType)
 	case stamp:
 		return parquet.Timestamp(parquet.Nanosecond)
+	}
+	switch name {
+	case "_msg", "event.original", "event.id": // hardly any value comes twice
+		return parquet.String()
 	}
 	return parquet.Encoded(parquet.String(), &parquet.RLEDictionary)
 }

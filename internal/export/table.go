@@ -205,6 +205,8 @@ func (t *table) put(row []string) error {
 	return err
 }
 
+func (t *table) Discard() error { return t.w.Flush() }
+
 func (t *table) Close() error {
 	if !t.begun {
 		if err := t.begin(); err != nil {

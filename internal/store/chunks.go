@@ -32,7 +32,7 @@ func chunkOf(maxFiles int) int { return max(minChunk, maxFiles/2/filesOfDay) }
 
 // engineRun has the engine answer a query, in chunks where there are many days.
 func (s *Embedded) engineRun(qctx *logstorage.QueryContext, write logstorage.WriteDataBlockFunc) error {
-	days := s.engine.PartitionList()
+	days := daysWithin(s.engine.PartitionList(), qctx.Query)
 	if len(days) <= s.chunk {
 		return s.runSpan(qctx, days, write)
 	}
@@ -85,6 +85,15 @@ func (s *Embedded) engineRun(qctx *logstorage.QueryContext, write logstorage.Wri
 		})
 	}
 	return search(qctx, write)
+}
+
+// daysWithin returns the days that a query may read by the times it asks for.
+func daysWithin(days []string, q *logstorage.Query) []string {
+	from, to := q.GetFilterTimeRange()
+	return slices.DeleteFunc(days, func(name string) bool {
+		day, err := dayOf(name)
+		return err == nil && (day < from/dayNanos-1 || day > to/dayNanos+1)
+	})
 }
 
 // runSpan has the engine answer a query that may open files of the days.

@@ -294,7 +294,7 @@ func (w *window) filter() string {
 func (r *runner) windows(ctx context.Context, filter string, head, tail []string) error {
 	sorted := "sort by (" + rowKeys + ")"
 	rest := append(append([]string{}, head...), tail...)
-	if n := r.skip + r.left; r.left > 0 && n <= topRows && len(head) == 0 {
+	if n := r.skip + r.left; r.left > 0 && n <= topRows && len(head) == 0 && len(r.s.engine.PartitionList()) <= r.s.chunk {
 		first := fmt.Sprintf("%s limit %d", sorted, n)
 		return r.run(ctx, strings.Join(append([]string{filter, first}, tail...), " | "), r.rows)
 	}
@@ -363,7 +363,10 @@ func (r *runner) cut(ctx context.Context, filter, by string) (out []window, err 
 		group = "by (" + by + ") "
 	}
 	offsets := group != "" && !strings.HasPrefix(by, "_time")
-	query := filter + " | stats " + group + "count() n, min(_time) first, max(_time) last, min(log.offset) lo, max(log.offset) hi"
+	query := filter + " | stats " + group + "count() n, min(_time) first, max(_time) last"
+	if offsets {
+		query += ", min(log.offset) lo, max(log.offset) hi"
+	}
 	err = r.run(ctx, query, func(db *logstorage.DataBlock) error {
 		get := func(name string, row int) string {
 			if c := db.GetColumnByName(name); c != nil {
