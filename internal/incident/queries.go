@@ -412,39 +412,25 @@ func (l logsQL) logins(ctx context.Context, sources []string, s span, limit int)
 
 func (l logsQL) failures(ctx context.Context, sources []string, s span, limit int) ([]tally, error) {
 	var ts []tally
-	at := map[[2]string]int{}
 	for part := range slices.Chunk(sources, maxIn) {
-		q := during(s) + " " + in("source.ip", part) + " " + refusedLogin
-		stats := ` | stats by ("source.ip","host.name") count() n, min(_time) first, max(_time) last | sort by ("source.ip","host.name")`
-		err := l.q.Query(ctx, q+stats, func(row []event.Field) error {
-			var t tally
-			for _, f := range row {
-				switch f.Name {
-				case "source.ip":
-					t.source = strings.Clone(f.Value)
-				case "host.name":
-					t.host = strings.Clone(f.Value)
-				case "n":
-					t.count = int(number(f.Value))
-				case "first":
-					t.first = parseTime(f.Value)
-				case "last":
-					t.last = parseTime(f.Value)
-				}
-			}
-			at[[2]string{t.source, t.host}] = len(ts)
-			ts = append(ts, t)
-			return nil
-		})
+		some, err := l.countFailures(ctx, part, s)
 		if err != nil {
 			return nil, fmt.Errorf("incidents: count refused logins: %w", err)
 		}
+		ts = append(ts, some...)
+	}
+	slices.SortFunc(ts, func(a, b tally) int {
+		return cmp.Or(strings.Compare(a.source, b.source), strings.Compare(a.host, b.host))
+	})
+	at := map[[2]string]int{}
+	for i := range ts {
+		at[[2]string{ts[i].source, ts[i].host}] = i
 	}
 	// Of as many addresses at a time as have no more records together than fit.
 	for i := 0; i < len(ts); {
 		var some []string
 		n := 0
-		for n < 4*maxRows && i < len(ts) {
+		for n < 2*maxRows && i < len(ts) {
 			some = append(some, ts[i].source)
 			for source := ts[i].source; i < len(ts) && ts[i].source == source; i++ {
 				n += min(limit, ts[i].count)
@@ -452,7 +438,7 @@ func (l logsQL) failures(ctx context.Context, sources []string, s span, limit in
 		}
 		q := during(s) + " " + in("source.ip", some) + " " + refusedLogin
 		rs, err := l.rowsOf(ctx, q+order+` partition by ("source.ip","host.name")`, limit, citedColumns)
-		if err != nil {
+		if err = unlessTooMany(err); err != nil {
 			return nil, err
 		}
 		for _, r := range rs {
@@ -465,6 +451,41 @@ func (l logsQL) failures(ctx context.Context, sources []string, s span, limit in
 		sortRecords(ts[i].records)
 	}
 	return ts, nil
+}
+
+// countFailures counts for a few addresses; where they tried very many hosts,
+// the most tried.
+func (l logsQL) countFailures(ctx context.Context, sources []string, s span) ([]tally, error) {
+	var ts []tally
+	q := during(s) + " " + in("source.ip", sources) + " " + refusedLogin +
+		` | stats by ("source.ip","host.name") count() n, min(_time) first, max(_time) last | sort by (n desc,"source.ip","host.name") limit 10000`
+	err := l.q.Query(ctx, q, func(row []event.Field) error {
+		var t tally
+		for _, f := range row {
+			switch f.Name {
+			case "source.ip":
+				t.source = strings.Clone(f.Value)
+			case "host.name":
+				t.host = strings.Clone(f.Value)
+			case "n":
+				t.count = int(number(f.Value))
+			case "first":
+				t.first = parseTime(f.Value)
+			case "last":
+				t.last = parseTime(f.Value)
+			}
+		}
+		ts = append(ts, t)
+		return nil
+	})
+	if n := len(sources); n > 1 && errors.Is(err, store.ErrMemory) {
+		if ts, err = l.countFailures(ctx, sources[:n/2], s); err != nil {
+			return nil, err
+		}
+		more, err := l.countFailures(ctx, sources[n/2:], s)
+		return append(ts, more...), err
+	}
+	return ts, unlessTooMany(err)
 }
 
 func (l logsQL) userLogins(ctx context.Context, users, hosts []string, s span, limit int) ([]record, error) {
@@ -592,7 +613,7 @@ func (l logsQL) paths(ctx context.Context) ([]logPath, error) {
 		ps = append(ps, p)
 		return nil
 	})
-	if err != nil {
+	if err = unlessTooMany(err); err != nil {
 		return nil, fmt.Errorf("incidents: ask which hosts the logs name: %w", err)
 	}
 	return ps, nil
@@ -616,9 +637,19 @@ func (l logsQL) sessionEnds(ctx context.Context, hosts []string, pid string, s s
 }
 
 func (l logsQL) kinds(ctx context.Context) ([]logKind, error) {
-	q := `"event.category":* | stats by ("event.category","event.dataset","host.name") count() n` +
-		` | sort by ("event.category","event.dataset","host.name") limit 100000`
+	ks, err := l.kindsBy(ctx, `"event.category","event.dataset","host.name"`)
+	if errors.Is(err, store.ErrMemory) { // too many hosts to tell apart
+		ks, err = l.kindsBy(ctx, `"event.category","event.dataset"`)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("incidents: ask which logs the store holds: %w", err)
+	}
+	return ks, nil
+}
+
+func (l logsQL) kindsBy(ctx context.Context, by string) ([]logKind, error) {
 	var ks []logKind
+	q := `"event.category":* | stats by (` + by + `) count() n | sort by (` + by + `) limit 100000`
 	err := l.q.Query(ctx, q, func(row []event.Field) error {
 		var k logKind
 		var categories []string
@@ -637,10 +668,16 @@ func (l logsQL) kinds(ctx context.Context) ([]logKind, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("incidents: ask which logs the store holds: %w", err)
+	return ks, err
+}
+
+// unlessTooMany forgives that the store cannot tell so many hosts apart: a
+// hostile log names any number of them, and answers can do without these.
+func unlessTooMany(err error) error {
+	if errors.Is(err, store.ErrMemory) {
+		return nil
 	}
-	return ks, nil
+	return err
 }
 
 // ownAddress are the records in which a host's own address stands: where it
@@ -678,7 +715,7 @@ func (l logsQL) addresses(ctx context.Context) ([]hostAddress, error) {
 			}
 			return nil
 		})
-		if err != nil {
+		if err = unlessTooMany(err); err != nil {
 			return nil, fmt.Errorf("incidents: ask for the hosts' addresses: %w", err)
 		}
 		for _, host := range slices.Sorted(maps.Keys(of)) {
@@ -707,7 +744,7 @@ func (l logsQL) peers(ctx context.Context, as []hostAddress) ([]hostAddress, err
 	for _, end := range []string{"", " desc"} { // the sensor may have been there early or late
 		q := `"event.category":authentication "source.ip":* "source.port":* "host.name":* | sort by ("_time"` + end + `,"event.id") partition by ("host.name")`
 		some, err := l.rows(ctx, q, samples)
-		if err != nil {
+		if err = unlessTooMany(err); err != nil {
 			return nil, err
 		}
 		rs = append(rs, some...)

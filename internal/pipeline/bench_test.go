@@ -64,7 +64,7 @@ func BenchmarkInvestigateEve(b *testing.B)       { benchInvestigate(b, "eve", ""
 // What an attacker can make many of must not make memory grow.
 func BenchmarkInvestigateDistinct(b *testing.B) {
 	for _, c := range []struct{ name, kind, distinct string }{
-		{"addresses", "auth", "address"}, {"users", "auth", "user"}, {"origins", "access", "address"},
+		{"addresses", "auth", "address"}, {"users", "auth", "user"}, {"hosts", "auth", "host"}, {"origins", "access", "address"},
 	} {
 		b.Run(c.name, func(b *testing.B) { benchInvestigate(b, c.kind, c.distinct, 100_000) })
 	}

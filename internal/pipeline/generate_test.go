@@ -17,7 +17,7 @@ type made struct {
 	*rand.Rand
 	at time.Time
 
-	// distinct makes each login's address or user one that no other record has.
+	// distinct makes each login's address, user or host one that no other record has.
 	distinct string
 	serial   int
 }
@@ -30,7 +30,13 @@ func newMade(w io.Writer, seed uint64) *made {
 
 func pick(m *made, of ...string) string { return of[m.IntN(len(of))] }
 
-func (m *made) host() string { return fmt.Sprintf("%s%02d", pick(m, "web", "db", "mail"), m.IntN(6)) }
+func (m *made) host() string {
+	if m.distinct == "host" {
+		m.serial++
+		return fmt.Sprintf("h%07d", m.serial)
+	}
+	return fmt.Sprintf("%s%02d", pick(m, "web", "db", "mail"), m.IntN(6))
+}
 
 // few is a skewed number below n: small ones are common.
 func (m *made) few(n int) int { return int(float64(n) * m.Float64() * m.Float64() * m.Float64()) }
