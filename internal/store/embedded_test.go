@@ -20,6 +20,7 @@ import (
 )
 
 func TestEmbedded(t *testing.T) {
+	t.Parallel()
 	testStore(t, func(t *testing.T) Store {
 		s, err := Open(t.TempDir(), Options{})
 		if err != nil {
@@ -30,6 +31,7 @@ func TestEmbedded(t *testing.T) {
 }
 
 func TestEmbeddedWithFewFilesAtOnce(t *testing.T) {
+	t.Parallel()
 	testStore(t, func(t *testing.T) Store {
 		s, err := Open(t.TempDir(), Options{})
 		if err != nil {
@@ -232,6 +234,7 @@ func TestTheEnginesLogGoesToOurs(t *testing.T) {
 }
 
 func TestEverySyncBringsAllRowsToDisk(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		days           int
 		links, reading bool
