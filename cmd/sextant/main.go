@@ -4,11 +4,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -31,7 +33,18 @@ const (
 // what was wrong has been said already.
 var errSources = errors.New("not every source could be read")
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() {
+	limitMemory()
+	os.Exit(run(os.Args[1:]))
+}
+
+// limitMemory has the garbage collector work harder before the heap grows past
+// SEXTANT_MEMORY mebibytes, 640 by default. GOMEMLIMIT, if set, decides instead.
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(cmp.Or(envInt("SEXTANT_MEMORY"), 640)) << 20)
+	}
+}
 
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

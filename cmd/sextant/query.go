@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -62,10 +61,10 @@ a column; field:=value compares all of it; pipes aggregate.`,
 				rows++
 				return w.Write(row)
 			})
-			err = errors.Join(err, w.Close())
-			if errors.Is(err, context.Canceled) {
-				return err
+			if err != nil {
+				return errors.Join(err, w.Discard())
 			}
+			err = w.Close()
 			if err == nil && isTerminal(c.ErrOrStderr()) {
 				fmt.Fprintln(c.ErrOrStderr(), plural(rows, "row"))
 			}
