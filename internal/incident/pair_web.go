@@ -255,17 +255,21 @@ func (w *webCase) compare(ctx context.Context, c *court, pages map[string]page, 
 	usual = true
 	for _, r := range w.pages {
 		p := pages[r.urlPath]
-		others, most := 0, record{}
-		for _, b := range slices.Backward(p.biggest) {
-			if !slices.Contains(attackers[r.urlPath], b.source) {
-				others, most = others+1, b
+		others, most := p.others, p.most
+		if !p.exact {
+			for _, b := range slices.Backward(p.biggest) {
+				if !slices.Contains(attackers[r.urlPath], b.source) {
+					others, most = others+1, b
+				}
 			}
 		}
 		bigger := others >= pageBaseline && r.size > biggerTimes*most.size && r.size-most.size > biggerBytes
-		if bigger || others < pageBaseline && len(p.biggest) < p.count { // exactly
+		if !p.exact && (bigger || others < pageBaseline && len(p.biggest) < p.count) {
 			if others, most, err = c.store.pageSizes(ctx, r.urlPath, attackers[r.urlPath], s); err != nil {
 				return false, compared, err
 			}
+			p.exact, p.others, p.most = true, others, most
+			pages[r.urlPath] = p
 		}
 		if others < pageBaseline {
 			usual = false

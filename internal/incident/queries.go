@@ -71,6 +71,11 @@ type tally struct {
 type page struct {
 	count   int
 	biggest []record // biggest first
+
+	// Of clients other than the attackers, once asked: see webCase.compare.
+	exact  bool
+	others int
+	most   record
 }
 
 // logKind says that a log holds records of a category.

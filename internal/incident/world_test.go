@@ -266,7 +266,7 @@ func (w *world) pages(_ context.Context, paths []string, s span, limit int) (map
 		rs, _ := w.pick(s, len(w.rs), func(r *record) bool { return r.is("web") && r.urlPath == path && r.status/100 == 2 })
 		slices.SortStableFunc(rs, func(a, b record) int { return cmp.Compare(b.size, a.size) })
 		if len(rs) > 0 {
-			pages[path] = page{len(rs), rs[:min(len(rs), limit)]}
+			pages[path] = page{count: len(rs), biggest: rs[:min(len(rs), limit)]}
 		}
 	}
 	return pages, nil
