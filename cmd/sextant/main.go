@@ -76,6 +76,15 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // oneLine shows an error, which may quote hostile text, safely.
 func oneLine(err error) string { return export.Terminal(strings.TrimSpace(err.Error())) }
 
+// commands are those of the command line; a file of this package that brings
+// one registers it.
+var commands []func() *cobra.Command
+
+func command(c func() *cobra.Command) bool {
+	commands = append(commands, c)
+	return true
+}
+
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sextant",
@@ -94,7 +103,9 @@ questions of an investigation. Every answer names the records that prove it.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%w; see `%s --help`", err, c.CommandPath())
 	})
-	root.AddCommand(newInvestigate(), newQuery(), newParse(), newDetect(), newLogins(), newChart(), newSimulate(), newScore(), newFormats(), newRules(), newVersion())
+	for _, c := range commands {
+		root.AddCommand(c())
+	}
 	for _, c := range root.Commands() {
 		wrapArgs(c)
 	}
@@ -115,6 +126,8 @@ func wrapArgs(c *cobra.Command) {
 		wrapArgs(sub)
 	}
 }
+
+var _ = command(newVersion)
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{

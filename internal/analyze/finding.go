@@ -4,6 +4,8 @@ package analyze
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
 )
@@ -89,20 +91,49 @@ type Querier interface {
 	Query(ctx context.Context, logsql string, fn func(row []event.Field) error) error
 }
 
-// A Technique looks at every event once, in source order, and may query the
-// store at the end.
+// A Technique looks at every event once and may query the store at the end.
+// What it costs per event is paid in Digest, on all cores; Merge puts the
+// digests together in source order, so that the result does not depend on the
+// number of threads.
 type Technique interface {
 	// Name must be a stable word, as in Finding.Kind.
 	Name() string
-	// Consume must not keep the events' Fields, and must clone what strings it
-	// keeps. The batch is a stretch of the source shown as path.
-	Consume(path string, b *event.Batch)
+
+	// Needs are the ECS fields of which an event must have one to mean anything
+	// to the technique; none means that it looks at every event. It is for the
+	// documentation and for saying which techniques had nothing to work on.
+	Needs() []string
+
+	// Digest must reduce a batch, a stretch of the source shown as path, to
+	// what the technique keeps of it, or nil for nothing. It is called from many
+	// goroutines at once and so must not touch the technique's state. What it returns
+	// must not hold the events' Fields, and must clone what strings it keeps.
+	Digest(path string, b *event.Batch) any
+
+	// Merge must take a digest into the technique's state, in bounded memory.
+	// It is called from one goroutine, in source order.
+	Merge(digest any)
+
 	// Findings must give the same findings in the same order for the same
 	// events, however they were cut into batches.
 	Findings(ctx context.Context, q Querier) ([]Finding, error)
 }
 
+// techniques makes a fresh one of each kind; a file of this package that holds
+// one registers it.
+var techniques []func() Technique
+
+func register(t func() Technique) bool {
+	techniques = append(techniques, t)
+	return true
+}
+
 // Techniques returns a fresh one of each kind, in the order of their names.
 func Techniques() []Technique {
-	return []Technique{newGaps()}
+	var ts []Technique
+	for _, t := range techniques {
+		ts = append(ts, t())
+	}
+	slices.SortFunc(ts, func(a, b Technique) int { return strings.Compare(a.Name(), b.Name()) })
+	return ts
 }

@@ -34,30 +34,56 @@ const (
 	fewGaps     = 3       // with more, and half of the range missing, it is an export of some events
 )
 
-func newGaps() *gaps { return &gaps{logs: map[string]*numbered{}} }
+var _ = register(newGaps)
+
+func newGaps() Technique { return &gaps{logs: map[string]*numbered{}} }
 
 // Name implements Technique.
 func (*gaps) Name() string { return "gaps" }
 
-// Consume implements Technique.
-func (g *gaps) Consume(path string, b *event.Batch) {
-	var log *numbered
+// Needs implements Technique.
+func (*gaps) Needs() []string { return []string{"event.sequence"} }
+
+// gapsDigest is the record numbers of a stretch of one log.
+type gapsDigest struct {
+	source, path, dataset, host string
+	ids                         []uint64
+}
+
+// Digest implements Technique.
+func (*gaps) Digest(path string, b *event.Batch) any {
+	var d *gapsDigest
 	for i := range b.Events {
 		e := &b.Events[i]
 		if e.Sequence <= 0 {
 			continue
 		}
-		if log == nil {
+		if d == nil {
 			id, _, _ := strings.Cut(e.ID, "-")
-			if log = g.logs[id]; log == nil {
-				if len(g.logs) >= maxNumbered {
-					return
-				}
-				log = &numbered{path: path, dataset: strings.Clone(e.Get("event.dataset")), host: strings.Clone(e.Get("host.name"))}
-				g.logs[strings.Clone(id)] = log
-			}
+			d = &gapsDigest{source: strings.Clone(id), path: path,
+				dataset: strings.Clone(e.Get("event.dataset")), host: strings.Clone(e.Get("host.name"))}
 		}
-		log.ids.Add(uint64(e.Sequence))
+		d.ids = append(d.ids, uint64(e.Sequence))
+	}
+	if d == nil {
+		return nil
+	}
+	return d
+}
+
+// Merge implements Technique.
+func (g *gaps) Merge(digest any) {
+	d := digest.(*gapsDigest)
+	log := g.logs[d.source]
+	if log == nil {
+		if len(g.logs) >= maxNumbered {
+			return
+		}
+		log = &numbered{path: d.path, dataset: d.dataset, host: d.host}
+		g.logs[d.source] = log
+	}
+	for _, id := range d.ids {
+		log.ids.Add(id)
 	}
 }
 

@@ -37,7 +37,7 @@ func missing(t *testing.T, numbers []int) []Finding {
 			b.Add("host.name", "dc1")
 			have[n] = true
 		}
-		g.Consume("Security.evtx", &b)
+		g.Merge(g.Digest("Security.evtx", &b))
 	}
 	f, err := g.Findings(context.Background(), have)
 	if err != nil {

@@ -165,7 +165,7 @@ func (run *investigation) ingest(ctx context.Context, plan *Plan) error {
 				fresh[t.log] = true
 				run.rows += int64(len(t.batch.Events))
 			}
-			if err := run.consume(t.log.path, &t.batch, t.hits); err != nil {
+			if err := run.consume(t.log.path, &t.batch, t.hits, t.digests); err != nil {
 				return err
 			}
 			if run.rows > cmp.Or(run.syncEvents, syncEvents) || time.Since(run.synced) > syncEvery {
@@ -201,6 +201,7 @@ func (run *investigation) newWorker() worker {
 		for i := range t.batch.Events {
 			t.hits = matcher.Match(&t.batch.Events[i], i, t.hits)
 		}
+		t.digests = run.digest(t.log.path, &t.batch, t.digests[:0])
 		if t.stored {
 			return nil
 		}
@@ -212,10 +213,20 @@ func (run *investigation) newWorker() worker {
 	}
 }
 
-// consume hands a stretch of a source to all that gathers findings.
-func (run *investigation) consume(path string, b *event.Batch, hits []detect.Hit) error {
+// digest appends what each technique keeps of the batch.
+func (run *investigation) digest(path string, b *event.Batch, dst []any) []any {
 	for _, t := range run.techniques {
-		t.Consume(path, b)
+		dst = append(dst, t.Digest(path, b))
+	}
+	return dst
+}
+
+// consume hands a stretch of a source to all that gathers findings.
+func (run *investigation) consume(path string, b *event.Batch, hits []detect.Hit, digests []any) error {
+	for i, d := range digests {
+		if d != nil {
+			run.techniques[i].Merge(d)
+		}
 	}
 	return run.gatherer.Add(b, path, hits)
 }
@@ -261,7 +272,7 @@ func (run *investigation) replay(ctx context.Context, plan *Plan) error {
 			for i := range batch.Events {
 				hits = matcher.Match(&batch.Events[i], i, hits)
 			}
-			err := run.consume(r.Path, &batch, hits)
+			err := run.consume(r.Path, &batch, hits, run.digest(r.Path, &batch, nil))
 			batch.Reset()
 			return err
 		}

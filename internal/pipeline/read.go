@@ -32,6 +32,7 @@ type task struct {
 	undecoded   int64
 	first, last int64
 	hits        []detect.Hit
+	digests     []any // by technique; nil where it keeps nothing of the batch
 	out         []byte
 	stored      bool // the case already has the log
 	fail        error
