@@ -10,6 +10,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/pipeline"
 )
+
 var _ = command(newDetect)
 
 func newDetect() *cobra.Command {

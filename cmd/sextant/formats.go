@@ -8,6 +8,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/format"
 )
+
 var _ = command(newFormats)
 
 func newFormats() *cobra.Command {

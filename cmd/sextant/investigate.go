@@ -14,6 +14,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/pipeline"
 	"github.com/sextant-logs/sextant/internal/report"
 )
+
 var _ = command(newInvestigate)
 
 func newInvestigate() *cobra.Command {

@@ -12,6 +12,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/logins"
 )
+
 var _ = command(newLogins)
 
 func newLogins() *cobra.Command {
@@ -116,6 +117,7 @@ func writeParagraphs(w io.Writer, paragraphs []string, width int) {
 	a := answers{w: w, width: min(width, 100)}
 	a.say("", strings.Join(paragraphs, " "))
 }
+
 var _ = command(newChart)
 
 func newChart() *cobra.Command {

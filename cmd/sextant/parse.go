@@ -9,6 +9,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/pipeline"
 )
+
 var _ = command(newParse)
 
 func newParse() *cobra.Command {

@@ -11,6 +11,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/store"
 )
+
 var _ = command(newQuery)
 
 func newQuery() *cobra.Command {

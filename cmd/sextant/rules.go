@@ -13,6 +13,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/rulepack"
 )
+
 var _ = command(newRules)
 
 func newRules() *cobra.Command {

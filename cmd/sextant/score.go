@@ -10,6 +10,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/simulate"
 )
+
 var _ = command(newScore)
 
 func newScore() *cobra.Command {

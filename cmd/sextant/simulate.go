@@ -10,6 +10,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/simulate"
 )
+
 var _ = command(newSimulate)
 
 func newSimulate() *cobra.Command {
