@@ -36,8 +36,11 @@ bench:
 	$(GO) run golang.org/x/perf/cmd/benchstat@latest bench/latest.txt
 
 # Agreement with other tools on a corpus of real logs, in $$SEXTANT_CORPUS or ../shared/corpus.
+# bench/agree compares with Elastic's integrations, folder by folder; go run ./bench/agree -v PART shows the differences of one.
 corpus:
-	$(GO) test -count 1 -v $$(grep -rl --include='*_test.go' SEXTANT_CORPUS . | xargs -n1 dirname | sort -u) | grep -E '^ +[a-z_0-9]+_test.go:|^(ok|FAIL|--- (FAIL|SKIP))'
+	$(GO) run ./bench/agree
+	@out=$$(mktemp) && { $(GO) test -count 1 -v $$(grep -rl --include='*_test.go' SEXTANT_CORPUS evtx sigma internal | xargs -n1 dirname | sort -u | sed 's,^,./,') >$$out; s=$$?; \
+	  grep -E '^ +[a-z_0-9]+_test.go:|^(ok|FAIL|--- FAIL)' $$out; rm -f $$out; exit $$s; }
 
 # How well simulated intrusions are found, over SEEDS.
 SEEDS ?= 1 2 3 4 5

@@ -78,13 +78,4 @@ func TestEveryPublicRuleLoads(t *testing.T) {
 		always += len(l.always)
 	}
 	t.Logf("%d rules are tried on every event of their log", always)
-	for i := range eng.slots {
-		if d := eng.slots[i].inside.plain; d != nil && len(d.next) > 100_000 {
-			name := "keywords"
-			if i > 0 && i < eng.inputs {
-				name = eng.names[i-1]
-			}
-			t.Logf("automaton of %s: %d states of %d classes", name, len(d.next)/int(d.stride), d.stride)
-		}
-	}
 }

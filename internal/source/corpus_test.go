@@ -48,12 +48,10 @@ func TestTheCorpusIsReadWholeAndAlikeInEveryWrapping(t *testing.T) {
 			wrapped[s.Display] = in.SHA256
 		}
 		if in.Encoding != UTF8 && in.Encoding != UTF8BOM {
-			t.Logf("%s %s", in.Encoding, s.Display)
 			utf16++
 		}
 		if in.Binary {
 			binary++
-			t.Logf("binary %s", s.Display)
 		}
 	}
 	t.Logf("%d sources, %d of UTF-16, %d binary", len(e.Sources), utf16, binary)
