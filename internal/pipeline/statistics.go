@@ -3,7 +3,6 @@ package pipeline
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -27,7 +26,7 @@ const maxCoverage = 100_000
 func coverage(ctx context.Context, st store.Store) ([]incident.Coverage, error) {
 	const stats = `stats by (event.dataset, host.name) min(_time) first, max(_time) last, count() n`
 	var all []incident.Coverage
-	err := grouped(ctx, st, timed, "host.name", stats, func() { all = nil }, func(row []event.Field) error {
+	err := store.Grouped(ctx, st, timed, "host.name", stats, func() { all = nil }, func(row []event.Field) error {
 		r := columns(row)
 		c := incident.Coverage{Dataset: strings.Clone(r("event.dataset")), Host: strings.Clone(r("host.name"))}
 		var err error
@@ -47,27 +46,6 @@ func coverage(ctx context.Context, st store.Store) ([]incident.Coverage, error) 
 	}
 	slices.SortFunc(all, byName)
 	return all, err
-}
-
-// grouped runs stats by a field that may have more values than the store can
-// count at once: then it counts them in parts, by the values' hash, each value
-// in one of them. It calls begin before each attempt. Rows come in no order.
-func grouped(ctx context.Context, st store.Store, filter, field, stats string, begin func(), fn func(row []event.Field) error) error {
-	begin()
-	err := st.Query(ctx, filter+" | "+stats, fn)
-	for parts := uint64(8); errors.Is(err, store.ErrMemory) && parts <= 4096; parts *= 8 {
-		begin()
-		err = nil
-		for i := uint64(0); err == nil && i < parts; i++ {
-			width := (1 << 53) / parts // the engine's hashes have 53 bits
-			part := fmt.Sprintf(" | hash(%q) sextant_part | filter sextant_part:>=%d", field, i*width)
-			if i+1 < parts {
-				part += fmt.Sprintf(" sextant_part:<%d", (i+1)*width)
-			}
-			err = st.Query(ctx, filter+part+" | "+stats, fn)
-		}
-	}
-	return err
 }
 
 func columns(row []event.Field) func(string) string {
@@ -148,7 +126,7 @@ func top(ctx context.Context, st store.Store, field string) ([]report.Count, err
 	counts := []report.Count{}
 	name := strconv.Quote(field)
 	stats := fmt.Sprintf(`stats by (%s) count() n | sort by (n desc, %s) | limit %d`, name, name, topValues)
-	err := grouped(ctx, st, name+":*", field, stats, func() { counts = counts[:0] }, func(row []event.Field) error {
+	err := store.Grouped(ctx, st, name+":*", field, stats, func() { counts = counts[:0] }, func(row []event.Field) error {
 		n, err := strconv.ParseInt(columns(row)("n"), 10, 64)
 		counts = append(counts, report.Count{Value: strings.Clone(columns(row)(field)), Count: n})
 		return err

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/pipeline"
+	"github.com/sextant-logs/sextant/internal/store"
+)
+
+// eventFlags are the flags of every command that asks questions of many
+// events: those of a case, or of logs that are named and belong to none.
+type eventFlags struct {
+	read       readFlags
+	caseDir    string
+	where      string
+	from, to   string
+	host, user string
+}
+
+func (f *eventFlags) register(c *cobra.Command) {
+	c.Flags().StringVarP(&f.caseDir, "case", "c", "case", "case directory, where no PATH is given")
+	c.Flags().StringVar(&f.where, "where", "", "only records that this LogsQL query finds: 'event.outcome:failure'")
+	c.Flags().StringVar(&f.from, "from", "", "only records from this time on: 2026-03-01 or 2026-03-01T12:00:00Z")
+	c.Flags().StringVar(&f.to, "to", "", "only records before this time")
+	c.Flags().StringVar(&f.host, "host", "", "only records of this host.name")
+	c.Flags().StringVar(&f.user, "user", "", "only records that name this user")
+	f.read.register(c)
+}
+
+// query is the query for the records that the flags ask for.
+func (f *eventFlags) query() (string, error) {
+	from, err := parseTime("--from", f.from)
+	if err != nil {
+		return "", err
+	}
+	to, err := parseTime("--to", f.to)
+	if err != nil {
+		return "", err
+	}
+	var conditions []string
+	stamp := func(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339Nano) }
+	if from != 0 && to != 0 && from >= to {
+		return "", usagef("--from %s is not before --to %s", f.from, f.to)
+	}
+	if f.from != "" {
+		conditions = append(conditions, "_time:>="+stamp(from))
+	}
+	if f.to != "" {
+		conditions = append(conditions, "_time:<"+stamp(to))
+	}
+	if f.host != "" {
+		conditions = append(conditions, "host.name:="+strconv.Quote(f.host))
+	}
+	if f.user != "" {
+		u := strconv.Quote(f.user)
+		conditions = append(conditions, "(user.name:="+u+" or related.user:="+u+" or related.user:contains_any("+strconv.Quote(`"`+f.user+`"`)+"))")
+	}
+	condition := strings.Join(conditions, " ")
+	if condition == "" {
+		condition = "*"
+	}
+	q, err := store.Narrowed(f.where, condition)
+	if err != nil {
+		return "", usagef("--where: %w", err)
+	}
+	return q, nil
+}
+
+// open returns the store to ask and what to do with it in the end: the case's,
+// or a passing one of the logs under the paths.
+func (f *eventFlags) open(c *cobra.Command, paths []string) (*store.Embedded, func(), error) {
+	if len(paths) == 0 {
+		st, err := openCase(f.caseDir)
+		if err != nil {
+			return nil, nil, err
+		}
+		return st, func() { st.Close() }, nil
+	}
+	if c.Flags().Changed("case") {
+		return nil, nil, usagef("give --case or a PATH, not both")
+	}
+	opt, err := f.read.options(paths)
+	if err != nil {
+		return nil, nil, err
+	}
+	stderr := c.ErrOrStderr()
+	bar := newProgress(stderr)
+	opt.Progress = bar.report
+	dir, err := os.MkdirTemp("", "sextant-")
+	if err != nil {
+		return nil, nil, err
+	}
+	st, plan, err := pipeline.Load(c.Context(), opt, dir)
+	bar.clear()
+	if err != nil {
+		os.RemoveAll(dir)
+		return nil, nil, err
+	}
+	problems := plan.Problems
+	records := int64(0)
+	for _, l := range plan.Logs {
+		problems = append(problems, l.Problems...)
+		records += l.Account.Records
+	}
+	for _, p := range problems {
+		fmt.Fprintln(stderr, export.Terminal(p))
+	}
+	done := func() {
+		st.Close()
+		os.RemoveAll(dir)
+	}
+	if records == 0 && (plan.Unread || len(problems) > 0) {
+		done()
+		return nil, nil, errSources
+	}
+	return st, done, nil
+}
