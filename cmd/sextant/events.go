@@ -60,7 +60,7 @@ func (f *eventFlags) query() (string, error) {
 	}
 	if f.user != "" {
 		u := strconv.Quote(f.user)
-		conditions = append(conditions, "(user.name:="+u+" or related.user:="+u+" or related.user:contains_any("+strconv.Quote(`"`+f.user+`"`)+"))")
+		conditions = append(conditions, "(user.name:="+u+" or related.user:="+u+" or related.user:json_array_contains_any("+u+"))")
 	}
 	condition := strings.Join(conditions, " ")
 	if condition == "" {

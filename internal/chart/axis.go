@@ -2,6 +2,7 @@ package chart
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,10 +13,14 @@ type axisScale struct {
 	lo, hi float64
 	ticks  []float64
 	labels []string
+	log    bool // by ratios; what is not above zero lies at lo
 }
 
 // at returns where v lies, 0 at lo and 1 at hi.
 func (a axisScale) at(v float64) float64 {
+	if a.log {
+		return (math.Log10(max(v, a.lo)) - math.Log10(a.lo)) / (math.Log10(a.hi) - math.Log10(a.lo))
+	}
 	// Halved first: the span of the largest floats would overflow.
 	return (v/2 - a.lo/2) / (a.hi/2 - a.lo/2)
 }
@@ -62,6 +67,51 @@ func newScale(lo, hi float64, n int, unit string, integer bool) axisScale {
 		a.labels = append(a.labels, formatTick(t, step, top, unit))
 	}
 	return a
+}
+
+// newLogScale covers lo to hi, both above zero, with ticks at powers of ten, or
+// of 32 for bytes.
+func newLogScale(lo, hi float64, n int, unit string) axisScale {
+	base := 10.0
+	if unit == "B" {
+		base = 32
+	}
+	power := func(v float64) float64 { return math.Log(v) / math.Log(base) }
+	first, last := math.Floor(power(lo)+1e-9), math.Ceil(power(hi)-1e-9)
+	first, last = max(first, -200), min(last, 300)
+	if last <= first {
+		last = first + 1
+	}
+	every := max(1, math.Ceil((last-first)/float64(max(n, 1))))
+	a := axisScale{lo: math.Pow(base, first), hi: math.Pow(base, last), log: true}
+	for e := first; e <= last; e += every {
+		v := math.Pow(base, e)
+		a.ticks, a.labels = append(a.ticks, v), append(a.labels, formatValue(v, unit))
+	}
+	return a
+}
+
+// suits returns a scale for values: by ratios where all are above zero and they
+// differ so much that a linear one would crush most of them into a corner.
+func suits(values []float64, n int, unit string) axisScale {
+	var ok []float64
+	for _, v := range values {
+		if finite(v) {
+			ok = append(ok, clampValue(v))
+		}
+	}
+	if len(ok) == 0 {
+		return newScale(0, 1, n, unit, false)
+	}
+	slices.Sort(ok)
+	lo, hi := ok[0], ok[len(ok)-1]
+	if lo > 0 && hi/lo > 1000 && hi/ok[len(ok)/2] > 50 {
+		return newLogScale(lo, hi, n, unit)
+	}
+	if lo > 0 && lo < hi/2 {
+		lo = 0
+	}
+	return newScale(lo, hi, n, unit, whole(ok))
 }
 
 // niceStep rounds a step up to 1, 2, 2.5 or 5 times a power of ten.

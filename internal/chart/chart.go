@@ -1,5 +1,6 @@
 // Package chart draws the pictures of a report: bars, histograms, series over
-// time and heat maps, alone or side by side in a figure.
+// time, heat maps, calendars, scatter and box charts, flows and graphs of
+// entities, alone or side by side in a figure.
 //
 // A chart is plain data. It is laid out once, as a scene of primitives in
 // pixels, and the scene is written as SVG or PNG; both therefore show the same
@@ -24,8 +25,8 @@ import (
 	"io"
 )
 
-// Chart is one panel of a figure. The kinds are Bars, Histogram, TimeSeries
-// and HeatMap.
+// Chart is one panel of a figure. The kinds are Bars, Histogram, TimeSeries,
+// HeatMap, Calendar, Scatter, Boxes, Sankey and Graph.
 type Chart interface {
 	// heading must return the panel's title, possibly empty.
 	heading() string

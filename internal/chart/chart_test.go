@@ -422,7 +422,7 @@ func TestInksAreLegibleInBothThemes(t *testing.T) {
 				t.Errorf("theme %d: text ink %d has contrast %.1f, WCAG AA asks for 4.5", theme, i, c)
 			}
 		}
-		for i := heat0 + 1; int(i) < inkCount; i++ {
+		for i := heat0 + 1; i < pale0; i++ {
 			if i > heat0+1 && contrast(p[i], p[ground]) <= contrast(p[i-1], p[ground]) {
 				t.Errorf("theme %d: heat ink %d does not stand out more than the one before", theme, i)
 			}
@@ -433,6 +433,11 @@ func TestInksAreLegibleInBothThemes(t *testing.T) {
 			}
 			if c := contrast(p[on], p[i]); c < 3 {
 				t.Errorf("theme %d: number on heat ink %d has contrast %.1f", theme, i, c)
+			}
+		}
+		for i := pale0; int(i) < inkCount; i++ {
+			if c := contrast(p[text], p[i]); c < 4.5 {
+				t.Errorf("theme %d: text on pale ink %d has contrast %.1f", theme, i, c)
 			}
 		}
 	}
@@ -449,6 +454,12 @@ func FuzzLabelsAndValues(f *testing.F) {
 			Histogram{XLabel: label, Values: []float64{value, 1, 2, value * 3}, Bins: width % 64},
 			TimeSeries{YLabel: label, Times: []time.Time{time.Unix(int64(width), 0), time.Unix(0, 0)}, Series: []Series{{Name: label, Values: []float64{value, 1}}}, Lines: width%2 == 0},
 			HeatMap{Rows: []string{label, "r"}, Cols: []string{label}, Cells: [][]float64{{value}, {1}}},
+			Calendar{Title: label, Unit: label, Days: []Day{{time.Unix(int64(width)*86400, 0), value}, {time.Unix(0, 0), 3}}},
+			Scatter{XLabel: label, XUnit: label, Clouds: []Cloud{{label, []float64{value, 1, 2e9}, []float64{1, value, -value}}}},
+			Scatter{Times: true, Clouds: []Cloud{{label, []float64{float64(width), 0}, []float64{1, value}}}},
+			Boxes{XLabel: label, Items: []Box{BoxOf(label, []float64{value, 1, 2, 3, 4, value * 9})}},
+			Sankey{Stages: []string{label, label}, Flows: []Flow{{[]string{label, label}, value}, {[]string{"a", label}, 1}}},
+			Graph{Kinds: []string{label}, Nodes: []Node{{label, width}, {"a", 1}}, Edges: []Edge{{0, 1, value, label}, {width, 0, 1, ""}}},
 		}}
 		checkSVG(t, "fuzz", render(t, SVG, fig, Options{Width: width, ID: label}))
 		columns := min(max(width, 24), 300)

@@ -109,7 +109,83 @@ func gallery() []picture {
 		crowd.Items = append(crowd.Items, Item{Label: fmt.Sprintf("host-%03d", i), Value: float64(500 - i)})
 	}
 
+	var year, short, epochs Calendar
+	year.Title, short.Title, epochs.Title = "Records by day", "Three weeks", "Years apart"
+	for d := range 400 {
+		v := math.Round(500 * r.Float64())
+		if d%7 == 0 || d%7 == 6 {
+			v = math.Round(v / 10)
+		}
+		year.Days = append(year.Days, Day{monday.AddDate(0, 0, d), v})
+		if d < 21 {
+			short.Days = append(short.Days, Day{monday.AddDate(0, 0, d), v})
+		}
+	}
+	for y := range 12 {
+		epochs.Days = append(epochs.Days, Day{monday.AddDate(5*y, y, 0), float64(y)})
+	}
+	cloud := Scatter{Title: "Bytes by duration", XLabel: "Duration", XUnit: "s", YLabel: "Bytes", Unit: "B"}
+	for j := range 3 {
+		c := Cloud{Name: names[j]}
+		for range 80 {
+			x := math.Exp(3 * r.NormFloat64())
+			c.X, c.Y = append(c.X, x), append(c.Y, 100*x*math.Exp(r.NormFloat64())*float64(j+1))
+		}
+		cloud.Clouds = append(cloud.Clouds, c)
+	}
+	timed := Scatter{Title: "Response times", Times: true, YLabel: "Milliseconds", Unit: "ms", Clouds: []Cloud{{}}}
+	for i := range 20000 {
+		timed.Clouds[0].X = append(timed.Clouds[0].X, float64(monday.Unix()+int64(i*30)))
+		timed.Clouds[0].Y = append(timed.Clouds[0].Y, 40+10*r.NormFloat64()+20*math.Sin(float64(i)/3000))
+	}
+	boxes := Boxes{Title: "Bytes sent by user", XLabel: "bytes per request", Unit: "B"}
+	for i := range 8 {
+		var v []float64
+		for range 200 {
+			v = append(v, math.Exp(8+float64(i)/2+1.2*r.NormFloat64()))
+		}
+		boxes.Items = append(boxes.Items, BoxOf(fmt.Sprintf("user_%04d", i*37), v))
+	}
+	flows := Sankey{Title: "Who logged in from where, and to what", Stages: []string{"source.ip", "user.name", "event.outcome"}}
+	for i := range 30 {
+		for j := range 6 {
+			if v := math.Floor(300 * r.Float64() * r.Float64() / float64(i/3+1)); v > 0 {
+				flows.Flows = append(flows.Flows, Flow{[]string{fmt.Sprintf("203.0.113.%d", i), fmt.Sprintf("user_%d", (i+j)%17), []string{"success", "failure"}[j%2]}, v})
+			}
+		}
+	}
+	entities := Graph{Title: "Entities of the incident", Kinds: []string{"Address", "Account", "Host", "Process"}}
+	for i, name := range []string{"203.0.113.9", "198.51.100.7", "alice", "root", "backup-service-with-a-long-name@example.com", "web1", "db1", "dc1.example.com", "/usr/bin/curl", "C:\\Windows\\System32\\cmd.exe"} {
+		entities.Nodes = append(entities.Nodes, Node{name, []int{0, 0, 1, 1, 1, 2, 2, 2, 3, 3}[i]})
+	}
+	for _, e := range [][3]int{{0, 2, 211}, {0, 3, 40}, {1, 3, 2}, {1, 4, 1}, {2, 5, 3}, {3, 5, 9}, {4, 7, 1}, {5, 6, 4}, {5, 8, 12}, {7, 9, 2}, {6, 5, 1}, {0, 5, 3}} {
+		entities.Edges = append(entities.Edges, Edge{From: e[0], To: e[1], Value: float64(e[2])})
+	}
+	hairball := Graph{Title: "Sixty by forty", Kinds: []string{"Address", "Host"}}
+	for i := range 100 {
+		hairball.Nodes = append(hairball.Nodes, Node{fmt.Sprintf("node-%03d", i), i / 60})
+	}
+	for i := range 60 {
+		for j := range 40 {
+			if (i*j)%7 == 1 {
+				hairball.Edges = append(hairball.Edges, Edge{From: i, To: 60 + j, Value: float64(1 + i*j)})
+			}
+		}
+	}
+	nastyGraph := Graph{Title: hostile, Kinds: []string{hostile, strings.Repeat("k", 300)}, Nodes: []Node{{hostile, 0}, {strings.Repeat("long", 100), 1}, {"", 99}, {"x", -4}},
+		Edges: []Edge{{0, 1, math.Inf(1), hostile}, {0, 1, math.MaxFloat64, hostile}, {1, 0, -5, ""}, {7, -1, 1, ""}, {2, 2, 1, ""}, {2, 3, 1, hostile}}}
+	nastyFlows := Sankey{Title: hostile, Stages: []string{hostile, hostile, hostile}, Flows: []Flow{{[]string{hostile, "b", strings.Repeat("long", 100)}, math.MaxFloat64}, {[]string{"a"}, 3}, {[]string{"a", "b", "c"}, math.NaN()}, {[]string{"a", "b", "c"}, 1}}}
+
 	return []picture{
+		{"calendar", Figure{Panels: []Chart{year}}}, {"calendar-short", one(short)}, {"calendar-years", one(epochs)},
+		{"scatter", one(cloud)}, {"scatter-dense", one(timed)}, {"boxes", one(boxes)}, {"sankey", one(flows)}, {"graph", one(entities)}, {"graph-many", one(hairball)},
+		{"hostile-graph", Figure{Panels: []Chart{nastyGraph, nastyFlows}}},
+		{"empty-new", Figure{Title: "Nothing", Panels: []Chart{Calendar{Title: "Calendar"}, Scatter{Title: "Scatter"}, Boxes{Title: "Boxes"}, Sankey{Title: "Sankey"}, Graph{Title: "Graph"}}}},
+		{"one-datum-new", Figure{Title: "One datum", Panels: []Chart{
+			Calendar{Title: "Calendar", Days: []Day{{monday, 4}}}, Scatter{Title: "Scatter", Clouds: []Cloud{{X: []float64{3}, Y: []float64{5}}}},
+			Scatter{Title: "Timed", Times: true, Clouds: []Cloud{{X: []float64{float64(monday.Unix())}, Y: []float64{0}}}},
+			Boxes{Title: "Boxes", Items: []Box{BoxOf("only", []float64{7})}}, Sankey{Title: "Sankey", Stages: []string{"a", "b"}, Flows: []Flow{{[]string{"x", "y"}, 1}}},
+			Graph{Title: "Graph", Kinds: []string{"Host"}, Nodes: []Node{{"alone", 0}}}}}},
 		{"worked-example", Figure{Title: "Login attempts by user", Subtitle: "network_logs.csv, 2026-01-05 to 2026-01-11 UTC", Panels: []Chart{users, attempts},
 			Caption: []string{"user_0000 leads with 90 login attempts; the top ten range from 9 to 90. A caption may be long enough to be wrapped at the width of the figure, as this one is, without running over its edge.", "A second paragraph follows."}}},
 		{"tail", Figure{Title: "A long tail", Panels: []Chart{parts, tail}}},

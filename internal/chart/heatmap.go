@@ -2,6 +2,7 @@ package chart
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"strconv"
@@ -65,16 +66,26 @@ type shades struct {
 }
 
 func (h HeatMap) shades() (shades, bool) {
-	var positive []float64
 	rows, cols := h.size()
-	found := false
-	for r := range rows {
-		for c := range cols {
-			v := h.cell(r, c)
-			found = found || finite(v)
-			if finite(v) && v > 0 {
-				positive = append(positive, clampValue(v))
+	return shadesOf(func(yield func(float64) bool) {
+		for r := range rows {
+			for c := range cols {
+				if !yield(h.cell(r, c)) {
+					return
+				}
 			}
+		}
+	})
+}
+
+// shadesOf returns the shades of values, false if none is finite.
+func shadesOf(values iter.Seq[float64]) (shades, bool) {
+	var positive []float64
+	found := false
+	for v := range values {
+		found = found || finite(v)
+		if finite(v) && v > 0 {
+			positive = append(positive, clampValue(v))
 		}
 	}
 	if len(positive) == 0 {
@@ -186,7 +197,7 @@ func (h HeatMap) draw(s *scene, area rect) {
 		s.text(point{area.x + labelSize, in.y + in.h/2}, s.regular.fit(Clean(h.YLabel), labelSize, in.h),
 			style{size: labelSize, ink: text, anchor: middle, angle: -90}, h.YLabel)
 	}
-	h.legend(s, sh, point{in.x, y + 10})
+	sh.legend(s, h.Unit, point{in.x, y + 10})
 }
 
 // fits reports whether every number has room in its cell.
@@ -202,7 +213,8 @@ func (h HeatMap) fits(s *scene, width float64) bool {
 	return true
 }
 
-func (h HeatMap) legend(s *scene, sh shades, at point) {
+// legend explains the shades.
+func (sh shades) legend(s *scene, unit string, at point) {
 	if sh.hi == 0 {
 		return
 	}
@@ -214,7 +226,7 @@ func (h HeatMap) legend(s *scene, sh shades, at point) {
 	put("0")
 	s.rect(rect{x, at.y, 14, 10}, heat0, "")
 	x += 14 + 12
-	low := formatValue(sh.lo, h.Unit)
+	low := formatValue(sh.lo, unit)
 	if sh.lo < sh.hi {
 		put(low)
 		for i := 1; i < heatInks; i++ {
@@ -226,10 +238,20 @@ func (h HeatMap) legend(s *scene, sh shades, at point) {
 		s.rect(rect{x, at.y, 14, 10}, heat0+heatInks-1, "")
 		x += 20
 	}
-	put(formatValue(sh.hi, h.Unit))
+	put(formatValue(sh.hi, unit))
 	if sh.log {
 		put("(logarithmic)")
 	}
+}
+
+var heatGlyphs = []rune("·░░▒▒▓▓██")
+
+// words is the legend of a terminal.
+func (sh shades) words(unit string) string {
+	if sh.lo == sh.hi {
+		return "· 0   █ " + formatValue(sh.hi, unit)
+	}
+	return "· 0   ░ " + formatValue(sh.lo, unit) + " … █ " + formatValue(sh.hi, unit)
 }
 
 // rows draws a cell two columns wide where there is room, else one.
@@ -268,7 +290,7 @@ func (h HeatMap) rows(width int) []row {
 			glyph, shade := ' ', muted
 			if finite(v) {
 				shade = sh.ink(v)
-				glyph = []rune("·░░▒▒▓▓██")[shade-heat0]
+				glyph = heatGlyphs[shade-heat0]
 			}
 			cell := ""
 			for range each {
@@ -279,7 +301,7 @@ func (h HeatMap) rows(width int) []row {
 		out = append(out, line)
 	}
 	if sh.hi > 0 {
-		legend := "· 0   ░ " + formatValue(sh.lo, h.Unit) + " … █ " + formatValue(sh.hi, h.Unit)
+		legend := sh.words(h.Unit)
 		if h.XLabel != "" {
 			legend = h.XLabel + "   " + legend
 		}

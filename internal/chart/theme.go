@@ -38,7 +38,9 @@ const (
 	seriesInks = 7
 	heatInks   = 9
 	heat0      = series0 + seriesInks // heat0 means zero; heat0+i grows with the value
-	inkCount   = int(heat0) + heatInks
+	pale0      = heat0 + heatInks     // pale0+i is the series ink i, faint: areas behind text
+	paleRest   = pale0 + seriesInks
+	inkCount   = int(paleRest) + 1
 )
 
 func seriesInk(i int) ink {
@@ -46,6 +48,14 @@ func seriesInk(i int) ink {
 		return rest
 	}
 	return series0 + ink(i)
+}
+
+// paleInk is the faint form of a series' ink.
+func paleInk(c ink) ink {
+	if c == rest {
+		return paleRest
+	}
+	return c - series0 + pale0
 }
 
 // The series are the palette of Okabe and Ito (Color Universal Design, 2008),
@@ -69,6 +79,10 @@ func palette(back, fore, faint, line, mesh, other color.RGBA, series [seriesInks
 	for i := 1; i < heatInks; i++ {
 		p[int(heat0)+i] = mix(ramp, float64(i-1)/float64(heatInks-2))
 	}
+	for i := range seriesInks {
+		p[int(pale0)+i] = mix([]color.RGBA{back, series[i]}, 0.34)
+	}
+	p[paleRest] = mix([]color.RGBA{back, other}, 0.34)
 	return p
 }
 

@@ -395,7 +395,7 @@ func TestWhatIsTooMuchToCountAtOnceIsCountedInParts(t *testing.T) {
 	defer st.Close()
 	count := func(st store.Store) string {
 		got := map[string]string{}
-		err := grouped(t.Context(), st, "*", "source.ip", `stats by (source.ip) count() n`, func() { clear(got) }, func(row []event.Field) error {
+		err := store.Grouped(t.Context(), st, "*", "source.ip", `stats by (source.ip) count() n`, func() { clear(got) }, func(row []event.Field) error {
 			ip := strings.Clone(columns(row)("source.ip"))
 			if got[ip] != "" {
 				return fmt.Errorf("%q twice", ip)
