@@ -3,15 +3,16 @@ package detect
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/store"
 	"github.com/sextant-logs/sextant/sigma"
 )
 
@@ -243,31 +244,21 @@ func RuleFields(r *sigma.Rule) []event.Field {
 func describe(ctx context.Context, store analyze.Querier, chains []*chain) ([]analyze.Finding, error) {
 	var findings []analyze.Finding
 	each := max(min(maxEvidence, 200_000/max(len(chains), 1)), 10) // with many findings, each cites less
-	for len(chains) > 0 {
-		// As many chains at a time as make a query of some thousand ids.
-		n, ids := 0, 0
-		from, to := chains[0].first, chains[0].last
-		wanted := map[string][]*span{}
-		var batch []*span
-		for n < len(chains) && (n == 0 || ids < 2000) {
-			s := &span{first: chains[n].first, last: chains[n].last}
-			batch = append(batch, s)
-			from, to = min(from, s.first), max(to, s.last)
-			for _, id := range cited(chains[n].ids, each) {
-				wanted[id] = append(wanted[id], s)
-				ids++
-			}
-			n++
+	wanted := map[string][]*span{}
+	spans := make([]*span, len(chains))
+	for i, c := range chains {
+		spans[i] = &span{first: c.first, last: c.last}
+		for _, id := range cited(c.ids, each) {
+			wanted[id] = append(wanted[id], spans[i])
 		}
-		if err := fetch(ctx, store, wanted, from, to); err != nil {
-			return nil, err
+	}
+	if err := fetch(ctx, store, wanted); err != nil {
+		return nil, err
+	}
+	for i, c := range chains {
+		if f, ok := c.finding(spans[i]); ok {
+			findings = append(findings, f)
 		}
-		for i, c := range chains[:n] {
-			if f, ok := c.finding(batch[i]); ok {
-				findings = append(findings, f)
-			}
-		}
-		chains = chains[n:]
 	}
 	return findings, nil
 }
@@ -280,15 +271,16 @@ func cited(ids []string, most int) []string {
 	return slices.Concat(ids[:most/2], ids[len(ids)-most/2:])
 }
 
-// fetch reads the wanted records from the store, whose times are from one to
-// the other, and gives each to its spans.
-func fetch(ctx context.Context, store analyze.Querier, wanted map[string][]*span, from, to int64) error {
-	when := ""
-	if from >= 0 && to < inStore {
-		const layout = "2006-01-02T15:04:05.000000000Z"
-		when = "_time:[" + time.Unix(0, from).UTC().Format(layout) + "," + time.Unix(0, to).UTC().Format(layout) + "] "
-	}
-	return byID(ctx, store, when, slices.Sorted(maps.Keys(wanted)), func(e event.Event) error {
+// spanFields are what a span takes of a record.
+var spanFields = []string{
+	"_time", "sextant.time", "_msg", "event.id", "log.offset", "log.file.path", "event.dataset", "event.outcome",
+	"user.name", "user.target.name", "user.effective.name", "user.changes.name", "source.ip", "destination.ip", "host.name",
+	"process.executable", "process.name", "file.path", "url.original",
+}
+
+// fetch reads the wanted records from the store and gives each to its spans.
+func fetch(ctx context.Context, store analyze.Querier, wanted map[string][]*span) error {
+	return byID(ctx, store, slices.Collect(maps.Keys(wanted)), spanFields, func(e event.Event) error {
 		for _, s := range wanted[e.ID] {
 			first, last := s.first, s.last
 			s.take(&e, strings.Clone(e.Get("log.file.path")), plenty)
@@ -298,25 +290,36 @@ func fetch(ctx context.Context, store analyze.Querier, wanted map[string][]*span
 	})
 }
 
-// inStore is a time, in 2100, up to which the store keeps records at their own time.
-const inStore = 4102444800e9
-
-// byID calls fn with each of the records with the given ids, sorted, that the
-// store has and that pass the filter.
-func byID(ctx context.Context, store analyze.Querier, filter string, ids []string, fn func(event.Event) error) error {
-	const most = 2000 // ids of a query
-	for len(ids) > 0 {
-		n := min(most, len(ids))
-		quoted := make([]string, n)
-		for i, id := range ids[:n] {
-			quoted[i] = strconv.Quote(id)
+// byID calls fn with the fields of each of the records with the given ids that
+// the store has.
+func byID(ctx context.Context, querier analyze.Querier, ids, fields []string, fn func(event.Event) error) error {
+	only := " | fields"
+	for i, f := range fields {
+		if i > 0 {
+			only += ","
 		}
-		query := filter + `"event.id":in(` + strings.Join(quoted, ",") + ")"
-		err := store.Query(ctx, query, func(row []event.Field) error { return fn(Stored(row)) })
-		if err != nil {
+		only += " " + strconv.Quote(f)
+	}
+	var ask func(analyze.Lookup) error
+	ask = func(l analyze.Lookup) error {
+		query := l.Filter + ` | sort by ("event.id") limit ` + strconv.Itoa(len(l.IDs)) + only
+		err := querier.Query(ctx, query, func(row []event.Field) error {
+			return fn(Stored(slices.DeleteFunc(row, func(f event.Field) bool { return f.Value == "" })))
+		})
+		if len(l.IDs) == 1 || !errors.Is(err, store.ErrMemory) {
 			return err
 		}
-		ids = ids[n:]
+		for _, half := range l.Halves() { // very long records
+			if err := ask(half); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, l := range analyze.Lookups(ids) {
+		if err := ask(l); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -324,7 +327,8 @@ func byID(ctx context.Context, store analyze.Querier, filter string, ids []strin
 // Fetch reads records from the store for citing them.
 func Fetch(ctx context.Context, store analyze.Querier, ids []string) ([]analyze.Evidence, error) {
 	var out []analyze.Evidence
-	err := byID(ctx, store, "", ids, func(e event.Event) error {
+	fields := []string{"_time", "sextant.time", "_msg", "event.id", "log.offset", "log.file.path", "event.outcome"}
+	err := byID(ctx, store, ids, fields, func(e event.Event) error {
 		out = append(out, analyze.Evidence{ID: e.ID, Time: e.Time, Message: clip(e.Message()), Path: e.Get("log.file.path"),
 			Offset: e.Offset, Outcome: e.Get("event.outcome")})
 		return nil

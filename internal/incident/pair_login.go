@@ -139,7 +139,7 @@ func extend(nodes []*node, tallies []tally) {
 			all := slices.Clone(n.records)
 			for _, r := range t.records {
 				if !slices.ContainsFunc(all, func(e analyze.Evidence) bool { return e.ID == r.id }) {
-					all = append(all, analyze.Evidence{ID: r.id, Time: r.time, Message: r.message, Path: r.path, Outcome: r.outcome})
+					all = append(all, analyze.Evidence{ID: r.id, Time: r.time})
 				}
 			}
 			slices.SortFunc(all, func(a, b analyze.Evidence) int {

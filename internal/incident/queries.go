@@ -351,8 +351,11 @@ const (
 // for each thread, and gives up when it is too much.
 const maxRows = 5000
 
+// clientColumns are what it takes to tell whom a record's client talked to.
+var clientColumns = []string{"_time", "event.id", "sextant.time", "event.dataset", "host.name", "source.ip", "source.port", "destination.ip"}
+
 // citedColumns are what citing a record takes.
-var citedColumns = []string{"_time", "_msg", "event.id", "sextant.time", "log.file.path", "host.name", "source.ip", "event.outcome"}
+var citedColumns = []string{"_time", "event.id", "sextant.time", "host.name", "source.ip"}
 
 // rows runs a query that ends with a sort and returns its first records. Where
 // they are too much for the engine to hold, it makes do with fewer.
@@ -390,12 +393,24 @@ func (l logsQL) ask(ctx context.Context, query string) ([]record, error) {
 
 func (l logsQL) records(ctx context.Context, ids []string, s span) ([]record, error) {
 	var all []record
-	for part := range slices.Chunk(ids, maxIn) {
-		rs, err := l.rows(ctx, during(s)+" "+in("event.id", part)+order, len(part))
-		if err != nil {
+	var ask func(analyze.Lookup) error
+	ask = func(look analyze.Lookup) error {
+		rs, err := l.ask(ctx, during(s)+" "+look.Filter+order+" limit "+strconv.Itoa(len(look.IDs))+" | fields "+quoteAll(columns))
+		if len(look.IDs) == 1 || !errors.Is(err, store.ErrMemory) {
+			all = append(all, rs...)
+			return err
+		}
+		for _, half := range look.Halves() {
+			if err := ask(half); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, look := range analyze.Lookups(ids) {
+		if err := ask(look); err != nil {
 			return nil, err
 		}
-		all = append(all, rs...)
 	}
 	sortRecords(all)
 	return all, nil
@@ -745,10 +760,15 @@ const maxOwn = 16
 // client's address and port within the hour.
 func (l logsQL) peers(ctx context.Context, as []hostAddress) ([]hostAddress, error) {
 	const samples, least = 100, 2
+	sensor := map[string]span{}
+	if err := l.extents(ctx, networkRecord+` "destination.ip":*`, "", sensor); err != nil || len(sensor) == 0 {
+		return as, err
+	}
+	near := during(span{sensor[""].from - int64(time.Hour), sensor[""].to + int64(time.Hour)})
 	var rs []record
 	for _, end := range []string{"", " desc"} { // the sensor may have been there early or late
-		q := `"event.category":authentication "source.ip":* "source.port":* "host.name":* | sort by ("_time"` + end + `,"event.id") partition by ("host.name")`
-		some, err := l.rows(ctx, q, samples)
+		q := near + ` "event.category":authentication "source.ip":* "source.port":* "host.name":* | sort by ("_time"` + end + `,"event.id") partition by ("host.name")`
+		some, err := l.rowsOf(ctx, q, samples, clientColumns)
 		if err = unlessTooMany(err); err != nil {
 			return nil, err
 		}
@@ -774,7 +794,7 @@ func (l logsQL) peers(ctx context.Context, as []hostAddress) ([]hostAddress, err
 	for part := range slices.Chunk(ips, maxIn) {
 		for _, numbers := range slices.Collect(slices.Chunk(ports, maxIn)) {
 			q := `"event.category":network "destination.ip":* ` + in("source.ip", part) + " " + in("source.port", numbers)
-			flows, err := l.rows(ctx, q+order, 20_000)
+			flows, err := l.rowsOf(ctx, q+order, 20_000, clientColumns)
 			if err != nil {
 				return nil, err
 			}
