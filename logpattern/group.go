@@ -1,0 +1,308 @@
+package logpattern
+
+import (
+	"strings"
+)
+
+// cut cuts a masked message into the words of a shape and its skeleton, in
+// which each word is a variable byte.
+func cut(text string, words []string, skeleton []byte) ([]string, []byte) {
+	for i := 0; i < len(text); {
+		c := text[i]
+		if c == ' ' || class[c] == strong {
+			skeleton = append(skeleton, c)
+			i++
+			if closing := opposite(c); closing != 0 && i < len(text) && text[i] == closing && (i == 1 || text[i-2] == ' ') {
+				// Brackets that stand by themselves and hold nothing hold an empty value.
+				words = append(words, "")
+				skeleton = append(skeleton, variable)
+			}
+			continue
+		}
+		j := wordEnd(text, i)
+		// A run of variables with the same separator between them is one word: a list,
+		// whose length may vary.
+		if c == variable || class[c] == fine {
+			j = listEnd(text, i, j)
+		}
+		words = append(words, text[i:j])
+		skeleton = append(skeleton, variable)
+		i = j
+	}
+	return words, skeleton
+}
+
+func opposite(c byte) byte {
+	switch c {
+	case '(':
+		return ')'
+	case '[':
+		return ']'
+	case '{':
+		return '}'
+	}
+	return 0
+}
+
+func wordEnd(text string, i int) int {
+	for i < len(text) && text[i] != ' ' && class[text[i]] != strong {
+		i++
+	}
+	return i
+}
+
+// listEnd returns the end of a list of words alike that are
+// variable, of which text[i:j] is the first.
+func listEnd(text string, i, j int) int {
+	word := text[i:j]
+	if strings.IndexByte(word, variable) < 0 || j >= len(text) {
+		return j
+	}
+	k, least := j, 3
+	if text[k] == ':' {
+		k, least = k+1, 2 // 17:03, 1:17:03
+	}
+	for k < len(text) && (text[k] == ' ' || text[k] == ',') && k-j < 2 && least == 3 {
+		k++
+	}
+	sep := text[j:k]
+	if sep == "" {
+		return j
+	}
+	end, n := j, 1
+	for strings.HasPrefix(text[end:], sep) && strings.HasPrefix(text[end+len(sep):], word) {
+		e := end + len(sep) + len(word)
+		if e < len(text) && text[e] != ' ' && class[text[e]] != strong {
+			break
+		}
+		end = e
+		n++
+	}
+	if n < least {
+		return j
+	}
+	return end
+}
+
+// divide divides messages of one skeleton, each given by its words, into
+// templates. It depends on the set of messages alone, not on their order: each
+// leaf is a set of indexes, rising, and the places that are variable in it.
+func divide(skeleton string, words [][]string, leaf func(members []int, open []bool)) {
+	all := make([]int, len(words))
+	for i := range all {
+		all[i] = i
+	}
+	if len(all) == 0 {
+		return
+	}
+	p := partitioner{words: words, context: contexts(skeleton), after: after(skeleton), leaf: leaf}
+	p.divide(all)
+}
+
+type partitioner struct {
+	words   [][]string
+	context []byte // what separator stands before each word
+	after   []byte // and after it
+	leaf    func(members []int, open []bool)
+}
+
+// contexts returns for each word of a skeleton the separator before it, 0 at
+// the beginning; for a space behind a separator the separator counts.
+func contexts(skeleton string) []byte {
+	var out []byte
+	var before byte
+	for i := range len(skeleton) {
+		c := skeleton[i]
+		switch {
+		case c == variable:
+			out = append(out, before)
+			before = 0
+		case c != ' ' || before == 0:
+			before = c
+		}
+	}
+	return out
+}
+
+// after returns for each word of a skeleton what stands right after it.
+func after(skeleton string) []byte {
+	var out []byte
+	for i := range len(skeleton) {
+		if skeleton[i] != variable {
+			continue
+		}
+		if i+1 < len(skeleton) {
+			out = append(out, skeleton[i+1])
+		} else {
+			out = append(out, 0)
+		}
+	}
+	return out
+}
+
+func (p *partitioner) divide(members []int) {
+	places := len(p.words[members[0]])
+	open := make([]bool, places)
+	if len(members) == 1 {
+		p.leaf(members, open)
+		return
+	}
+	best, bestDistinct, fixed, opened := -1, 0, 0, 0
+	least, leastDistinct := -1, 0
+	for i := range places {
+		v := p.values(members, i)
+		if v.distinct == 1 {
+			if v.plain == 1 {
+				fixed++
+			}
+			continue
+		}
+		if least < 0 || v.distinct < leastDistinct {
+			least, leastDistinct = i, v.distinct
+		}
+		if p.isOpen(members, i, v) {
+			open[i] = true
+			opened++
+		} else if best < 0 || v.distinct < bestDistinct {
+			best, bestDistinct = i, v.distinct
+		}
+	}
+	if best < 0 && opened > 0 && fixed*2 < opened {
+		best = least // too little in common to be one template
+	}
+	if best < 0 {
+		p.leaf(members, open)
+		return
+	}
+	parts := map[string][]int{}
+	var order []string
+	for _, m := range members {
+		w := p.words[m][best]
+		if parts[w] == nil {
+			order = append(order, w)
+		}
+		parts[w] = append(parts[w], m)
+	}
+	for _, w := range order {
+		p.divide(parts[w])
+	}
+}
+
+// values is what stands at one place in some shapes.
+type values struct {
+	distinct int
+	masked   int // of the distinct: holds a variable
+	numbered int // of the distinct: holds a digit
+	joined   int // of the distinct: holds a dot, hyphen, slash or the like between letters
+	capitals int // of the distinct: nothing but capitals
+	plain    int // of the distinct: letters, none of the above
+}
+
+func (p *partitioner) values(members []int, place int) (v values) {
+	first := p.words[members[0]][place]
+	same := true
+	for _, m := range members[1:] {
+		if p.words[m][place] != first {
+			same = false
+			break
+		}
+	}
+	if same {
+		v.add(first)
+		return v
+	}
+	seen := map[string]bool{}
+	for _, m := range members {
+		w := p.words[m][place]
+		if !seen[w] {
+			seen[w] = true
+			v.add(w)
+		}
+	}
+	return v
+}
+
+func (v *values) add(w string) {
+	v.distinct++
+	var all uint8
+	masked := w == ""
+	for i := range len(w) {
+		if w[i] == variable {
+			masked = true
+		}
+		all |= class[w[i]]
+	}
+	switch {
+	case masked && all&(upper|lower) == 0:
+		v.masked++
+	case masked:
+		v.joined++
+	case all&digit != 0:
+		v.numbered++
+	case all&(fine|slash) != 0 && class[w[len(w)-1]]&fine == 0:
+		v.joined++
+	case all&lower == 0:
+		v.capitals++
+	default:
+		v.plain++
+	}
+}
+
+// How many different words at one place make it variable.
+const (
+	manyWords   = 8  // letters
+	manyNames   = 3  // after a word that names what follows
+	manyValues  = 2  // after = or in quotes, or if the words hold digits
+	manyAtFirst = 24 // first in the message: a message begins with what it says
+	manyCapital = 24 // capitals are states, methods and codes
+)
+
+func (p *partitioner) isOpen(members []int, place int, v values) bool {
+	if p.after[place] == '=' {
+		return v.distinct >= manyAtFirst // a key
+	}
+	if v.masked+v.numbered == v.distinct {
+		return true
+	}
+	if v.capitals*2 > v.distinct {
+		return v.distinct >= manyCapital
+	}
+	need := manyWords
+	switch c := p.context[place]; {
+	case c == '=' || c == '"' || c == '\'':
+		need = manyValues
+	case place == 0:
+		need = manyAtFirst
+	case p.isNamed(members, place):
+		need = manyNames
+	}
+	if v.masked+v.numbered+v.joined >= v.distinct-1 && v.distinct > 2 {
+		need = min(need, manyNames)
+	}
+	return v.distinct >= need
+}
+
+// isNamed reports whether the word before the place says that a name follows.
+func (p *partitioner) isNamed(members []int, place int) bool {
+	if place == 0 {
+		return false
+	}
+	w := p.words[members[0]][place-1]
+	for _, m := range members[1:] {
+		if p.words[m][place-1] != w {
+			return false
+		}
+	}
+	return names[strings.ToLower(w)]
+}
+
+// names are words after which a message customarily names something.
+var names = func() map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(`user users username account login group member for from by at host hostname server
+		client node device interface file path directory dir image program process command service unit module
+		driver class package job task thread session name named id key domain url uri address addr port to of on`) {
+		m[w] = true
+	}
+	return m
+}()

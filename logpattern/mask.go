@@ -1,0 +1,425 @@
+package logpattern
+
+import (
+	"bytes"
+	"strings"
+)
+
+// variable stands for a variable part in a masked message. Control characters
+// of the input become spaces, so it cannot come from there.
+const variable = 1
+
+// Bounds of a masked message: what lies beyond them becomes one variable, so
+// that a line of any length costs little.
+const (
+	maxMasked = 1 << 10 // bytes
+	maxRead   = 8 << 10 // bytes of the message that are looked at
+	maxWord   = 128     // a longer word is data
+)
+
+// Classes of bytes.
+const (
+	space  = 1 << iota // separates words; a run of them is one
+	strong             // separates words and is a word of its own
+	fine               // separates the parts of a word
+	digit
+	upper
+	lower
+	slash // / and \
+)
+
+var class = func() (t [256]uint8) {
+	for c := range 0x20 {
+		t[c] = space
+	}
+	t[' '], t[0x7f] = space, space
+	for _, c := range []byte(`,!;:=|"'[](){}<>`) {
+		t[c] = strong
+	}
+	for _, c := range []byte(`.-+@#$%&`) {
+		t[c] = fine
+	}
+	t['/'], t['\\'] = slash, slash
+	for c := '0'; c <= '9'; c++ {
+		t[c] = digit
+	}
+	for c := 'a'; c <= 'z'; c++ {
+		t[c], t[c-'a'+'A'] = lower, upper
+	}
+	return t
+}()
+
+// AppendMasked appends to dst the message with what is variable by its very
+// look replaced by a control character: what [Miner.AddMasked] takes. It is a
+// function of the message alone, for those who mask on many cores and mine on one.
+func AppendMasked(dst []byte, message string) []byte { return appendMasked(dst, message) }
+
+// appendMasked appends the message with what is variable by its very look
+// replaced: numbers, addresses, identifiers, paths and the like. White space is
+// one space between words and none at the ends.
+func appendMasked(dst []byte, s string) []byte {
+	start := len(dst)
+	cut := len(s) > maxRead
+	if cut {
+		s = s[:maxRead]
+	}
+	for i := 0; i < len(s); {
+		if len(dst)-start > maxMasked {
+			cut = true
+			break
+		}
+		c := s[i]
+		switch class[c] & (space | strong) {
+		case space:
+			for i < len(s) && class[s[i]] == space {
+				i++
+			}
+			if i < len(s) && len(dst) > start {
+				dst = append(dst, ' ')
+			}
+			continue
+		case strong:
+			dst = append(dst, c)
+			i++
+			if c == '=' && i < len(s) && (s[i] == '"' || s[i] == '\'') {
+				if n := strings.IndexByte(s[i+1:min(len(s), i+512)], s[i]); n > 0 {
+					dst = append(dst, s[i], variable, s[i])
+					i += n + 2
+				}
+			}
+			continue
+		}
+		j, seen := i, uint8(0)
+		for j < len(s) && class[s[j]]&(space|strong) == 0 {
+			seen |= class[s[j]]
+			j++
+		}
+		if seen&(digit|slash|fine) == 0 && (j >= len(s) || s[j] != ':') {
+			// A plain word, the common case.
+			if j-i == 3 && isWeekday(s[i:j]) {
+				if end := dateEnd(s, j); end > 0 {
+					dst, i = append(dst, variable), end
+					continue
+				}
+			}
+			switch {
+			case j-i > maxWord, (j-i == 4 || j-i == 5) && isValue(s[i:j]):
+				dst = append(dst, variable)
+			default:
+				dst = append(dst, s[i:j]...)
+			}
+			i = j
+			continue
+		}
+		dst, i = appendWord(dst, s, i, j, seen)
+	}
+	if cut {
+		dst = append(bytes.TrimRight(dst, " "), ' ', variable)
+	}
+	return dst
+}
+
+// isWeekday reports whether three letters begin the name of a day.
+func isWeekday(w string) bool {
+	switch w {
+	case "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun":
+		return true
+	}
+	return false
+}
+
+// dateEnd returns the end of a date as ctime(3) and date(1) write it, of which
+// the weekday ends at i: "Sat Jun 18 02:08:10 2005", "Fri Jul 01 08:16:53 PDT
+// 2005". It is 0 if there is none.
+func dateEnd(s string, i int) int {
+	word := func() string {
+		for i < len(s) && s[i] == ' ' {
+			i++
+		}
+		j := i
+		for j < len(s) && (class[s[j]]&(space|strong) == 0 || s[j] == ':') {
+			j++
+		}
+		w := s[i:j]
+		i = j
+		return w
+	}
+	if m := word(); len(m) != 3 || !strings.Contains("JanFebMarAprMayJunJulAugSepOctNovDec", m) {
+		return 0
+	}
+	if d := word(); len(d) == 0 || len(d) > 2 || class[d[0]] != digit {
+		return 0
+	}
+	if t := word(); len(t) < 5 || t[2] != ':' || class[t[0]] != digit {
+		return 0
+	}
+	end := i
+	for range 2 { // zone, year
+		w := word()
+		if isYear := len(w) == 4 && class[w[0]] == digit && class[w[3]] == digit; isYear {
+			return i
+		} else if len(w) < 2 || len(w) > 5 || class[w[0]] == lower {
+			break
+		}
+	}
+	return end
+}
+
+// isValue reports whether a word of four or five letters is a value wherever
+// it stands: truth values, null, and the names every system has (Khan et al.,
+// Guidelines for Assessing the Accuracy of Log Message Template
+// Identification Techniques, ICSE 2022: BL and US).
+func isValue(w string) bool {
+	switch w[0] | 0x20 {
+	case 't':
+		return strings.EqualFold(w, "true")
+	case 'f':
+		return strings.EqualFold(w, "false")
+	case 'n':
+		return strings.EqualFold(w, "null")
+	case 'r':
+		return strings.EqualFold(w, "root")
+	case 'a':
+		return strings.EqualFold(w, "admin")
+	}
+	return false
+}
+
+// appendWord appends the word s[i:j], which is not plain letters, and returns
+// where it went on to read: what begins in the word may end beyond it.
+func appendWord(dst []byte, s string, i, j int, seen uint8) ([]byte, int) {
+	if end := colonRun(s, i); end > 0 { // IPv6, MAC
+		return append(dst, variable), end
+	}
+	if j < len(s) && s[j] == ':' && j > i {
+		rest := s[j:]
+		switch {
+		case strings.HasPrefix(rest, "://") && seen&digit == 0:
+			return appendURL(dst, s, i, j+3)
+		case strings.HasPrefix(rest, `:\`) && j == i+1 && seen&(upper|lower) != 0: // C:\…
+			end := j + 1
+			for end < len(s) && class[s[end]]&space == 0 && strings.IndexByte(`,;"'|<>()[]{}`, s[end]) < 0 {
+				end++
+			}
+			return append(dst, variable), end
+		case seen&(digit|fine) != 0 && isPort(rest[1:]) && isHost(s[i:j]):
+			return append(dst, variable), j
+		}
+	}
+	w := s[i:j]
+	switch {
+	case len(w) > maxWord:
+		return append(dst, variable), j
+	case seen&(digit|slash|fine) == 0:
+		if (len(w) == 4 || len(w) == 5) && isValue(w) {
+			return append(dst, variable), j
+		}
+		return append(dst, w...), j
+	case seen&slash != 0 && isPath(w), isUUID(w), isEmail(w):
+		return append(dst, variable), j
+	case seen&slash != 0 && isNamedAddress(w):
+		return append(dst, variable, '/', variable), j
+	}
+	return appendParts(dst, w), j
+}
+
+// colonRun returns the end of a colon-separated run of hexadecimal groups, an
+// IPv6 or hardware address, that begins at i; 0 for none. Two colons and a
+// digit are too few to be sure: that is a time of day.
+func colonRun(s string, i int) int {
+	groups, colons, letters, double := 0, 0, false, false
+	for k := i; ; {
+		n := k
+		for n < len(s) && n-k <= 4 && isHex(s[n]) {
+			letters = letters || s[n] > '9'
+			n++
+		}
+		if n-k > 4 {
+			return 0
+		}
+		if n > k {
+			groups++
+		}
+		if n < len(s) && s[n] == ':' && n+1 < len(s) && (isHex(s[n+1]) || s[n+1] == ':' && !double) {
+			double = double || s[n+1] == ':'
+			colons++
+			k = n + 1
+			continue
+		}
+		// fe80::1%eth0, ::ffff:192.0.2.1
+		if n < len(s) && class[s[n]]&(space|strong) == 0 {
+			if s[n] != '%' && s[n] != '.' && s[n] != '/' || colons < 2 {
+				return 0
+			}
+			for n < len(s) && class[s[n]]&(space|strong) == 0 {
+				n++
+			}
+		}
+		if double && groups > 0 && colons >= 2 || colons >= 5 || colons >= 3 && letters {
+			return n
+		}
+		return 0
+	}
+}
+
+func isHex(c byte) bool { return c-'0' <= 9 || (c|0x20)-'a' <= 5 }
+
+// appendURL keeps the scheme of a URL, s[i:j], and masks the rest.
+func appendURL(dst []byte, s string, i, j int) ([]byte, int) {
+	dst = append(append(dst, s[i:j]...), variable)
+	end, path := j, false
+	for end < len(s) && class[s[end]]&space == 0 && strings.IndexByte(`"'<>()[]{}|,;`, s[end]) < 0 {
+		path = path || s[end] == '/'
+		end++
+	}
+	for end > j && (s[end-1] == '.' || s[end-1] == ':') {
+		end--
+	}
+	if !path {
+		if n := strings.LastIndexByte(s[j:end], ':'); n > 0 && isPort(s[j+n+1:]) {
+			return append(dst, ':', variable), end
+		}
+	}
+	return dst, end
+}
+
+// isPort reports whether s begins with two to five digits and no more of a word.
+func isPort(s string) bool {
+	n := 0
+	for n < len(s) && n < 6 && class[s[n]] == digit {
+		n++
+	}
+	return n >= 2 && n <= 5 && (n == len(s) || class[s[n]]&(space|strong) != 0 || s[n] == '.')
+}
+
+// isHost reports whether the word before a port looks like a host: a digit, a
+// hyphen or two dots between letters and digits.
+func isHost(w string) bool {
+	dots, other := 0, false
+	for k := range len(w) {
+		switch c := w[k]; {
+		case c == '.':
+			dots++
+		case c == '-' || class[c] == digit:
+			other = true
+		case class[c]&(upper|lower) == 0 && c != '_':
+			return false
+		}
+	}
+	return (other || dots >= 2) && class[w[0]]&fine == 0
+}
+
+// isPath reports whether the word is an absolute path: /name, /name/name, \\host\share.
+func isPath(w string) bool {
+	if len(w) < 2 {
+		return false
+	}
+	if strings.HasPrefix(w, `\\`) {
+		return len(w) > 3
+	}
+	return w[0] == '/' && w[1] != '/'
+}
+
+// isNamedAddress reports whether the word is host/address, as Java shows one.
+func isNamedAddress(w string) bool {
+	name, address, _ := strings.Cut(w, "/")
+	if name == "" || strings.Count(address, ".") != 3 {
+		return false
+	}
+	for k := range len(address) {
+		if address[k] != '.' && class[address[k]] != digit {
+			return false
+		}
+	}
+	return true
+}
+
+func isUUID(w string) bool {
+	if len(w) != 36 || w[8] != '-' || w[13] != '-' || w[18] != '-' || w[23] != '-' {
+		return false
+	}
+	for k := range len(w) {
+		if !isHex(w[k]) && w[k] != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+func isEmail(w string) bool {
+	at := strings.IndexByte(w, '@')
+	return at > 0 && strings.IndexByte(w[at:], '.') > 1 && strings.IndexByte(w, '$') < 0 && class[w[len(w)-1]]&fine == 0
+}
+
+// appendParts appends a word part by part, each either kept or variable.
+// Variables that touch, or that a dot joins, are one.
+func appendParts(dst []byte, w string) []byte {
+	start := len(dst)
+	i := 0
+	if len(w) > 1 && (w[0] == '-' || w[0] == '+') && class[w[1]] == digit {
+		i = 1 // the sign of a number
+	}
+	numbered, kept := 0, 0 // parts that hold digits; those of them that are kept
+	for i < len(w) {
+		c := w[i]
+		if class[c]&(fine|slash) != 0 {
+			dst = append(dst, c)
+			i++
+			if c != '-' {
+				numbered, kept = 0, 0
+			}
+			continue
+		}
+		j := i
+		for j < len(w) && (class[w[j]]&(fine|slash) == 0 || w[j] == '-' && j > i && w[j-1] == '_') { // blk_-17
+			j++
+		}
+		if isVariablePart(w[i:j]) {
+			numbered++
+			switch n := len(dst); {
+			case n-1 > start && dst[n-1] == '.' && dst[n-2] == variable:
+				dst = dst[:n-1]
+			case n-1 > start && (dst[n-1] == '-' || dst[n-1] == '+') && dst[n-2] == variable && i >= 2 && w[i-2]|0x20 == 'e' && class[w[i]] == digit:
+				dst = dst[:n-1] // the exponent of 1.5e-7
+			default:
+				dst = append(dst, variable)
+			}
+		} else {
+			dst = append(dst, w[i:j]...)
+			if j-i <= 4 && strings.ContainsAny(w[i:j], "0123456789") {
+				numbered++
+				kept++
+			}
+		}
+		i = j
+	}
+	if kept > 0 && numbered > 1 { // R02-M1-N0: an identifier
+		return append(dst[:start], variable)
+	}
+	return dst
+}
+
+// isVariablePart decides on a run without separators.
+func isVariablePart(p string) bool {
+	digits, hex, turns := 0, 0, 0
+	underscored := false
+	for k := range len(p) {
+		if class[p[k]] == digit {
+			digits++
+			if k > 0 && class[p[k-1]] != digit {
+				turns++
+				underscored = underscored || p[k-1] == '_'
+			}
+		}
+		if isHex(p[k]) {
+			hex++
+		}
+	}
+	if digits == 0 {
+		return (len(p) == 4 || len(p) == 5) && isValue(p)
+	}
+	return class[p[0]] == digit || // 15, 10ms, 0x7f, 4ec2
+		(p[0]|0x20) == 'v' && class[p[1]] == digit || // v2
+		digits >= 4 || underscored || turns >= 2 ||
+		hex == len(p) && len(p) >= 8
+}

@@ -1,0 +1,366 @@
+package logpattern
+
+import (
+	"slices"
+	"strings"
+)
+
+// Bounds of a Miner. What comes when one is reached is put to the template it
+// fits best, and nothing new is learnt from it.
+const (
+	maxShapes  = 100_000  // different masked messages that are remembered
+	maxText    = 16 << 20 // bytes of them
+	maxPlaces  = 1 << 20  // words of them
+	maxGroups  = 20_000   // different orders of separators
+	maxMembers = 512      // masked messages with one order of separators; then those that are alike are given up for their template
+)
+
+// Handle names what a message was taken for. It is an index: small, and valid
+// for the Miner that gave it.
+type Handle int32
+
+// Template is a kind of message.
+type Template struct {
+	// ID is twelve hexadecimal digits: a hash of the first masked message of the kind.
+	ID string
+
+	// Text is the message with <*> for each variable.
+	Text string
+
+	// Aliases are the other ids that [Miner.ID] gave to messages of the kind before
+	// it was known to be one.
+	Aliases []string
+
+	// Count is how many messages were of the kind.
+	Count int64
+}
+
+// Miner learns templates from messages. Use New; a Miner is for one goroutine.
+type Miner struct {
+	shapes []shape
+	known  map[string]Handle // masked message to its shape
+	groups []*group
+	byForm map[string]int32 // skeleton to its group
+	text   int              // bytes in shapes
+	places int              // words in shapes
+	full   bool
+	any    Handle // the template of anything, once there are too many groups; -1
+
+	masked, form []byte
+	words        []string
+}
+
+// A shape is a masked message, cut into the words that stand between its
+// separators. Messages with the same separators in the same order have the same
+// skeleton; only those can have one template.
+type shape struct {
+	text  string
+	words []string // nil once its group gave it up
+	group int32
+	first Handle // the first shape of the template it was put to when it came
+	count int64
+	id    string
+}
+
+// group is the shapes of one skeleton.
+type group struct {
+	skeleton     string
+	members      []Handle // in the order in which they came
+	leaves       []leaf   // as of the last division
+	sealed       []leaf   // those whose members were given up
+	divided      int      // members at the last division
+	closed       bool     // takes no more members
+	rest         Handle   // the template of what fits no other, once closed; -1
+	changed      bool     // since final was made
+	final        []leaf   // the templates of all members
+	finalByFirst map[Handle]int
+}
+
+// leaf is a set of shapes that have one template.
+type leaf struct {
+	members []Handle // in the order in which they came
+	words   []string // of the template
+	open    []bool   // the places that are variable
+}
+
+// New returns a Miner that knows nothing.
+func New() *Miner {
+	return &Miner{known: map[string]Handle{}, byForm: map[string]int32{}, any: -1}
+}
+
+// Add learns from a message.
+func (m *Miner) Add(message string) Handle {
+	m.masked = appendMasked(m.masked[:0], message)
+	return m.AddMasked(m.masked, 1)
+}
+
+// AddMasked learns from a message that occurred count times and was masked by
+// [AppendMasked]. It keeps a copy if it keeps it at all.
+func (m *Miner) AddMasked(masked []byte, count int64) Handle {
+	h, ok := m.known[string(masked)]
+	if !ok {
+		h = m.learn(string(masked))
+	}
+	m.shapes[h].count += count
+	return h
+}
+
+// ID returns the id of the template that the message was put to when a message
+// like it first came. [Miner.Resolve] tells what became of the id since.
+func (m *Miner) ID(h Handle) string { return m.shapes[m.shapes[h].first].id }
+
+// learn takes in a masked message that was not met before.
+func (m *Miner) learn(text string) Handle {
+	m.words, m.form = cut(text, m.words[:0], m.form[:0])
+	at, ok := m.byForm[string(m.form)]
+	if !ok {
+		if m.full || len(m.groups) >= maxGroups {
+			return m.anything()
+		}
+		at = int32(len(m.groups))
+		m.groups = append(m.groups, &group{skeleton: string(m.form), rest: -1})
+		m.byForm[m.groups[at].skeleton] = at
+	}
+	g := m.groups[at]
+	for i := range g.sealed {
+		if g.sealed[i].matches(m.words) {
+			return m.remember(text, at, nil, g.sealed[i].members[0])
+		}
+	}
+	if m.full || g.closed {
+		for i := range g.leaves {
+			if g.leaves[i].matches(m.words) {
+				return g.leaves[i].members[0]
+			}
+		}
+		return m.remainder(at)
+	}
+	h := m.remember(text, at, slices.Clone(m.words), -1)
+	g.members = append(g.members, h)
+	g.changed = true
+	if n := len(g.members); n <= 16 || n*4 >= g.divided*5 {
+		m.divide(g)
+	} else {
+		for i := range g.leaves {
+			if g.leaves[i].matches(m.words) {
+				m.shapes[h].first = g.leaves[i].members[0]
+				break
+			}
+		}
+	}
+	if len(g.members) >= maxMembers {
+		m.seal(g)
+	}
+	return h
+}
+
+// remember adds a shape; first is that of its template, -1 for itself. When
+// there is no room left, a shape that has a template is only counted with it.
+func (m *Miner) remember(text string, group int32, words []string, first Handle) Handle {
+	if m.full && first >= 0 {
+		return first
+	}
+	text = strings.Clone(text)
+	for i, at := 0, 0; i < len(words); i++ { // words lie within the text: hold it once
+		at += strings.Index(text[at:], words[i])
+		words[i] = text[at : at+len(words[i])]
+		at += len(words[i])
+	}
+	h := Handle(len(m.shapes))
+	if first < 0 {
+		first = h
+	}
+	m.shapes = append(m.shapes, shape{text: text, words: words, group: group, first: first, id: identify(text)})
+	m.known[text] = h
+	m.text += len(text)
+	m.places += len(words)
+	m.full = m.full || len(m.shapes) >= maxShapes || m.text >= maxText || m.places >= maxPlaces
+	return h
+}
+
+// remainder returns the template of a group's messages that fit no other: all
+// of its words are variable.
+func (m *Miner) remainder(at int32) Handle {
+	g := m.groups[at]
+	if g.rest < 0 {
+		g.rest = m.catchAll(at, g.skeleton)
+		l := leaf{members: []Handle{g.rest}}
+		for range strings.Count(g.skeleton, string(rune(variable))) {
+			l.words, l.open = append(l.words, string(rune(variable))), append(l.open, true)
+		}
+		g.sealed = append(g.sealed, l)
+		g.changed = true
+	}
+	return g.rest
+}
+
+// anything returns the template of every message.
+func (m *Miner) anything() Handle {
+	if m.any < 0 {
+		at := int32(len(m.groups))
+		v := string(rune(variable))
+		m.groups = append(m.groups, &group{skeleton: v, rest: -1, closed: true})
+		m.any = m.catchAll(at, "\x01 ")
+		m.groups[at].sealed = []leaf{{members: []Handle{m.any}, words: []string{v}, open: []bool{true}}}
+	}
+	return m.any
+}
+
+// catchAll adds a shape that no message has: it ends in a space.
+func (m *Miner) catchAll(group int32, text string) Handle {
+	h := Handle(len(m.shapes))
+	m.shapes = append(m.shapes, shape{text: text, group: group, first: h, id: identify("*" + text)})
+	return h
+}
+
+// divide divides the members of a group into templates and puts the newest of
+// them to its own.
+func (m *Miner) divide(g *group) {
+	g.leaves = m.partition(g)
+	g.divided = len(g.members)
+	newest := g.members[len(g.members)-1]
+	for i := range g.leaves {
+		if l := g.leaves[i].members; l[len(l)-1] == newest {
+			m.shapes[newest].first = m.shapes[l[0]].first
+			if len(l) == 1 {
+				m.shapes[newest].first = newest
+			}
+		}
+	}
+}
+
+// seal gives up the members of those templates that have variables, for the
+// templates know all that is to be known of them. A group that is full nevertheless
+// takes no more.
+func (m *Miner) seal(g *group) {
+	m.divide(g)
+	var rest []Handle
+	var leaves []leaf
+	for _, l := range g.leaves {
+		if !slices.Contains(l.open, true) {
+			rest = append(rest, l.members...)
+			leaves = append(leaves, l)
+			continue
+		}
+		for _, h := range l.members {
+			m.places -= len(m.shapes[h].words)
+			m.shapes[h].words = nil
+		}
+		g.sealed = append(g.sealed, l)
+	}
+	slices.Sort(rest)
+	g.members, g.leaves, g.divided = rest, leaves, len(rest)
+	g.closed = len(rest) > maxMembers*3/4 || len(g.sealed) > maxMembers
+}
+
+// partition divides the members of a group, in the order of their first members.
+func (m *Miner) partition(g *group) []leaf {
+	words := make([][]string, len(g.members))
+	for i, h := range g.members {
+		words[i] = m.shapes[h].words
+	}
+	var leaves []leaf
+	divide(g.skeleton, words, func(members []int, open []bool) {
+		l := leaf{open: open, words: templateWords(words, members, open)}
+		for _, i := range members {
+			l.members = append(l.members, g.members[i])
+		}
+		leaves = append(leaves, l)
+	})
+	slices.SortFunc(leaves, func(a, b leaf) int { return int(a.members[0] - b.members[0]) })
+	return leaves
+}
+
+// matches reports whether words fit the template.
+func (l *leaf) matches(words []string) bool {
+	for i, w := range words {
+		if !l.open[i] && l.words[i] != w {
+			return false
+		}
+	}
+	return true
+}
+
+// settle makes the final templates of a group from all that came.
+func (m *Miner) settle(g *group) {
+	if !g.changed && g.final != nil {
+		return
+	}
+	g.final = append(slices.Clone(g.sealed), m.partition(g)...)
+	g.finalByFirst = map[Handle]int{}
+	for i, l := range g.final {
+		for _, h := range l.members {
+			g.finalByFirst[h] = i
+		}
+	}
+	g.changed = false
+}
+
+// leafOf returns the final template of a shape.
+func (m *Miner) leafOf(h Handle) *leaf {
+	g := m.groups[m.shapes[h].group]
+	m.settle(g)
+	i, ok := g.finalByFirst[h]
+	if !ok {
+		i = g.finalByFirst[m.shapes[h].first] // it came when its template was sealed
+	}
+	return &g.final[i]
+}
+
+// Template returns the template of a message as all messages so far show it,
+// without Aliases and Count. The templates depend on which messages came, not on their
+// order, as long as no bound is reached.
+func (m *Miner) Template(h Handle) Template {
+	l := m.leafOf(h)
+	return Template{ID: m.shapes[l.members[0]].id, Text: l.render(m.groups[m.shapes[h].group].skeleton)}
+}
+
+// Resolve returns for each id that [Miner.ID] may have given the id of the
+// template that it belongs to now; an id that is its own is not in the map.
+func (m *Miner) Resolve() map[string]string {
+	now := map[string]string{}
+	for h := range m.shapes {
+		if m.shapes[h].first != Handle(h) {
+			continue
+		}
+		if id := m.shapes[m.leafOf(Handle(h)).members[0]].id; id != m.shapes[h].id {
+			now[m.shapes[h].id] = id
+		}
+	}
+	return now
+}
+
+// Templates returns all templates in the order in which they first came.
+func (m *Miner) Templates() []Template {
+	at := map[string]int{}
+	var out []Template
+	for h := range m.shapes {
+		s := &m.shapes[h]
+		l := m.leafOf(Handle(h))
+		id := m.shapes[l.members[0]].id
+		i, ok := at[id]
+		if !ok {
+			i = len(out)
+			at[id] = i
+			out = append(out, Template{ID: id, Text: l.render(m.groups[s.group].skeleton)})
+		}
+		out[i].Count += s.count
+		if s.first == Handle(h) && s.id != id {
+			out[i].Aliases = append(out[i].Aliases, s.id)
+		}
+	}
+	return out
+}
+
+// Merge learns all that another Miner did.
+func (m *Miner) Merge(o *Miner) {
+	for i := range o.shapes {
+		if s := &o.shapes[i]; s.known() {
+			m.AddMasked([]byte(s.text), s.count)
+		}
+	}
+}
+
+// known reports whether the shape is that of messages, not a template of what
+// fits no other.
+func (s *shape) known() bool { return !strings.HasSuffix(s.text, " ") }

@@ -1,0 +1,171 @@
+package logpattern
+
+import (
+	"encoding/hex"
+	"hash/fnv"
+	"strings"
+	"unicode/utf8"
+)
+
+// wildcard is how a variable is shown.
+const wildcard = "<*>"
+
+// identify returns the id of the template whose first masked message is text.
+func identify(text string) string {
+	h := fnv.New128a()
+	h.Write([]byte(text))
+	return hex.EncodeToString(h.Sum(nil)[:6])
+}
+
+// templateWords returns the words of the template of some messages. What all
+// words at a variable place begin with, up to a separator within the word, is kept.
+func templateWords(words [][]string, members []int, open []bool) []string {
+	first := words[members[0]]
+	out := make([]string, len(first))
+	for place, w := range first {
+		if !open[place] {
+			out[place] = w
+			continue
+		}
+		n := len(w)
+		for _, m := range members[1:] {
+			x, k := words[m][place], 0
+			for k < min(n, len(x)) && x[k] == w[k] {
+				k++
+			}
+			n = k
+		}
+		for n > 0 && class[w[n-1]] != fine {
+			n--
+		}
+		if v := strings.IndexByte(w[:n], variable); v >= 0 {
+			n = v
+		}
+		out[place] = w[:n] + string(rune(variable))
+	}
+	return out
+}
+
+// render writes the template with its separators.
+func (l *leaf) render(skeleton string) string {
+	var b strings.Builder
+	place := 0
+	for i := range len(skeleton) {
+		if skeleton[i] != variable {
+			b.WriteByte(skeleton[i])
+			continue
+		}
+		b.WriteString(strings.ReplaceAll(l.words[place], string(rune(variable)), wildcard))
+		place++
+	}
+	return b.String()
+}
+
+// Parameter is what stands for a variable in a message.
+type Parameter struct {
+	Type  string // as [Type] tells
+	Value string
+}
+
+// Parameters returns what stands in the message for each variable of a
+// template's text, or false if the message is not of that kind. White space
+// counts as one space.
+func Parameters(template, message string) ([]Parameter, bool) {
+	message = strings.Join(strings.FieldsFunc(message, func(r rune) bool { return r < utf8.RuneSelf && class[r] == space }), " ")
+	literal := strings.Split(template, wildcard)
+	if !strings.HasPrefix(message, literal[0]) {
+		return nil, false
+	}
+	var out []Parameter
+	at := len(literal[0])
+	for i, l := range literal[1:] {
+		var n int
+		switch {
+		case i == len(literal)-2: // the last: to the end
+			n = len(message) - at - len(l)
+			if n < 0 || !strings.HasSuffix(message, l) {
+				return nil, false
+			}
+		case l == "":
+			return nil, false // no template has two variables that touch
+		default:
+			if n = strings.Index(message[at:], l); n < 0 {
+				return nil, false
+			}
+		}
+		v := message[at : at+n]
+		out = append(out, Parameter{Type(v), v})
+		at += n + len(l)
+	}
+	return out, at == len(message)
+}
+
+// Type tells what a value looks like: "ip", "mac", "uuid", "url", "email",
+// "path", "number", "hex", "time", "duration", "size", "boolean", "empty", or "text".
+func Type(v string) string {
+	digits, dots, colons, others, hexes := 0, 0, 0, 0, 0
+	for i := range len(v) {
+		switch c := v[i]; {
+		case class[c] == digit:
+			digits++
+		case c == '.':
+			dots++
+		case c == ':':
+			colons++
+		case isHex(c):
+			hexes++
+		default:
+			others++
+		}
+	}
+	number := strings.TrimLeft(v, "+-")
+	switch {
+	case v == "":
+		return "empty"
+	case strings.Contains(v, "://"):
+		return "url"
+	case isUUID(v):
+		return "uuid"
+	case isEmail(v) && others > 0:
+		return "email"
+	case isPath(v), len(v) > 2 && v[1] == ':' && v[2] == '\\':
+		return "path"
+	case dots == 3 && digits >= 4 && colons+hexes+others == 0:
+		return "ip"
+	case colons == 5 && len(v) == 17 && others+dots == 0:
+		return "mac"
+	case colons >= 2 && (hexes > 0 || strings.Contains(v, "::")) && others == 0:
+		return "ip"
+	case (colons == 1 || colons == 2) && digits >= 3 && hexes+others == 0:
+		return "time"
+	case digits > 0 && dots <= 1 && len(number) == digits+dots && colons == 0:
+		return "number"
+	case strings.HasPrefix(v, "0x"), hexes > 0 && digits > 0 && others+dots+colons == 0 && len(v) >= 6:
+		return "hex"
+	case digits > 0 && class[number0(number)] == digit:
+		return unit(strings.TrimLeft(number, "0123456789."))
+	case strings.EqualFold(v, "true"), strings.EqualFold(v, "false"):
+		return "boolean"
+	}
+	return "text"
+}
+
+func number0(s string) byte {
+	if s == "" {
+		return 0
+	}
+	return s[0]
+}
+
+// unit returns what a number with the unit is.
+func unit(u string) string {
+	switch strings.ToLower(u) {
+	case "ns", "us", "µs", "ms", "s", "sec", "secs", "m", "min", "mins", "h", "hr", "hrs", "d", "days":
+		return "duration"
+	case "b", "k", "kb", "kib", "mb", "mib", "g", "gb", "gib", "t", "tb", "tib":
+		return "size"
+	case "%":
+		return "number"
+	}
+	return "text"
+}
