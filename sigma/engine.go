@@ -258,6 +258,22 @@ func (e *Engine) RulesFor(s SourceID) int {
 	return e.logs[s].rules
 }
 
+// FieldsFor names the caller's fields that the rules for a source read, in no particular order.
+func (e *Engine) FieldsFor(s SourceID) []string {
+	if s < 0 || int(s) >= len(e.logs) {
+		return nil
+	}
+	needs := func(slot int32) bool { return e.logs[s].need[slot/64]&(1<<(slot%64)) != 0 }
+	var out []string
+	for i, name := range e.names {
+		slot := int32(i) + 1
+		if needs(slot) || slices.ContainsFunc(e.slots[slot].aliases, func(a alias) bool { return needs(a.to) }) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // lowerDetection turns a detection into logic over tests. On error the line is that of the culprit.
 func lowerDetection(d *Detection, placeholders map[string][]string) (*expr, int, error) {
 	names := make([]string, len(d.Searches))

@@ -153,6 +153,22 @@ func (m *Matcher) Set(s Slot, value string) {
 			m.put(slot, value, ascii)
 		}
 	}
+	m.setAliases(slot, value)
+}
+
+// SetMade is Set for a value that was made of others or repeats one: no keywords are looked for in it.
+func (m *Matcher) SetMade(s Slot, value string) {
+	if s < 0 || int(s) >= m.e.inputs-1 {
+		return
+	}
+	slot := int32(s) + 1
+	if m.needs(slot) {
+		m.put(slot, value, isASCII(value))
+	}
+	m.setAliases(slot, value)
+}
+
+func (m *Matcher) setAliases(slot int32, value string) {
 	for i := range m.e.slots[slot].aliases {
 		if a := &m.e.slots[slot].aliases[i]; m.needs(a.to) {
 			v := a.rewrite(value)

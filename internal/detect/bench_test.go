@@ -163,16 +163,13 @@ func matchFile(tb testing.TB, matchers []*detect.Matcher, data []byte) (events, 
 	var wait sync.WaitGroup
 	for _, m := range matchers {
 		wait.Go(func() {
-			decoder := f.NewDecoder(&format.Params{Clock: timestamp.NewClock(nil, 0)})
+			decoder := f.NewDecoder(&format.Params{Clock: timestamp.NewClock(nil, 0), Skim: m.Skim})
 			var b event.Batch
 			var hits []detect.Hit
 			for c := range chunks {
 				b.Reset()
 				decoder.Decode(c, &b)
-				hits = hits[:0]
-				for i := range b.Events {
-					hits = m.Match(&b.Events[i], i, hits)
-				}
+				hits = m.MatchBatch(&b, hits[:0])
 				atomic.AddInt64(&events, int64(len(b.Events)))
 				atomic.AddInt64(&matches, int64(len(hits)))
 			}

@@ -4,7 +4,7 @@
 //
 //	d := detect.Load(detect.Options{Paths: dirs})
 //	m := d.NewMatcher()            // one per goroutine
-//	hits = m.Match(&batch.Events[i], i, hits)
+//	hits = m.MatchBatch(batch, hits)
 //	g.Add(batch, path, hits)       // g := d.NewGatherer(), in source order
 //	findings, err := g.Findings(ctx, store)
 package detect
@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/sigma"
 )
 
@@ -69,8 +68,10 @@ type Detector struct {
 	failed []*sigma.RuleError
 	order  map[*sigma.Rule]int
 
-	fields map[string]fieldUse // every event field that a rule or the routing reads
-	routes int                 // number of route fields
+	fields   map[string]fieldUse // every event field that a rule or the routing reads
+	routes   int                 // number of route fields
+	category int                 // of them, event.category
+	bare     []bool              // by log: its rules read nothing but records' own fields
 
 	since, until int64
 	tuning       *Tuning
@@ -123,6 +124,11 @@ func Load(opt Options) (*Detector, error) {
 		use.route = i
 		d.fields[name] = use
 		d.routes = i + 1
+	}
+	d.category = slices.Index(d.engine.RouteFields(), "event.category")
+	for s := range mapping.Logs {
+		read := d.engine.FieldsFor(sigma.SourceID(s))
+		d.bare = append(d.bare, !slices.ContainsFunc(read, func(name string) bool { return !ofRecord(name) }))
 	}
 	return d, nil
 }
@@ -213,92 +219,3 @@ func (d *Detector) Failed() []*sigma.RuleError {
 
 // Engine is the compiled engine, for explaining rules.
 func (d *Detector) Engine() *sigma.Engine { return d.engine }
-
-// Hit is one rule that matched one event of a batch.
-type Hit struct {
-	Event int // index in the batch
-	sigma.Match
-}
-
-// Matcher matches events against the rules; one per goroutine.
-type Matcher struct {
-	d       *Detector
-	m       *sigma.Matcher
-	route   []string
-	matches []sigma.Match
-	seen    map[sigma.SourceID]bool
-	last    []sigma.SourceID // the sources of the event before, to spare the map
-}
-
-// NewMatcher returns a matcher for one goroutine.
-func (d *Detector) NewMatcher() *Matcher {
-	return &Matcher{d: d, m: d.engine.NewMatcher(), route: make([]string, d.routes), seen: map[sigma.SourceID]bool{}}
-}
-
-// Match appends the rules that match event e, which is number i of its batch.
-func (m *Matcher) Match(e *event.Event, i int, hits []Hit) []Hit {
-	if d := m.d; e.Time != event.NoTime && (d.since != 0 && e.Time < d.since || d.until != 0 && e.Time > d.until) {
-		return hits
-	}
-	clear(m.route)
-	var used [256]fieldUse
-	n := min(len(e.Fields), len(used))
-	for j := range n {
-		use, ok := m.d.fields[e.Fields[j].Name]
-		if !ok {
-			use = fieldUse{sigma.NoSlot, -1}
-		}
-		used[j] = use
-		if use.route >= 0 && m.route[use.route] == "" {
-			m.route[use.route] = e.Fields[j].Value
-		}
-	}
-	sources := m.m.Route(m.route...)
-	if len(sources) == 0 {
-		return hits
-	}
-	m.remember(sources)
-	m.m.Reset(sources)
-	text := m.m.WantsText()
-	for j := range e.Fields {
-		f := &e.Fields[j]
-		slot := sigma.NoSlot
-		if j < n {
-			slot = used[j].slot
-		} else if use, ok := m.d.fields[f.Name]; ok {
-			slot = use.slot
-		}
-		switch {
-		case slot == sigma.NoSlot:
-			if text {
-				m.m.AddText(f.Value)
-			}
-		case f.Kind == event.JSON && f.Value == "null":
-			m.m.SetNull(slot)
-		default:
-			m.m.Set(slot, f.Value)
-		}
-	}
-	if text {
-		m.m.SetMessage(e.Raw)
-	}
-	m.matches = m.m.Match(m.matches[:0])
-	for _, match := range m.matches {
-		match.Silent = match.Silent || m.d.quiet[match.Rule]
-		if m.d.tuning.silences(match.Rule, e) {
-			continue
-		}
-		hits = append(hits, Hit{i, match})
-	}
-	return hits
-}
-
-func (m *Matcher) remember(sources []sigma.SourceID) {
-	if len(m.last) == len(sources) && &m.last[0] == &sources[0] {
-		return
-	}
-	m.last = sources
-	for _, s := range sources {
-		m.seen[s] = true
-	}
-}

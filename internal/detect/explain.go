@@ -18,7 +18,14 @@ import (
 func (d *Detector) Explain(r *sigma.Rule, e *event.Event) (*sigma.Explanation, error) {
 	fields := map[string]any{}
 	route := make([]string, d.routes)
+	message, rendered := e.Raw, isRendering(e.Raw)
+	if rendered {
+		message = ""
+	}
 	for _, f := range e.Fields {
+		if rendered && f.Name == "message" {
+			continue // likewise made of the other fields
+		}
 		if use, ok := d.fields[f.Name]; ok && use.route >= 0 && route[use.route] == "" {
 			route[use.route] = f.Value
 		}
@@ -31,7 +38,7 @@ func (d *Detector) Explain(r *sigma.Rule, e *event.Event) (*sigma.Explanation, e
 			fields[f.Name] = append(have, f.Value)
 		}
 	}
-	return d.engine.Explain(r, d.engine.NewMatcher().Route(route...), fields, e.Raw)
+	return d.engine.Explain(r, d.engine.NewMatcher().Route(route...), fields, message)
 }
 
 // CorrelationExplanation is what a case has for a correlation rule.

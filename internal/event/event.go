@@ -52,6 +52,7 @@ type Event struct {
 	ID       string  // event.id; set by the pipeline, see package pipeline
 	Raw      string  // event.original
 	Err      string  // error.message: why no decoder understood the record; "" when one did
+	Bare     bool    // only the record's own fields are there, since nobody asked for more; see format.Params.Skim
 	Fields   []Field // in the order the decoder added them
 }
 

@@ -63,6 +63,11 @@ type Params struct {
 	Recover bool               // also take records from unused and damaged parts of binary logs
 	Done    func(*event.Batch) // nil, or called when an event is complete, while it still is the batch's last
 
+	// Skim, if not nil, may be asked of an event that has its record's own fields but not yet what follows from them: the other ECS
+	// fields and event.original. category is the first event.category it will get. If it says no, the rest is left
+	// out and the event is Bare. A decoder that does not know the difference never asks.
+	Skim func(b *event.Batch, category string) bool
+
 	header []string
 }
 

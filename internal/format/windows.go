@@ -52,7 +52,8 @@ type eventLogDecoder struct{ p *Params }
 type chunkReader struct {
 	evtx  evtx.ChunkDecoder
 	ecs   winlog
-	names map[string]string // a record's own name of a datum, its field's name
+	names event.ByName[string] // a record's own name of a datum of an event, its field's name
+	other map[string]string    // likewise of all else, prefix and name
 	xml   []byte
 	p     *Params
 	b     *event.Batch
@@ -63,7 +64,7 @@ type chunkReader struct {
 }
 
 var chunkReaders = sync.Pool{New: func() any {
-	return &chunkReader{names: map[string]string{}}
+	return &chunkReader{other: map[string]string{}}
 }}
 
 // maxNames bounds the names kept between chunks: those of a hostile log are without end.
@@ -90,8 +91,9 @@ func (d *eventLogDecoder) Decode(c *Chunk, b *event.Batch) Bytes {
 	r.p, r.b, r.n = nil, nil, Bytes{}
 	r.ecs.release()
 	r.channel, r.dataset = "", ""
-	if len(r.names) > maxNames {
-		clear(r.names)
+	if r.names.Len()+len(r.other) > maxNames {
+		r.names.Clear()
+		clear(r.other)
 	}
 	chunkReaders.Put(r)
 	return n
@@ -146,8 +148,7 @@ func (r *chunkReader) refuse(lost, offset int64, g evtx.Diagnostic) {
 // record adds the event of one record.
 func (r *chunkReader) record(rec *evtx.Record) {
 	b := r.b
-	r.xml = rec.AppendXML(r.xml[:0])
-	e := b.Begin(rec.Offset, b.Bytes(r.xml))
+	e := b.Begin(rec.Offset, "")
 	e.Length = int64(rec.Size)
 	e.Sequence = int64(rec.ID & (1<<63 - 1))
 	r.n.Events += int64(rec.Size)
@@ -167,20 +168,36 @@ func (r *chunkReader) record(rec *evtx.Record) {
 	r.system(&rec.System)
 	w := &r.ecs
 	w.begin(b, rec.System.Channel, rec.System.ProviderName, rec.System.EventID, rec.System.UserID)
-	prefix := "winlog.event_data."
 	if rec.DataKind == evtx.UserData {
-		prefix = "winlog.user_data."
 		b.Add("winlog.user_data.xml_name", rec.DataName)
 	}
 	for i := range rec.Data {
 		f := &rec.Data[i]
-		b.AddKind(r.name(prefix, f.Name), f.Value, event.String)
+		name := ""
+		if rec.DataKind == evtx.UserData {
+			name = r.name("winlog.user_data.", f.Name)
+		} else if known, ok := r.names.Get(f.Name); ok {
+			name = known
+		} else {
+			own := string([]byte(f.Name)) // lives on
+			name = fieldName("winlog.event_data.", own)
+			r.names.Put(own, name)
+		}
+		b.AddKind(name, f.Value, event.String)
 		w.data = append(w.data, datum{f.Name, f.Value})
 	}
 	for i := range rec.Extra {
 		b.AddKind(r.name("winlog.", rec.Extra[i].Name), rec.Extra[i].Value, event.String)
 	}
-	w.addECS()
+	kind := w.kind()
+	// An event of OpenSSH is of whatever category its text says.
+	if r.p.Skim != nil && w.provider != "OpenSSH" && !r.p.Skim(b, kind.category()) {
+		e.Bare = true
+	} else {
+		r.xml = rec.AppendXML(r.xml[:0])
+		e.Raw = b.Bytes(r.xml)
+		w.addECS(kind)
+	}
 	if r.p.Done != nil {
 		r.p.Done(b)
 	}
@@ -241,22 +258,24 @@ func (r *chunkReader) system(s *evtx.System) {
 	r.ecs.task = task
 }
 
-// name is prefix and a record's own name, which a hostile record may have made of
-// anything: what the store could not take is cut.
+// name is the field of a record's own name under prefix.
 func (r *chunkReader) name(prefix, name string) string {
-	key := name
-	if prefix != "winlog.event_data." {
-		key = prefix + name
-	}
-	if full, ok := r.names[key]; ok {
+	key := prefix + name
+	if full, ok := r.other[key]; ok {
 		return full
 	}
+	full := fieldName(prefix, name)
+	r.other[key] = full
+	return full
+}
+
+// fieldName is prefix and a record's own name, which a hostile record may have made of
+// anything: what the store could not take is cut.
+func fieldName(prefix, name string) string {
 	if name == "" {
 		name = "_"
 	}
-	full := prefix + name[:min(len(name), 100)]
-	r.names[string([]byte(key))] = full
-	return full
+	return prefix + name[:min(len(name), 100)]
 }
 
 // unixNano converts 100 ns since 1601 to ns since 1970; not ok for none and for

@@ -132,38 +132,72 @@ func addWinlogECS(b *event.Batch, clock *timestamp.Clock) {
 			w.put("event.outcome", keywordNames[i].outcome)
 		}
 	}
-	w.addECS()
+	w.addECS(w.kind())
 	if w.provider != "Microsoft-Windows-Sysmon" { // there it is Sysmon's own account
 		w.person(plainUser, name, domain, "")
 	}
 }
 
-// addECS is the way of every event, be it of a file or of a document.
-func (w *winlog) addECS() {
-	var ev *winEvent
+// kind is what is known of the event's id in its channel, or nil.
+func (w *winlog) kind() *winEvent {
 	switch {
 	case strings.EqualFold(w.channel, "Security"):
 		if w.provider == "AD FS Auditing" {
-			break // its ids are others
+			return nil // its ids are others
 		}
-		ev = securityEvents[w.id]
-		w.security(ev)
-	case w.channel == channelSysmon || w.provider == "Microsoft-Windows-Sysmon" || w.provider == "Linux-Sysmon":
-		ev = sysmonEvents[w.id]
+		return securityEvents[w.id]
+	case w.isSysmon():
+		return sysmonEvents[w.id]
+	case w.isPowerShell():
+		return powershellEvents[w.id]
+	case w.isPowerShellClassic():
+		return powershellClassicEvents[w.id]
+	}
+	if table := serviceEvents[w.provider]; table != nil {
+		return table.events[w.id]
+	}
+	return nil
+}
+
+func (w *winlog) isSysmon() bool {
+	return w.channel == channelSysmon || w.provider == "Microsoft-Windows-Sysmon" || w.provider == "Linux-Sysmon"
+}
+
+func (w *winlog) isPowerShell() bool {
+	return w.channel == channelPowerShell || w.provider == "Microsoft-Windows-PowerShell" || w.provider == "PowerShellCore"
+}
+
+func (w *winlog) isPowerShellClassic() bool {
+	return w.provider == "PowerShell" || w.channel == "Windows PowerShell"
+}
+
+// category is the first event.category that an event of the kind gets.
+func (ev *winEvent) category() string {
+	if ev == nil {
+		return ""
+	}
+	first, _, _ := strings.Cut(ev.categories, " ")
+	return first
+}
+
+// addECS is the way of every event of a known kind, or of none, be it of a file or of a document.
+func (w *winlog) addECS(ev *winEvent) {
+	switch {
+	case strings.EqualFold(w.channel, "Security"):
+		if w.provider != "AD FS Auditing" {
+			w.security(ev)
+		}
+	case w.isSysmon():
 		w.classify(ev)
 		w.sysmon()
-	case w.channel == channelPowerShell || w.provider == "Microsoft-Windows-PowerShell" || w.provider == "PowerShellCore":
-		ev = powershellEvents[w.id]
+	case w.isPowerShell():
 		w.powershell(ev)
-	case w.provider == "PowerShell" || w.channel == "Windows PowerShell":
-		ev = powershellClassicEvents[w.id]
+	case w.isPowerShellClassic():
 		w.powershellClassic(ev)
 	default:
-		if table := serviceEvents[w.provider]; table != nil {
-			if ev = table.events[w.id]; ev != nil {
-				w.classify(ev)
-				table.add(w)
-			}
+		if ev != nil {
+			w.classify(ev)
+			serviceEvents[w.provider].add(w)
 		}
 		w.ownAccount()
 	}

@@ -376,7 +376,7 @@ func FuzzWinlogData(f *testing.F) {
 		var w winlog
 		w.begin(&b, c[0], c[1], id, "S-1-5-18")
 		w.data = append(w.data, datum{n1, v1}, datum{n2, v2})
-		w.addECS()
+		w.addECS(w.kind())
 		event.AppendJSON(nil, b.Event())
 	})
 }

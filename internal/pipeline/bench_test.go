@@ -94,7 +94,7 @@ func BenchmarkDecode(b *testing.B) {
 					b.Fatal(err)
 				}
 				err = read(b.Context(), plan.Logs, opt, func(*Log) (bool, error) { return false, nil },
-					func() worker { return func(*task) error { return nil } },
+					func() worker { return worker{do: func(*task) error { return nil }} },
 					func(*task) error { return nil }, func(*Log) error { return nil })
 				if err != nil {
 					b.Fatal(err)

@@ -27,10 +27,8 @@ func Detect(ctx context.Context, opt Options, rules detect.Options, w io.Writer)
 		func() worker {
 			matcher := detector.NewMatcher()
 			run.keep(matcher)
-			return func(t *task) error {
-				for i := range t.batch.Events {
-					t.hits = matcher.Match(&t.batch.Events[i], i, t.hits)
-				}
+			return worker{skim: matcher.Skim, do: func(t *task) error {
+				t.hits = matcher.MatchBatch(&t.batch, t.hits)
 				for _, h := range t.hits {
 					if !h.Silent {
 						e := &t.batch.Events[h.Event]
@@ -38,7 +36,7 @@ func Detect(ctx context.Context, opt Options, rules detect.Options, w io.Writer)
 					}
 				}
 				return nil
-			}
+			}}
 		},
 		func(t *task) error {
 			if err := run.gatherer.Correlate(&t.batch, t.hits); err != nil {

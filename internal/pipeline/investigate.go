@@ -197,10 +197,8 @@ func (run *investigation) newWorker() worker {
 	matcher := run.detector.NewMatcher()
 	writer := run.store.NewWriter()
 	run.keep(matcher)
-	return func(t *task) error {
-		for i := range t.batch.Events {
-			t.hits = matcher.Match(&t.batch.Events[i], i, t.hits)
-		}
+	return worker{do: func(t *task) error {
+		t.hits = matcher.MatchBatch(&t.batch, t.hits)
 		t.digests = run.digest(t.log.path, &t.batch, t.digests[:0])
 		if t.stored {
 			return nil
@@ -210,7 +208,7 @@ func (run *investigation) newWorker() worker {
 			return err
 		}
 		return writer.Flush()
-	}
+	}}
 }
 
 // digest appends what each technique keeps of the batch.

@@ -18,7 +18,7 @@ func Parse(ctx context.Context, opt Options, w io.Writer) (*Plan, error) {
 	err = read(ctx, plan.Logs, opt,
 		func(*Log) (bool, error) { return false, nil },
 		func() worker {
-			return func(t *task) error {
+			return worker{do: func(t *task) error {
 				for i := range t.batch.Events {
 					e := &t.batch.Events[i]
 					// Not a field of the event: it is the same for all of a log.
@@ -27,7 +27,7 @@ func Parse(ctx context.Context, opt Options, w io.Writer) (*Plan, error) {
 					t.out = append(event.AppendJSON(t.out, e), '\n')
 				}
 				return nil
-			}
+			}}
 		},
 		func(t *task) error {
 			_, err := w.Write(t.out)

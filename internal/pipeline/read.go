@@ -39,7 +39,10 @@ type task struct {
 }
 
 // worker does what is done to a chunk besides decoding it. Each goroutine has one.
-type worker func(t *task) error
+type worker struct {
+	skim func(b *event.Batch, category string) bool // see format.Params; nil: all of every event is wanted
+	do   func(t *task) error
+}
 
 // read decodes the logs and hands every chunk to sink, in order and from one
 // goroutine; then, for each log, finish once its books are closed. Memory is
@@ -79,12 +82,12 @@ func read(ctx context.Context, logs []*Log, opt Options, stored func(*Log) (bool
 	var workers sync.WaitGroup
 	for range threads {
 		workers.Go(func() {
-			do := newWorker()
+			w := newWorker()
 			var en enrich.Enricher
 			for t := range work {
 				if t.chunk != nil && ctx.Err() == nil {
-					decode(t, &en)
-					t.fail = do(t)
+					decode(t, &en, w.skim)
+					t.fail = w.do(t)
 				}
 				done <- t
 			}
@@ -186,15 +189,14 @@ func (c *counter) Read(p []byte) (int, error) {
 }
 
 // decode turns the task's chunk into events with their ids and times.
-func decode(t *task, en *enrich.Enricher) {
+func decode(t *task, en *enrich.Enricher, skim func(*event.Batch, string) bool) {
 	t.batch.Reset()
 	t.hits, t.out, t.undecoded = t.hits[:0], t.out[:0], 0
 	t.first, t.last = event.NoTime, event.NoTime
 	clock := t.log.clock(t.chunk.Offset)
 	prefix := t.log.ID
-	d := t.log.Format.NewDecoder(&format.Params{Clock: clock, Recover: t.log.recover, Done: func(b *event.Batch) {
+	d := t.log.Format.NewDecoder(&format.Params{Clock: clock, Recover: t.log.recover, Skim: skim, Done: func(b *event.Batch) {
 		e := b.Event()
-		e.ID = eventID(b, prefix, e.Offset)
 		if e.Err != "" {
 			t.undecoded++
 		}
@@ -204,7 +206,10 @@ func decode(t *task, en *enrich.Enricher) {
 			}
 			t.last = max(t.last, e.Time)
 		}
-		en.Enrich(b)
+		if !e.Bare {
+			e.ID = eventID(b, prefix, e.Offset)
+			en.Enrich(b)
+		}
 	}})
 	t.bytes = d.Decode(t.chunk, &t.batch)
 	t.quality = clock.Quality
