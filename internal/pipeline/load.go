@@ -23,13 +23,13 @@ func Load(ctx context.Context, opt Options, dir string) (*store.Embedded, *Plan,
 		func(*Log) (bool, error) { return false, nil },
 		func() worker {
 			writer := st.NewWriter()
-			return func(t *task) error {
+			return worker{do: func(t *task) error {
 				src := store.Source{ID: t.log.ID, Path: t.log.path, Fallback: t.log.fallback()}
 				if err := writer.Add(&src, t.batch.Events); err != nil {
 					return err
 				}
 				return writer.Flush()
-			}
+			}}
 		},
 		func(*task) error { return nil },
 		func(*Log) error { return nil })
