@@ -13,14 +13,13 @@ var _ = register(Format{
 	Name:  "caddy.access",
 	Title: "Caddy access log (JSON)",
 	Group: "web",
-	Recognise: func(s *Sample) int {
-		return jsonLeaves(s, func(has func(string) bool) bool {
-			return has("request.uri") && has("request.method") && has("status") && (has("request.remote_ip") || has("request.remote_addr"))
-		}) * 95 / 100
+	JSON: func(has func(string) bool) bool {
+		return has("request.uri") && has("request.method") && has("status") && (has("request.remote_ip") || has("request.remote_addr"))
 	},
-	Frame:  frameJSON,
-	Decode: decodeJSON(func(p *Params) LineDecoder { return (&caddy{namedRecord{p: p, prefix: "json."}}).decode }),
+	Lines: func(p *Params) LineDecoder { return (&caddy{namedRecord{p: p, prefix: "json."}}).decode },
 })
+
+var errNotCaddy = errorString("neither a request nor a message of Caddy's")
 
 type caddy struct{ named namedRecord }
 
@@ -46,6 +45,9 @@ func (d *caddy) decode(record string, b *event.Batch) error {
 	}
 	uri := get("request.uri")
 	if uri == "" && get("request.method") == "" {
+		if get("logger") == "" || get("ts") == "" || get("msg") == "" {
+			return errNotCaddy
+		}
 		b.Add("event.kind", "event")
 		b.Add("event.dataset", "caddy.log")
 		d.named.add(leaves, b)

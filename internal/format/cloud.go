@@ -29,8 +29,6 @@ type cloudLog struct {
 	pool sync.Pool // of *cloudNames
 }
 
-var cloudLogs []*cloudLog
-
 // registerCloud registers a log as a format.
 func registerCloud(c *cloudLog) *cloudLog {
 	c.pool.New = func() any {
@@ -38,18 +36,13 @@ func registerCloud(c *cloudLog) *cloudLog {
 		n.scan.Tag = n.tag
 		return n
 	}
-	cloudLogs = append(cloudLogs, c)
-	score := c.score
-	if score == 0 {
-		score = 95
-	}
 	register(Format{
 		Name:      c.name,
 		Title:     c.title,
 		Group:     "audit",
-		Recognise: func(s *Sample) int { return jsonLeaves(s, c.recognise) * score / 100 },
-		Frame:     frameJSON,
-		Decode:    decodeJSON(func(p *Params) LineDecoder { return (&cloudRecord{log: c, p: p}).decode }),
+		JSON:      c.recognise,
+		JSONScore: c.score,
+		Lines:     func(p *Params) LineDecoder { return (&cloudRecord{log: c, p: p}).decode },
 	})
 	return c
 }
@@ -92,7 +85,6 @@ type cloudRecord struct {
 	log    *cloudLog
 	p      *Params
 	agents agentCache
-	other  LineDecoder // of JSON that is of no log of the kind
 
 	b      *event.Batch
 	names  *cloudNames
@@ -100,29 +92,11 @@ type cloudRecord struct {
 	path   []byte
 }
 
-// decode decodes a record of the log, or of another log of the kind that stands among
-// its records, as one event hub or bucket often carries several. What is neither is
-// some other JSON.
-func (r *cloudRecord) decode(record string, b *event.Batch) error {
-	done, err := r.decodeAs(r.log, record, b)
-	if done || err != nil {
-		return err
-	}
-	for _, c := range cloudLogs {
-		if c != r.log {
-			if done, err := r.decodeAs(c, record, b); done || err != nil {
-				return err
-			}
-		}
-	}
-	if r.other == nil {
-		r.other = newJSONDecoder(r.p)
-	}
-	return r.other(record, b)
-}
+var errNotOfCloudLog = errorString("lacks the names that records of this log have")
 
-// decodeAs decodes the record if it is one of the log c.
-func (r *cloudRecord) decodeAs(c *cloudLog, record string, b *event.Batch) (done bool, err error) {
+// decode decodes a record of the log.
+func (r *cloudRecord) decode(record string, b *event.Batch) error {
+	c := r.log
 	names := c.pool.Get().(*cloudNames)
 	r.b, r.names = b, names
 	defer func() {
@@ -133,11 +107,11 @@ func (r *cloudRecord) decodeAs(c *cloudLog, record string, b *event.Batch) (done
 	}()
 	leaves, err := names.scan.Scan(record, b)
 	if err != nil {
-		return false, err
+		return err
 	}
 	r.leaves = leaves
 	if !c.recognise(r.has) {
-		return false, nil
+		return errNotOfCloudLog
 	}
 	r.time()
 	b.Add("event.dataset", c.name)
@@ -147,7 +121,7 @@ func (r *cloudRecord) decodeAs(c *cloudLog, record string, b *event.Batch) (done
 		r.add(l, names.targets[l.Name.Tag], l.Name.Path, 0)
 	}
 	c.finish(r)
-	return true, nil
+	return nil
 }
 
 func (r *cloudRecord) has(path string) bool {

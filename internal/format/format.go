@@ -52,6 +52,13 @@ type Format struct {
 	// formats that write one. See timestamp.Years.
 	Date func(line []byte) (month, day int, ok bool)
 
+	// Formats whose records are JSON objects set JSON, which tells a record by the names
+	// it has (has("a.b") for {"a":{"b":…}}), and Lines, which decodes the text of one object and
+	// refuses what is not its own: that goes to the format that knows it. Recognise, Frame and
+	// Decode follow from these two. JSONScore is how sure a sample of nothing but such records is; 0: 95.
+	JSON      func(has func(path string) bool) bool
+	JSONScore int
+
 	// Formats that are not lines set these two instead of Lines.
 	Frame  func(r io.Reader) Framer
 	Decode func(p *Params) Decoder
@@ -106,6 +113,14 @@ const MaxRecord = 512 << 10
 var registry []*Format
 
 func register(f Format) *Format {
+	if f.JSON != nil {
+		f.JSONScore = cmp.Or(f.JSONScore, 95)
+		if f.Recognise == nil {
+			f.Recognise = func(s *Sample) int { return jsonLeaves(s, f.JSON) * f.JSONScore / 100 }
+			f.Frame = frameJSON
+			f.Decode = decodeJSON(func(p *Params) LineDecoder { return jsonOwn(&f, p) })
+		}
+	}
 	registry = append(registry, &f)
 	return &f
 }

@@ -34,16 +34,14 @@ var (
 		Name:  "journald.json",
 		Title: "systemd journal, JSON",
 		Group: "system",
-		Recognise: func(s *Sample) int {
-			return jsonLeaves(s, func(has func(string) bool) bool {
-				return has("__REALTIME_TIMESTAMP") && (has("MESSAGE") || has("__CURSOR") || has("_BOOT_ID"))
-			}) * 98 / 100
+		JSON: func(has func(string) bool) bool {
+			return has("__REALTIME_TIMESTAMP") && (has("MESSAGE") || has("__CURSOR") || has("_BOOT_ID"))
 		},
-		Frame: frameJSON,
-		Decode: decodeJSON(func(p *Params) LineDecoder {
+		JSONScore: 98,
+		Lines: func(p *Params) LineDecoder {
 			d := journalEntry{p: p}
 			return d.decodeJSON
-		}),
+		},
 	})
 )
 

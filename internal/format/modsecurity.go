@@ -16,13 +16,10 @@ var (
 		Name:  "modsecurity.json",
 		Title: "ModSecurity audit log (JSON)",
 		Group: "web",
-		Recognise: func(s *Sample) int {
-			return jsonLeaves(s, func(has func(string) bool) bool {
-				return has("transaction.client_ip") && (has("transaction.producer.modsecurity") || has("transaction.request.uri"))
-			}) * 95 / 100
+		JSON: func(has func(string) bool) bool {
+			return has("transaction.client_ip") && (has("transaction.producer.modsecurity") || has("transaction.request.uri"))
 		},
-		Frame:  frameJSON,
-		Decode: decodeJSON(func(p *Params) LineDecoder { return (&modsec{p: p}).decodeJSON }),
+		Lines: func(p *Params) LineDecoder { return (&modsec{p: p}).decodeJSON },
 	})
 	_ = register(Format{
 		Name:  "modsecurity",

@@ -14,6 +14,7 @@ var _ = register(Format{
 	Name:  "mongodb.log",
 	Title: "MongoDB server log (JSON and before 4.4)",
 	Group: "database",
+	JSON:  func(has func(string) bool) bool { return has("t.$date") && has("msg") && (has("c") || has("s")) },
 	Recognise: func(s *Sample) int {
 		return mostly(95, s.Share(func(l string) bool {
 			if l[0] == '{' {

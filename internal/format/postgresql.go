@@ -14,9 +14,12 @@ import (
 // A message of several lines goes on in lines that begin with a tab (stderr), or until its
 // quotes are closed (csvlog).
 var _ = register(Format{
-	Name:      "postgresql.log",
-	Title:     "PostgreSQL server log (stderr, csvlog, jsonlog)",
-	Group:     "database",
+	Name:  "postgresql.log",
+	Title: "PostgreSQL server log (stderr, csvlog, jsonlog)",
+	Group: "database",
+	JSON: func(has func(string) bool) bool {
+		return has("timestamp") && has("pid") && has("error_severity") && (has("session_id") || has("backend_type"))
+	},
 	Recognise: recognisePostgres,
 	Lines: func(p *Params) LineDecoder {
 		return (&postgres{clock: p.Clock}).decode

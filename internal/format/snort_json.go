@@ -2,6 +2,7 @@ package format
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
@@ -12,14 +13,15 @@ var _ = register(Format{
 	Name:  "snort.json",
 	Title: "Snort 3 alert_json",
 	Group: "network",
-	Recognise: func(s *Sample) int {
-		return jsonLeaves(s, func(has func(string) bool) bool {
-			return has("timestamp") && has("msg") && (has("sid") || has("rule")) && (has("src_addr") || has("src_ap"))
-		}) * 95 / 100
-	},
-	Frame:  frameJSON,
-	Decode: decodeJSON(newSnortJSON),
+	JSON:  isSnortJSON,
+	Lines: newSnortJSON,
 })
+
+func isSnortJSON(has func(string) bool) bool {
+	return has("timestamp") && has("msg") && (has("sid") || has("rule")) && (has("src_addr") || has("src_ap"))
+}
+
+var errNotSnort = errorString("no message, rule and address: not an alert of Snort")
 
 var snortScanners = scannerPool(func(string) int32 { return 0 })
 
@@ -30,6 +32,11 @@ func newSnortJSON(p *Params) LineDecoder {
 		leaves, err := scan.Scan(line, b)
 		if err != nil {
 			return err
+		}
+		if !isSnortJSON(func(path string) bool {
+			return slices.ContainsFunc(leaves, func(l event.Leaf) bool { return l.Name.Path == path })
+		}) {
+			return errNotSnort
 		}
 		b.Add("event.kind", "alert")
 		b.Add("event.dataset", datasetSnort)

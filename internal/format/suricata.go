@@ -14,18 +14,15 @@ import (
 // As in Elastic's integration, what ECS has a field for goes there, and the rest
 // stays under suricata.eve.
 var _ = register(Format{
-	Name:      "suricata.eve",
-	Title:     "Suricata eve.json",
-	Group:     "network",
-	Recognise: recogniseSuricata,
-	Frame:     frameJSON,
-	Decode:    decodeJSON(newSuricataDecoder),
+	Name:  "suricata.eve",
+	Title: "Suricata eve.json",
+	Group: "network",
+	JSON:  isSuricata,
+	Lines: newSuricataDecoder,
 })
 
-func recogniseSuricata(s *Sample) int {
-	return jsonLeaves(s, func(has func(string) bool) bool {
-		return has("event_type") && has("timestamp") && (has("flow_id") || has("src_ip") || has("stats.uptime") || has("engine.message"))
-	}) * 95 / 100
+func isSuricata(has func(string) bool) bool {
+	return has("event_type") && has("timestamp") && (has("flow_id") || has("src_ip") || has("stats.uptime") || has("engine.message"))
 }
 
 // eveTargets gives each distinct path of eve records a number: what to do with

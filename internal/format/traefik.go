@@ -12,13 +12,10 @@ var _ = register(Format{
 	Name:  "traefik.access",
 	Title: "Traefik access log (JSON)",
 	Group: "web",
-	Recognise: func(s *Sample) int {
-		return jsonLeaves(s, func(has func(string) bool) bool {
-			return has("DownstreamStatus") && (has("RequestPath") || has("RequestMethod") || has("ClientAddr"))
-		}) * 95 / 100
+	JSON: func(has func(string) bool) bool {
+		return has("DownstreamStatus") && (has("RequestPath") || has("RequestMethod") || has("ClientAddr"))
 	},
-	Frame:  frameJSON,
-	Decode: decodeJSON(func(p *Params) LineDecoder { return (&traefik{p: p}).decode }),
+	Lines: func(p *Params) LineDecoder { return (&traefik{p: p}).decode },
 })
 
 // traefikFields are members with the fields that Elastic's integration has for them.

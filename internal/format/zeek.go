@@ -34,21 +34,19 @@ var (
 		Name:      "zeek.json",
 		Title:     "Zeek log (JSON)",
 		Group:     "network",
-		Recognise: recogniseZeekJSON,
-		Frame:     frameJSON,
-		Decode:    decodeJSON(func(p *Params) LineDecoder { return (&zeekJSON{zeekRecord: zeekRecord{p: p}}).decode }),
+		JSON:      isZeekJSON,
+		JSONScore: 94,
+		Lines:     func(p *Params) LineDecoder { return (&zeekJSON{zeekRecord: zeekRecord{p: p}}).decode },
 	})
 )
 
-func recogniseZeekJSON(s *Sample) int {
-	return jsonLeaves(s, func(has func(string) bool) bool {
-		if !has("ts") {
-			return false
-		}
-		// Records that neither name their log nor a connection must show the members of
-		// one of the logs; those of the last, which have few, prove nothing.
-		return has("_path") && (has("uid") || has("id.orig_h") || has("_write_ts")) || has("id.orig_h") && has("id.resp_h") || zeekStreamOf(has, len(zeekStreams)) != nil
-	}) * 94 / 100
+func isZeekJSON(has func(string) bool) bool {
+	if !has("ts") {
+		return false
+	}
+	// Records that neither name their log nor a connection must show the members of
+	// one of the logs; those of the last, which have few, prove nothing.
+	return has("_path") && (has("uid") || has("id.orig_h") || has("_write_ts")) || has("id.orig_h") && has("id.resp_h") || zeekStreamOf(has, len(zeekStreams)) != nil
 }
 
 // zeekStreamOf finds the log that has the members.

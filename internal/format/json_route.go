@@ -1,0 +1,341 @@
+package format
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"unsafe"
+
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// A stream of JSON may mix the records of any products: what an event hub, a
+// bucket, an agent's output or a search's export carries. Each record goes to the
+// format that knows it by the names it has; so does a record that stands within
+// another, as agents and stores wrap them. What no format knows stays JSON of its own names.
+
+// jsonLogs are the formats that know records by their names (Format.JSON), the surest
+// first and by name among equals.
+var jsonLogs = sync.OnceValue(func() []*Format {
+	var fs []*Format
+	for _, f := range All() {
+		if f.JSON != nil {
+			fs = append(fs, f)
+		}
+	}
+	slices.SortStableFunc(fs, func(a, b *Format) int { return b.JSONScore - a.JSONScore })
+	return fs
+})
+
+// jsonOwn is the JSON decoder of one format: records that are not its own go to
+// the router.
+func jsonOwn(f *Format, p *Params) LineDecoder {
+	own := f.Lines(p)
+	var other LineDecoder
+	return func(record string, b *event.Batch) error {
+		err := own(record, b)
+		if err == nil {
+			return nil
+		}
+		if other == nil {
+			other = newJSONDecoder(p)
+		}
+		b.Rollback()
+		return other(record, b)
+	}
+}
+
+// jsonShapes remembers which format knows records of a shape: of the same names in
+// the same order. It lives in a pool with the scanner that made the names.
+type jsonShapes struct {
+	scan   event.Scanner
+	known  map[uint64]*Format
+	leaves []event.Leaf
+}
+
+var shapePool = sync.Pool{New: func() any {
+	return &jsonShapes{scan: event.Scanner{Tag: nameTag}, known: map[uint64]*Format{}}
+}}
+
+const maxShapes = 4 << 10
+
+// format is that which knows the leaves scanned last, nil for none.
+func (s *jsonShapes) format() *Format {
+	const prime = 1099511628211
+	h := uint64(14695981039346656037)
+	for i := range s.leaves {
+		h = (h ^ uint64(uintptr(unsafe.Pointer(s.leaves[i].Name)))) * prime
+	}
+	f, ok := s.known[h]
+	if !ok {
+		for _, c := range jsonLogs() {
+			if c.JSON(s.has) {
+				f = c
+				break
+			}
+		}
+		if len(s.known) >= maxShapes {
+			clear(s.known)
+		}
+		s.known[h] = f
+	}
+	return f
+}
+
+func (s *jsonShapes) has(path string) bool {
+	for i := range s.leaves {
+		if s.leaves[i].Name.Path == path {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *jsonShapes) get(path string) string {
+	for i := range s.leaves {
+		if s.leaves[i].Name.Path == path {
+			return s.leaves[i].Value
+		}
+	}
+	return ""
+}
+
+const maxWrapped = 3 // records within records
+
+// jsonRouter decodes the records of a stream of any mix.
+type jsonRouter struct {
+	p        *Params
+	named    namedRecord
+	decoders map[*Format]LineDecoder
+	lines    *lineRouter
+	depth    int
+}
+
+func newJSONDecoder(p *Params) LineDecoder { return newJSONRouter(p).decode }
+
+func newJSONRouter(p *Params) *jsonRouter {
+	return &jsonRouter{p: p, named: namedRecord{p: p, prefix: "json."}, decoders: map[*Format]LineDecoder{}}
+}
+
+func (d *jsonRouter) decode(record string, b *event.Batch) error {
+	s := shapePool.Get().(*jsonShapes)
+	defer func() {
+		s.leaves = nil
+		shapePool.Put(s)
+	}()
+	leaves, err := s.scan.Scan(record, b)
+	if err != nil {
+		return err
+	}
+	s.leaves = leaves
+	if f := s.format(); f != nil {
+		decode := d.decoders[f]
+		if decode == nil {
+			decode = f.Lines(d.p)
+			d.decoders[f] = decode
+		}
+		if decode(record, b) == nil {
+			return nil
+		}
+		b.Rollback()
+	}
+	if d.depth < maxWrapped && d.unwrap(record, s, b) {
+		return nil
+	}
+	if isECS(leaves) {
+		d.pass(leaves, b)
+		return nil
+	}
+	b.Add("event.kind", "event")
+	b.Add("event.dataset", "json")
+	d.named.add(leaves, b)
+	return nil
+}
+
+// wrappers are the members under which agents, stores and buses put a whole record.
+var wrappers = []string{"json", "o365audit", "_source", "result", "data", "detail", "winlog_event", "payload"}
+
+// unwrap decodes the record that stands within another, and reports whether there
+// was one that a format knows. What the outer record says beside it is kept.
+func (d *jsonRouter) unwrap(record string, s *jsonShapes, b *event.Batch) bool {
+	inner := ""
+	outer := ""    // the name of the member that is unwrapped
+	whole := false // there is nothing but it: it is unwrapped even if no format knows it
+	for _, name := range wrappers {
+		if raw := jsonMember(record, name); raw != "" && raw[0] == '{' {
+			inner, outer = raw, name
+			whole = name == "_source" || name == "json" || name == "o365audit"
+			break
+		}
+	}
+	switch {
+	case inner != "":
+		if raw := s.get(outer + "._raw"); outer == "result" && raw != "" { // Splunk's export
+			inner, outer = raw, "result._raw"
+		}
+	default:
+		for _, name := range [...]string{"event.original", "_raw", "message", "log", "line", "MESSAGE", "@message", "Message", "rawEvent"} {
+			v := s.get(name)
+			if v == "" {
+				continue
+			}
+			if whole = carrier(s.leaves, name); whole || v[0] == '{' {
+				inner, outer = v, name
+				break
+			}
+		}
+	}
+	if inner == "" {
+		return false
+	}
+	e := b.Event()
+	hint := ""
+	for _, name := range [...]string{"event.dataset", "fileset.name", "log.file.path", "source", "path", "sourcetype", "result.sourcetype"} {
+		if v := s.get(name); v != "" {
+			hint = v
+			break
+		}
+	}
+	if !d.inner(inner, hint, whole, b) {
+		b.Rollback()
+		return false
+	}
+	if !e.Has("message") {
+		b.Add("message", inner)
+	}
+	for i := range s.leaves {
+		l := &s.leaves[i]
+		name := l.Name.Path
+		switch {
+		case name == outer || strings.HasPrefix(name, outer+".") || name == "message" || name == "event.original" || name == "event.dataset" || name == "event.module":
+		case name == "@timestamp" || name == "_time" || name == "time" || name == "timestamp":
+			if e.Time == event.NoTime {
+				if ns, ok := d.named.time(l); ok {
+					e.Time = ns
+				}
+			}
+		case !e.Has(name):
+			d.named.own(l, b)
+		}
+	}
+	return true
+}
+
+// inner decodes a wrapped record, and reports whether a format knows it; whole takes
+// JSON of any names for known.
+func (d *jsonRouter) inner(text, hint string, whole bool, b *event.Batch) bool {
+	d.depth++
+	defer func() { d.depth-- }()
+	if text[0] == '{' {
+		if d.decode(text, b) != nil {
+			return false
+		}
+		return whole || b.Event().Get("event.dataset") != "json"
+	}
+	if d.lines == nil {
+		d.lines = newLineRouter(d.p)
+	}
+	return d.lines.decode(text, hint, b)
+}
+
+// carrierNames are the names, or with a dot the sets of names, of what agents and
+// stores say of a line that they carry.
+var carrierNames = []string{
+	"@timestamp", "@version", "agent.", "beat.", "cloud.", "container.", "data_stream.", "docker.", "ecs.", "event.", "fields.", "fileset.", "host.", "host", "hostname", "input.", "kubernetes.",
+	"labels.", "log.", "offset", "path", "port", "prospector.", "service.", "source", "stream", "tags", "time", "timestamp", "type", "ingestionTime", "eventId", "id", "index", "sourcetype",
+	"_time", "_index", "_id", "_score", "_type", "preview", "lastrow", "level", "syslog.", "process.", "elastic_agent.", "orchestrator.", "aws.", "azure.", "journald.", "logStream", "logGroup", "kafka.",
+}
+
+// carrier reports whether a record says nothing but a line, and whence it came.
+func carrier(leaves []event.Leaf, text string) bool {
+	for i := range leaves {
+		name := leaves[i].Name.Path
+		if name == text || name == "message" || name == "event.original" {
+			continue
+		}
+		if !slices.ContainsFunc(carrierNames, func(c string) bool {
+			return name == c || c[len(c)-1] == '.' && strings.HasPrefix(name, c)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// jsonMember is the raw value of a member of the object doc, "" if it has none of the name.
+func jsonMember(doc, name string) string {
+	p := []byte(doc)
+	i := skipSpace(p, 0)
+	if i >= len(p) || p[i] != '{' {
+		return ""
+	}
+	for i = skipSpace(p, i+1); i < len(p) && p[i] == '"'; {
+		j := stringEnd(p, i)
+		if j < 0 {
+			return ""
+		}
+		key := doc[i+1 : j-1]
+		if i = skipSpace(p, j); i >= len(p) || p[i] != ':' {
+			return ""
+		}
+		i = skipSpace(p, i+1)
+		var v valueScanner
+		n, done := v.feed(p[i:])
+		if !done {
+			return ""
+		}
+		if key == name {
+			return doc[i : i+n]
+		}
+		if i = skipSpace(p, i+n); i < len(p) && p[i] == ',' {
+			i = skipSpace(p, i+1)
+		}
+	}
+	return ""
+}
+
+// isECS reports whether a document speaks ECS: it has @timestamp and says so,
+// or was sent by a Beat.
+func isECS(leaves []event.Leaf) bool {
+	timed, sign := false, false
+	for i := range leaves {
+		switch leaves[i].Name.Path {
+		case "@timestamp", "winlog.time_created":
+			timed = true
+		case "ecs.version", "agent.type", "agent.version", "beat.name", "event.kind", "event.module", "data_stream.dataset", "winlog.channel":
+			sign = true
+		}
+	}
+	return timed && sign
+}
+
+// pass adds a document that is in ECS already.
+func (d *jsonRouter) pass(leaves []event.Leaf, b *event.Batch) {
+	dataset := false
+	timed := false
+	windows := false
+	for i := range leaves {
+		l := &leaves[i]
+		switch l.Name.Path {
+		case "winlog.event_id":
+			windows = true
+		case "@timestamp":
+			if ns, ok := d.named.time(l); ok {
+				b.Event().Time, timed = ns, true
+				continue
+			}
+		case "event.dataset":
+			dataset = true
+		}
+		d.named.own(l, b)
+	}
+	if !dataset {
+		b.Add("event.dataset", "json")
+	}
+	if windows {
+		addWinlogECS(b, d.named.p.Clock)
+	}
+	if !timed && b.Event().Time == event.NoTime {
+		d.named.p.Clock.NoTime()
+	}
+}
