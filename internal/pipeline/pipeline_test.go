@@ -362,9 +362,9 @@ type forgetful struct {
 	most int
 }
 
-func (f forgetful) Query(ctx context.Context, q string, fn func([]event.Field) error) error {
+func (f forgetful) QueryWith(ctx context.Context, q string, o store.QueryOptions, fn func([]event.Field) error) error {
 	var kept [][]event.Field
-	err := f.Store.Query(ctx, q, func(row []event.Field) error {
+	err := f.Store.QueryWith(ctx, q, o, func(row []event.Field) error {
 		if len(kept) == f.most {
 			return store.ErrMemory
 		}
