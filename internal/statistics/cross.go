@@ -1,0 +1,145 @@
+package statistics
+
+import (
+	"context"
+	"math"
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/store"
+)
+
+// Table says how often values of two fields come together in one event.
+type Table struct {
+	Fields     [2]string
+	Rows, Cols []string  // the most frequent values; the rest are one, Other
+	Counts     [][]int64 // by row, then column
+	RowSums    []int64
+	ColSums    []int64
+	N          int64 // events that have both fields
+	ChiSquare  float64
+	Freedom    float64 // degrees of freedom of ChiSquare
+	P          float64 // the probability of a ChiSquare as large if the fields had nothing to do with each other
+	CramersV   float64 // how strongly they go together, 0 to 1
+}
+
+// Other names the values of a Table that are not told apart.
+const Other = "(other)"
+
+// Cross returns the table of two fields over the events that a query finds,
+// with at most so many rows and columns told apart.
+func Cross(ctx context.Context, st store.Store, query, first, second string, rows, cols int) (*Table, error) {
+	t := &Table{Fields: [2]string{first, second}}
+	both := unrolled(unrolled(with(query, quote(first)+":* "+quote(second)+":*"), first), second)
+	a, err := Count(ctx, st, both, first, rows, 0)
+	if err != nil {
+		return nil, err
+	}
+	b, err := Count(ctx, st, both, second, cols, 0)
+	if err != nil {
+		return nil, err
+	}
+	t.N = a.With
+	index := func(d *Distribution, names *[]string, sums *[]int64) map[string]int {
+		at := map[string]int{}
+		rest := d.With
+		for i, v := range d.Top {
+			at[v.Value] = i
+			*names, *sums = append(*names, v.Value), append(*sums, v.Count)
+			rest -= v.Count
+		}
+		if d.Distinct > int64(len(d.Top)) {
+			*names, *sums = append(*names, Other), append(*sums, rest)
+		}
+		return at
+	}
+	rowAt, colAt := index(a, &t.Rows, &t.RowSums), index(b, &t.Cols, &t.ColSums)
+	for range t.Rows {
+		t.Counts = append(t.Counts, make([]int64, len(t.Cols)))
+	}
+	if t.N == 0 {
+		t.P = 1
+		return t, nil
+	}
+	shown := with(both, among(first, a.Top), among(second, b.Top))
+	err = st.QueryWith(ctx, shown+" | stats by ("+quote(first)+", "+quote(second)+") count() n", store.QueryOptions{Unsorted: true}, func(row []event.Field) error {
+		n, err := number(row, "n")
+		r, ok := rowAt[column(row, first)]
+		c, ok2 := colAt[column(row, second)]
+		if ok && ok2 {
+			t.Counts[r][c] += n
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.fill(len(rowAt), len(colAt))
+	t.test()
+	return t, nil
+}
+
+// among is the condition that a field has one of some values.
+func among(field string, values []Value) string {
+	list := make([]string, len(values))
+	for i, v := range values {
+		list[i] = quote(v.Value)
+	}
+	return quote(field) + ":in(" + strings.Join(list, ",") + ")"
+}
+
+// fill makes the last row and column what the sums leave for them.
+func (t *Table) fill(rows, cols int) {
+	for r := range rows {
+		if len(t.Cols) > cols {
+			left := t.RowSums[r]
+			for _, n := range t.Counts[r][:cols] {
+				left -= n
+			}
+			t.Counts[r][cols] = left
+		}
+	}
+	if len(t.Rows) > rows {
+		for c := range t.Cols {
+			left := t.ColSums[c]
+			for r := range rows {
+				left -= t.Counts[r][c]
+			}
+			t.Counts[rows][c] = left
+		}
+	}
+}
+
+// test is Pearson's chi-square of independence and Cramér's V.
+func (t *Table) test() {
+	t.Freedom = float64((len(t.Rows) - 1) * (len(t.Cols) - 1))
+	for r := range t.Rows {
+		for c := range t.Cols {
+			if e := t.Expected(r, c); e > 0 {
+				d := float64(t.Counts[r][c]) - e
+				t.ChiSquare += d * d / e
+			}
+		}
+	}
+	t.P = chiSquareP(t.ChiSquare, t.Freedom)
+	if k := min(len(t.Rows), len(t.Cols)) - 1; k > 0 && t.N > 0 {
+		t.CramersV = math.Sqrt(t.ChiSquare / (float64(t.N) * float64(k)))
+	}
+}
+
+// Expected is how many events a cell would have if the fields had nothing to
+// do with each other.
+func (t *Table) Expected(r, c int) float64 {
+	return float64(t.RowSums[r]) * float64(t.ColSums[c]) / float64(t.N)
+}
+
+// Residual is by how many standard deviations a cell differs from Expected
+// (Haberman, 1973).
+func (t *Table) Residual(r, c int) float64 {
+	n := float64(t.N)
+	v := t.Expected(r, c) * (1 - float64(t.RowSums[r])/n) * (1 - float64(t.ColSums[c])/n)
+	if !(v > 0) {
+		return 0
+	}
+	return (float64(t.Counts[r][c]) - t.Expected(r, c)) / math.Sqrt(v)
+}

@@ -1,0 +1,176 @@
+package statistics
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/sextant-logs/sextant/internal/export"
+)
+
+// percent writes a share with as many digits as it has meaning.
+func percent(p float64) string {
+	switch v := 100 * p; {
+	case v == 0:
+		return "0%"
+	case v < 0.01:
+		return "<0.01%"
+	case v < 1:
+		return fmt.Sprintf("%.2f%%", v)
+	case v < 10:
+		return fmt.Sprintf("%.1f%%", v)
+	default:
+		return fmt.Sprintf("%.0f%%", v)
+	}
+}
+
+// Percent is a share for people.
+func Percent(p float64) string { return percent(p) }
+
+// probability writes "q = .012", or what it is below.
+func probability(name string, p float64) string {
+	switch {
+	case p < 0.0001:
+		return name + " < .0001"
+	case p >= 0.1:
+		return fmt.Sprintf("%s = %.2f", name, p)
+	default:
+		return fmt.Sprintf("%s = %.4f", name, p)
+	}
+}
+
+// times writes by how much a share grew or shrank.
+func times(before, after float64) string {
+	r := after / before
+	if r < 1 {
+		return "to a " + ordinal(1/r)
+	}
+	switch {
+	case r < 1.95:
+		return fmt.Sprintf("by %.0f%%", 100*(r-1))
+	case r < 10:
+		return fmt.Sprintf("%.1f-fold", r)
+	}
+	return export.Grouped(int64(math.Round(r))) + "-fold"
+}
+
+func ordinal(r float64) string {
+	switch {
+	case r < 1.95:
+		return fmt.Sprintf("share of %.0f%%", 100/r)
+	case r < 2.5:
+		return "half"
+	case r < 3.5:
+		return "third"
+	case r < 4.5:
+		return "quarter"
+	case r < 10:
+		return fmt.Sprintf("%.0fth", r)
+	}
+	n := int64(math.Round(r))
+	suffix := "th"
+	switch {
+	case n%10 == 1 && n%100 != 11:
+		suffix = "st"
+	case n%10 == 2 && n%100 != 12:
+		suffix = "nd"
+	case n%10 == 3 && n%100 != 13:
+		suffix = "rd"
+	}
+	return export.Grouped(n) + suffix
+}
+
+// Sentence says what became of the value.
+func (ch *Change) Sentence(c *Comparison) string {
+	value := ch.Value
+	if len([]rune(value)) > 120 {
+		value = string([]rune(value)[:119]) + "…"
+	}
+	s := ch.Field + ": " + value
+	counts := fmt.Sprintf("%s → %s records, %s → %s", export.Grouped(ch.Before), export.Grouped(ch.After), percent(ch.ShareBefore), percent(ch.ShareAfter))
+	blocks := func(n, of int) string { return fmt.Sprintf("%d of %d %s", n, of, c.stretches()) }
+	switch {
+	case ch.Before == 0:
+		s += " is new: " + counts + ", in " + blocks(ch.BlocksAfter, c.BlocksAfter)
+	case ch.After == 0:
+		s += " is gone: " + counts + ", before in " + blocks(ch.BlocksBefore, c.BlocksBefore)
+	case ch.ShareAfter > ch.ShareBefore:
+		s += " rose " + times(ch.ShareBefore, ch.ShareAfter) + ": " + counts
+	default:
+		s += " fell " + times(ch.ShareBefore, ch.ShareAfter) + ": " + counts
+	}
+	if ch.Before > 0 && ch.After > 0 {
+		s += fmt.Sprintf(", in %d of %d and %s", ch.BlocksBefore, c.BlocksBefore, blocks(ch.BlocksAfter, c.BlocksAfter))
+	}
+	return s + " (" + probability("q", ch.Q) + ")."
+}
+
+// stretches is what a comparison's blocks are called.
+func (c *Comparison) stretches() string {
+	switch c.Block {
+	case 24 * time.Hour:
+		return "days"
+	case time.Hour:
+		return "hours"
+	case time.Minute:
+		return "minutes"
+	}
+	return "stretches of " + duration(c.Block)
+}
+
+// Sentence says what became of the field's distribution.
+func (f *Changed) Sentence() string {
+	if f.Numeric {
+		word := "larger"
+		if f.MedianAfter < f.MedianBefore {
+			word = "smaller"
+		}
+		if f.MedianAfter == f.MedianBefore {
+			return fmt.Sprintf("%s: the numbers are distributed otherwise, median %s as before (KS distance %.2f at %s, %s).",
+				f.Field, export.Figure(f.MedianAfter), f.KS, export.Figure(f.KSAt), probability("p", f.KSP))
+		}
+		return fmt.Sprintf("%s: the numbers are %s, median %s → %s (KS distance %.2f, %s).",
+			f.Field, word, export.Figure(f.MedianBefore), export.Figure(f.MedianAfter), f.KS, probability("p", f.KSP))
+	}
+	return fmt.Sprintf("%s: %s → %s different values; the distributions differ by %.3f bits of 1 (Cramér's V %.2f, %s).",
+		f.Field, export.Grouped(f.DistinctBefore), export.Grouped(f.DistinctAfter), f.Divergence, f.CramersV, probability("p", f.P))
+}
+
+// Volume says what became of the number of events.
+func (c *Comparison) Volume() string {
+	before, after := float64(c.EventsBefore)/c.Before.length().Hours(), float64(c.EventsAfter)/c.After.length().Hours()
+	s := fmt.Sprintf("%s records (%s an hour) before, %s (%s an hour) after",
+		export.Grouped(c.EventsBefore), export.Figure(before), export.Grouped(c.EventsAfter), export.Figure(after))
+	switch {
+	case c.EventsBefore == 0 && c.EventsAfter == 0:
+		return "Neither period has a record."
+	case c.EventsBefore == 0 || c.EventsAfter == 0:
+		return s + ": with nothing on one side, only the rate can be compared."
+	case c.RateP <= significant && after > before:
+		s += ": more, by more than " + c.stretches() + " differ anyway"
+	case c.RateP <= significant:
+		s += ": fewer, by more than " + c.stretches() + " differ anyway"
+	default:
+		s += ": no more different than " + c.stretches() + " are anyway"
+	}
+	return s + " (" + probability("p", c.RateP) + ")."
+}
+
+func duration(d time.Duration) string {
+	switch day := 24 * time.Hour; {
+	case d >= day && d%day == 0:
+		return count(int64(d/day), "day")
+	case d >= time.Hour && d%time.Hour == 0:
+		return count(int64(d/time.Hour), "hour")
+	case d >= time.Minute && d%time.Minute == 0:
+		return count(int64(d/time.Minute), "minute")
+	}
+	return count(int64(d/time.Second), "second")
+}
+
+func count(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return export.Grouped(n) + " " + noun + "s"
+}
