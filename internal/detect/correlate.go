@@ -51,6 +51,24 @@ func (g *Gatherer) observe(e *event.Event, h *Hit) error {
 // correlations cite.
 func (g *Gatherer) Findings(ctx context.Context, store analyze.Querier) ([]analyze.Finding, error) {
 	defer g.observations.close()
+	return g.findings(ctx, store)
+}
+
+// Snapshot is Findings so far, for a gatherer that goes on gathering. It must be
+// called by who calls Add.
+func (g *Gatherer) Snapshot(ctx context.Context, store analyze.Querier) ([]analyze.Finding, error) {
+	counts, coarse := maps.Clone(g.counts), g.coarse
+	g.correlator = sigma.NewCorrelator(g.d.engine, sigma.CorrelatorOptions{})
+	findings, err := g.findings(ctx, store)
+	g.counts, g.coarse = counts, coarse
+	g.correlator = sigma.NewCorrelator(g.d.engine, sigma.CorrelatorOptions{})
+	return findings, err
+}
+
+// Close gives up what a gatherer holds that Findings is not asked for.
+func (g *Gatherer) Close() { g.observations.close() }
+
+func (g *Gatherer) findings(ctx context.Context, store analyze.Querier) ([]analyze.Finding, error) {
 	var findings []analyze.Finding
 	for _, gr := range g.groups {
 		for _, s := range gr.spans {

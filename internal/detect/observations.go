@@ -143,39 +143,27 @@ func (o *observations) spill() error {
 		return err
 	}
 	o.buf, o.index = o.buf[:0], o.index[:0]
-	_, err = f.Seek(0, io.SeekStart)
-	return err
+	return nil
 }
 
-// each calls fn with every observation in order of time, then event id.
+// each calls fn with every observation in order of time, then event id. It may
+// be called again, with more observations.
 func (o *observations) each(fn func(decoded) error) error {
-	if len(o.runs) == 0 {
-		slices.SortFunc(o.index, compareObservation)
-		for _, i := range o.index {
-			n, k := binary.Uvarint(o.buf[i.off:])
-			d, err := parseRecord(o.buf[i.off+k : i.off+k+int(n)])
-			if err != nil {
-				return err
-			}
-			if err := fn(d); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := o.spill(); err != nil {
-		return err
-	}
+	slices.SortFunc(o.index, compareObservation)
 	var h runHeap
 	for i, f := range o.runs {
-		r := &run{r: bufio.NewReaderSize(f, 256<<10), number: i}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		h = append(h, &run{r: bufio.NewReaderSize(f, 256<<10), number: i})
+	}
+	h = append(h, &run{buf: o.buf, index: o.index, number: len(o.runs)})
+	for _, r := range h {
 		if err := r.next(); err != nil {
 			return err
 		}
-		if !r.done {
-			h = append(h, r)
-		}
 	}
+	h = slices.DeleteFunc(h, func(r *run) bool { return r.done })
 	heap.Init(&h)
 	for len(h) > 0 {
 		r := h[0]
@@ -203,16 +191,28 @@ func (o *observations) close() {
 	o.runs, o.buf, o.index = nil, nil, nil
 }
 
-// run is one sorted temporary file being read.
+// run is one sorted temporary file being read, or, last, what is in memory.
 type run struct {
-	r      *bufio.Reader
+	r      *bufio.Reader // nil: buf in the order of index
+	buf    []byte
+	index  []observation
 	number int
 	head   decoded
 	body   []byte
 	done   bool
 }
 
-func (r *run) next() error {
+func (r *run) next() (err error) {
+	if r.r == nil {
+		if r.done = len(r.index) == 0; r.done {
+			return nil
+		}
+		off := r.index[0].off
+		r.index = r.index[1:]
+		n, k := binary.Uvarint(r.buf[off:])
+		r.head, err = parseRecord(r.buf[off+k : off+k+int(n)])
+		return err
+	}
 	n, err := binary.ReadUvarint(r.r)
 	if err == io.EOF {
 		r.done = true

@@ -134,6 +134,14 @@ func (s *Embedded) QueryWith(ctx context.Context, logsql string, options QueryOp
 	if err != nil {
 		return &QueryError{logsql, -1, err.Error()}
 	}
+	if options.From != 0 || options.Until != 0 {
+		const layout = "2006-01-02T15:04:05.000000000Z"
+		from, until := max(minTime, options.From), maxTime-1
+		if options.Until != 0 {
+			until = min(until, options.Until)
+		}
+		filter = "_time:[" + time.Unix(0, from).UTC().Format(layout) + "," + time.Unix(0, until).UTC().Format(layout) + "] (" + filter + ")"
+	}
 	if options.Unsorted {
 		err = r.run(ctx, strings.Join(append([]string{filter}, list...), " | "), r.rows)
 	} else {

@@ -134,6 +134,10 @@ type QueryOptions struct {
 	// Limit ends the answer after so many rows; 0 means no limit.
 	Limit int64
 
+	// From and Until bound _time, in ns since the epoch, both ends included; 0
+	// for no bound.
+	From, Until int64
+
 	// Unsorted takes rows as the engine finds them, in no order at all. By
 	// default, rows of a query that defines no order come by _time, then
 	// sextant.source, log.offset, event.sequence, event.id, in bounded memory

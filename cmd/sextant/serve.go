@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sextant-logs/sextant/internal/collect"
+	"github.com/sextant-logs/sextant/internal/pipeline"
+	"github.com/sextant-logs/sextant/internal/server"
+)
+
+var _ = command(newServe)
+
+// Where serve listens when it is not told.
+var defaultListeners = []string{"syslog+udp://127.0.0.1:5514", "syslog+tcp://127.0.0.1:5514", "http://127.0.0.1:8514"}
+
+func newServe() *cobra.Command {
+	var rules ruleFlags
+	var caseDir, zone string
+	var listen, tail []string
+	var insecure bool
+	var threads int
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Collect logs live, match the rules as they arrive, and answer queries",
+		Long: `Collect logs live, match the rules as they arrive, and answer queries.
+
+Without --listen it listens on this machine only: syslog on port 5514 (UDP and TCP) and
+HTTP on port 8514. What arrives is on disk before its sender is told so; a server that was
+killed goes on where it was.
+
+Protocols, as URLs for --listen:
+` + protocols() + `
+Paths under an http:// or https:// listener:
+` + paths(),
+		Example: `  sextant serve --case live
+  sextant serve --case live --listen syslog+tcp://127.0.0.1:6514 --listen http://127.0.0.1:8514 --tail '/var/log/*.log'
+  sextant serve --case live --listen 'syslog+tls://0.0.0.0:6514?cert=cert.pem&key=key.pem&client-ca=ca.pem'`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			ruleOptions, err := rules.options()
+			if err != nil {
+				return err
+			}
+			location, err := parseZone(zone)
+			if err != nil {
+				return err
+			}
+			if len(listen) == 0 {
+				listen = defaultListeners
+			}
+			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelInfo}))
+			s := &serving{log: log}
+			for _, l := range listen {
+				if err := s.add(l, insecure); err != nil {
+					return usageError{err}
+				}
+			}
+			if len(tail) > 0 {
+				o := s.options("tail")
+				t, err := collect.NewTail(tail, false, o)
+				if err != nil {
+					return usageError{err}
+				}
+				s.collectors = append(s.collectors, t)
+			}
+			live, err := pipeline.OpenLive(c.Context(), pipeline.LiveOptions{Case: caseDir, Rules: ruleOptions, Zone: location,
+				Threads: threads, Version: version, Log: log})
+			if err != nil {
+				return err
+			}
+			err = s.run(c.Context(), live, func() { fmt.Fprintln(c.ErrOrStderr(), "ready") })
+			return errors.Join(err, live.Close())
+		},
+	}
+	c.Flags().StringVarP(&caseDir, "case", "c", "case", "case directory; made if it does not exist")
+	c.Flags().StringArrayVar(&listen, "listen", nil, "where to listen, as a URL; may be given several times (default: "+strings.Join(defaultListeners, ", ")+")")
+	c.Flags().StringArrayVar(&tail, "tail", nil, "follow the files that match this pattern; may be given several times")
+	c.Flags().StringVar(&zone, "tz", "", "zone of times that name none (default UTC)")
+	c.Flags().IntVar(&threads, "threads", envInt("SEXTANT_THREADS"), "decode with so many threads (default: one for each core)")
+	c.Flags().BoolVar(&insecure, "let-anyone-connect", false, "allow listeners that other machines reach without TLS or without saying who they are")
+	rules.register(c)
+	return c
+}
+
+func protocols() string {
+	var b strings.Builder
+	collect.Schemes(func(name, title string) { fmt.Fprintf(&b, "  %-12s %s\n", name, title) })
+	return b.String()
+}
+
+func paths() string {
+	var b strings.Builder
+	for _, e := range collect.Endpoints() {
+		fmt.Fprintf(&b, "  %-22s %s\n", e.Pattern, e.Title)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// serving is all that collects.
+type serving struct {
+	log        *slog.Logger
+	collectors []collect.Collector
+	servers    []*url.URL
+	stats      []*collect.Stats // of collectors, in order
+}
+
+func (s *serving) options(name string) collect.Options {
+	st := &collect.Stats{}
+	s.stats = append(s.stats, st)
+	return collect.Options{Log: s.log.With("collector", name), Stats: st}
+}
+
+// add takes one --listen.
+func (s *serving) add(listen string, insecure bool) error {
+	u, err := url.Parse(listen)
+	if err != nil {
+		return fmt.Errorf("--listen %q is no URL: %w", listen, err)
+	}
+	if why := collect.Exposed(u); why != "" && !insecure {
+		return fmt.Errorf("--listen %s: %s; if that is what you want, add --let-anyone-connect", listen, why)
+	}
+	if u.Scheme == "http" || u.Scheme == "https" {
+		s.servers = append(s.servers, u)
+		return nil
+	}
+	c, err := collect.New(listen, s.options(u.Scheme))
+	if err != nil {
+		return err
+	}
+	s.collectors = append(s.collectors, c)
+	return nil
+}
+
+// run opens all listeners, says ready, and collects until ctx ends and all that
+// arrived is stored.
+func (s *serving) run(ctx context.Context, live *pipeline.Live, ready func()) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var servers []*server.Server
+	each := func(fn func(string, *collect.Stats)) {
+		for i, c := range s.collectors {
+			fn(c.Name(), s.stats[i])
+		}
+		for _, h := range servers {
+			fn(h.Name(), h.Stats())
+		}
+	}
+	for _, u := range s.servers {
+		servers = append(servers, server.New(u, server.Options{Case: live, Log: s.log, Collectors: each}))
+	}
+	var all sync.WaitGroup // of collectors and servers
+	type runner interface {
+		Listen(context.Context) error
+		Name() string
+	}
+	var opened []runner
+	for _, c := range s.collectors {
+		opened = append(opened, c)
+	}
+	for _, h := range servers {
+		opened = append(opened, h)
+	}
+	for _, r := range opened {
+		if err := r.Listen(ctx); err != nil {
+			return err
+		}
+		s.log.Info("listening", "at", r.Name())
+	}
+	stored := make(chan error, 1)
+	go func() {
+		err := live.Run(context.WithoutCancel(ctx))
+		if err != nil {
+			cancel(err) // nothing can be kept any more
+		}
+		stored <- err
+	}()
+	for _, c := range s.collectors {
+		all.Go(func() {
+			if err := c.Run(ctx, live); err != nil && ctx.Err() == nil {
+				cancel(fmt.Errorf("%s: %w", c.Name(), err))
+			}
+		})
+	}
+	for _, h := range servers {
+		all.Go(func() {
+			if err := h.Run(ctx); err != nil && ctx.Err() == nil {
+				cancel(fmt.Errorf("%s: %w", h.Name(), err))
+			}
+		})
+	}
+	ready()
+	<-ctx.Done()
+	all.Wait()
+	err := errors.Join(live.Stop(), <-stored)
+	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	return err
+}

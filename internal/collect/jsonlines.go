@@ -1,0 +1,93 @@
+package collect
+
+import (
+	"bytes"
+	"net/http"
+
+	"github.com/sextant-logs/sextant/internal/spool"
+)
+
+// Lines over HTTP: JSON documents or any other text, one record a line, or a
+// JSON array. With an Idempotency-Key header a repeated request is taken once.
+var (
+	_ = registerEndpoint(Endpoint{Pattern: "POST /insert/jsonline", Title: "JSON lines, or lines of any known format", Handler: newLines})
+	_ = registerEndpoint(Endpoint{Pattern: "POST /ingest", Title: "the same; Logstash's http output with format json, json_batch or message", Handler: newLines})
+	_ = registerEndpoint(Endpoint{Pattern: "PUT /ingest", Title: "the same", Handler: newLines})
+)
+
+func newLines(sink Sink, name string, o Options) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := readBody(w, r)
+		if err != nil {
+			o.Stats.Errors.Add(1)
+			http.Error(w, err.Error(), bodyStatus(err))
+			return
+		}
+		d := newDelivery(r, name, r.URL.Path, r.URL.Query().Get("format"))
+		d.Records = cutRecords(body)
+		if key := r.Header.Get("Idempotency-Key"); key != "" {
+			d.Request = spool.KeyOf([]byte(d.Peer), []byte(key), body)
+		}
+		if err := deliver(r.Context(), sink, o.Stats, d); err != nil {
+			refuse(w, o, err)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+		if http.NewResponseController(w).Flush() == nil && d.Request != (spool.Key{}) {
+			sink.Settle(d.Request)
+		}
+	})
+}
+
+// cutRecords cuts a body into lines or, where it is a JSON array, its elements.
+func cutRecords(body []byte) []spool.Record {
+	if b := bytes.TrimSpace(body); len(b) > 1 && b[0] == '[' && b[len(b)-1] == ']' {
+		if records, ok := cutArray(b); ok {
+			return records
+		}
+	}
+	var records []spool.Record
+	for line := range bytes.Lines(body) {
+		if line = bytes.TrimRight(line, "\r\n"); len(bytes.TrimSpace(line)) > 0 {
+			records = append(records, spool.Record{Data: line})
+		}
+	}
+	return records
+}
+
+// cutArray cuts a JSON array of objects into these, without checking them.
+func cutArray(b []byte) ([]spool.Record, bool) {
+	var records []spool.Record
+	depth, start, quoted := 0, -1, false
+	for i := 0; i < len(b); i++ {
+		c := b[i]
+		if quoted {
+			switch c {
+			case '\\':
+				i++
+			case '"':
+				quoted = false
+			}
+			continue
+		}
+		switch c {
+		case '"':
+			quoted = true
+		case '{', '[':
+			if depth++; depth == 2 {
+				if c != '{' {
+					return nil, false
+				}
+				start = i
+			}
+		case '}', ']':
+			if depth--; depth == 1 {
+				records = append(records, spool.Record{Data: b[start : i+1 : i+1]})
+			}
+			if depth < 0 {
+				return nil, false
+			}
+		}
+	}
+	return records, depth == 0 && len(records) > 0
+}

@@ -1,0 +1,425 @@
+package collect
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sextant-logs/sextant/internal/format"
+	"github.com/sextant-logs/sextant/internal/spool"
+)
+
+// Files are followed as they grow, through rotation by renaming and by copying
+// and truncating. Where reading is in each file is kept with what was read, so
+// that a restart goes on exactly there, also in a file that was renamed in the
+// meantime. Files are looked at, not watched: that works on every file system.
+var _ = register("tail", "files as they grow: tail:/var/log/*.log (a glob; ?from=end skips what is there at first)", newTail)
+
+const (
+	tailPoll     = 400 * time.Millisecond
+	tailSearch   = 3 * time.Second // between searches for new files
+	tailRead     = 1 << 20         // bytes read of a file at a time
+	tailPatience = time.Second // how long a record may wait for lines that continue it
+	tailLinger   = 10 * time.Second
+	fingerprint  = 1024 // bytes at a file's beginning by which it is known again
+	maxTailed    = 20_000
+	maxHeader    = 64
+)
+
+type tail struct {
+	globs   []string
+	fromEnd bool
+	o       Options
+	files   map[string]*tailed // by identity
+	refused map[string]string  // path to identity, of files that cannot be followed
+	first   bool
+}
+
+func newTail(u *url.URL, o Options) (Collector, error) {
+	glob := u.Opaque
+	if glob == "" {
+		glob = u.Path
+	}
+	if glob == "" {
+		return nil, errors.New("tail: which files? want tail:/var/log/*.log")
+	}
+	if g, err := url.PathUnescape(glob); err == nil {
+		glob = g
+	}
+	return NewTail([]string{glob}, u.Query().Get("from") == "end", o)
+}
+
+// NewTail follows the files that match one of the globs.
+func NewTail(globs []string, fromEnd bool, o Options) (Collector, error) {
+	for _, g := range globs {
+		if _, err := filepath.Match(g, ""); err != nil {
+			return nil, fmt.Errorf("--tail %q: %w", g, err)
+		}
+	}
+	return &tail{globs: globs, fromEnd: fromEnd, o: o, files: map[string]*tailed{}, refused: map[string]string{}, first: true}, nil
+}
+
+// Name implements Collector.
+func (c *tail) Name() string { return "tail:" + strings.Join(c.globs, ",") }
+
+// Listen implements Collector.
+func (c *tail) Listen(context.Context) error { return nil }
+
+// Run implements Collector.
+func (c *tail) Run(ctx context.Context, sink Sink) error {
+	defer func() {
+		for _, f := range c.files {
+			f.file.Close()
+		}
+	}()
+	tick := time.NewTicker(tailPoll)
+	defer tick.Stop()
+	var searched time.Time
+	for {
+		if time.Since(searched) > tailSearch {
+			searched = time.Now()
+			c.search(sink)
+		}
+		busy := false
+		for id, f := range c.files {
+			more, err := c.follow(ctx, f, sink)
+			if errors.Is(err, spool.ErrClosed) {
+				return nil
+			}
+			if err != nil && ctx.Err() == nil {
+				c.o.Stats.Errors.Add(1)
+				c.o.Log.Warn("cannot follow a file", "path", f.path, "error", err)
+			}
+			busy = busy || more
+			if f.over {
+				f.file.Close()
+				delete(c.files, id)
+			}
+		}
+		c.o.Stats.Connections.Store(int64(len(c.files)))
+		if busy && ctx.Err() == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// tailed is one file being followed.
+type tailed struct {
+	path   string // as it was found
+	id     string
+	file   *os.File
+	format *format.Format
+	at     tailMark
+
+	held    time.Time // since when a record waits for its end
+	heldLen int
+	gone    time.Time // since when the path leads to another file
+	checked time.Time // fingerprint
+	over    bool
+}
+
+// tailMark is where reading is in a file.
+type tailMark struct {
+	Path   string   `json:"path"`
+	Offset int64    `json:"offset"`
+	Length int64    `json:"n"` // bytes that Print is the hash of
+	Print  string   `json:"print"`
+	Format string   `json:"format"`
+	Header []string `json:"header,omitempty"`
+}
+
+// search finds files that are new.
+func (c *tail) search(sink Sink) {
+	var paths []string
+	for _, g := range c.globs {
+		found, _ := filepath.Glob(g)
+		paths = append(paths, found...)
+	}
+	slices.Sort(paths)
+	paths = slices.Compact(paths)
+	for _, path := range paths {
+		c.found(path, sink, c.first && c.fromEnd)
+	}
+	if c.first {
+		c.renamed(paths, sink)
+	}
+	c.first = false
+}
+
+// renamed finds files that were being read under a path that now leads to
+// another, and still lie beside it.
+func (c *tail) renamed(paths []string, sink Sink) {
+	for _, path := range paths {
+		dir := filepath.Dir(path)
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			p := filepath.Join(dir, e.Name())
+			if !strings.HasPrefix(e.Name(), filepath.Base(path)) || slices.Contains(paths, p) || !e.Type().IsRegular() {
+				continue
+			}
+			if id, err := identity(p); err == nil {
+				var m tailMark
+				if json.Unmarshal([]byte(sink.Mark("tail:"+id)), &m) == nil && m.Path == path {
+					c.found(p, sink, false)
+				}
+			}
+		}
+	}
+}
+
+// found begins to follow the file at path, unless it is followed already.
+func (c *tail) found(path string, sink Sink, fromEnd bool) {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return
+	}
+	id, err := identity(path)
+	if err != nil || c.files[id] != nil || len(c.files) >= maxTailed || c.refused[path] == id {
+		return
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		c.refuse(path, id, err.Error())
+		return
+	}
+	t := &tailed{path: path, id: id, file: f}
+	var m tailMark
+	if json.Unmarshal([]byte(sink.Mark("tail:"+id)), &m) == nil && m.Print != "" && m.Offset <= info.Size() && m.Print == printOf(f, m.Length) {
+		t.at = m
+		t.format = format.Lookup(m.Format)
+	} else {
+		t.at = tailMark{Path: path}
+		if fromEnd {
+			t.at.Offset = lastLine(f, info.Size())
+		}
+	}
+	if t.format == nil {
+		head := make([]byte, 64<<10)
+		n, _ := f.ReadAt(head, 0)
+		head = head[:n]
+		sample := format.NewSample(filepath.Base(path), head, int64(n) == info.Size())
+		t.format, _ = format.Recognise(sample)
+		if t.format == nil || !t.format.Streams() || !sample.Text() {
+			what := "binary data"
+			if t.format != nil {
+				what = t.format.Title
+			}
+			c.refuse(path, id, "not lines of text ("+what+"): give it to sextant investigate")
+			f.Close()
+			return
+		}
+		t.at.Format = t.format.Name
+		if skipped := head[:min(int64(len(head)), t.at.Offset)]; len(skipped) > 0 && t.format.Header != nil {
+			blocks := t.split(skipped, nil)
+			t.at.Header = blocks[len(blocks)-1].header
+		}
+	}
+	c.files[id] = t
+}
+
+func (c *tail) refuse(path, id, why string) {
+	if len(c.refused) < maxTailed {
+		c.refused[path] = id
+	}
+	c.o.Log.Info("not followed", "path", path, "reason", why)
+}
+
+// follow hands over what the file has grown by; more says that there is more.
+func (c *tail) follow(ctx context.Context, t *tailed, sink Sink) (more bool, err error) {
+	info, err := t.file.Stat()
+	if err != nil {
+		return false, err
+	}
+	size := info.Size()
+	if size < t.at.Offset || time.Since(t.checked) > tailSearch && t.at.Length > 0 && printOf(t.file, t.at.Length) != t.at.Print {
+		// Truncated, be it that it has grown beyond the old place again.
+		t.at = tailMark{Path: t.path, Format: t.at.Format}
+		t.heldLen = 0
+	}
+	if time.Since(t.checked) > tailSearch {
+		t.checked = time.Now()
+		if id, err := identity(t.path); err != nil || id != t.id {
+			if t.gone.IsZero() {
+				t.gone = time.Now()
+			}
+		} else {
+			t.gone = time.Time{}
+		}
+	}
+	left := !t.gone.IsZero() && time.Since(t.gone) > tailLinger
+	if size == t.at.Offset {
+		t.over = left
+		return false, nil
+	}
+	buf := make([]byte, min(size-t.at.Offset, tailRead))
+	n, err := t.file.ReadAt(buf, t.at.Offset)
+	if err != nil && err != io.EOF {
+		return false, err
+	}
+	buf = buf[:n]
+	end := bytes.LastIndexByte(buf, '\n') + 1
+	last := int64(n)+t.at.Offset >= size
+	if end == 0 && (n >= maxMessage || left && last) {
+		end = n // a line beyond all bounds, or the last of a file that is no longer written
+	}
+	whole := end
+	if t.format.Joins != nil && last && end > 0 {
+		whole = t.settled(buf[:end])
+		if whole < end {
+			if t.heldLen != end {
+				t.held, t.heldLen = time.Now(), end
+			}
+			if time.Since(t.held) > tailPatience || left || ctx.Err() != nil {
+				whole = end
+			}
+		}
+	} else if t.format.Joins != nil && end > 0 {
+		if whole = t.settled(buf[:end]); whole == 0 {
+			whole = end
+		}
+	}
+	if whole == 0 {
+		t.over = left && last
+		return false, nil
+	}
+	d := spool.Delivery{Collector: c.Name(), Path: t.path, Format: t.format.Name, Received: time.Now().UnixNano()}
+	mark := t.at
+	var ds []*spool.Delivery
+	for _, b := range t.split(buf[:whole], mark.Header) {
+		d := d
+		d.Records, d.Header = b.records, b.header
+		// Each delivery says where it ends, for the death of the process between them.
+		mark.Offset, mark.Header = t.at.Offset+int64(b.end), b.header
+		mark.Length = min(mark.Offset, fingerprint)
+		mark.Print = printOf(t.file, mark.Length)
+		value, err := json.Marshal(mark)
+		if err != nil {
+			return false, err
+		}
+		d.Mark = spool.Mark{Name: "tail:" + t.id, Value: string(value)}
+		ds = append(ds, &d)
+	}
+	if err := deliver(context.WithoutCancel(ctx), sink, c.o.Stats, ds...); err != nil {
+		return false, err
+	}
+	t.at, t.heldLen = mark, 0
+	return !last, nil
+}
+
+// settled is how much of buf, which are whole lines, are records that no
+// further line can continue.
+func (t *tailed) settled(buf []byte) int {
+	for end := len(buf); end > 0; {
+		start := bytes.LastIndexByte(buf[:end-1], '\n') + 1
+		if line := trimMessage(buf[start:end]); len(line) == 0 || !t.format.Joins(line) {
+			return start
+		}
+		end = start
+	}
+	return 0
+}
+
+// block is a stretch of records under the same header lines.
+type block struct {
+	header  []string
+	records []spool.Record
+	end     int // in the buffer
+}
+
+// split cuts whole lines into records, and these into blocks where header
+// lines change. The blocks end with the buffer.
+func (t *tailed) split(buf []byte, header []string) []block {
+	var blocks []block
+	b := block{header: header}
+	inHeader := false
+	from, to := 0, 0 // of the record being built
+	flush := func() {
+		if to > from {
+			b.records = append(b.records, spool.Record{Data: buf[from:to:to]})
+		}
+		from = to
+	}
+	for at := 0; at < len(buf); {
+		n := bytes.IndexByte(buf[at:], '\n') + 1
+		if n == 0 {
+			n = len(buf) - at
+		}
+		line := bytes.TrimRight(buf[at:at+n], "\r\n")
+		switch {
+		case len(bytes.TrimSpace(line)) == 0:
+			flush()
+		case t.format.Header != nil && t.format.Header(line):
+			flush()
+			if !inHeader {
+				inHeader = true
+				b.end = at
+				blocks = append(blocks, b)
+				b = block{}
+			}
+			if len(b.header) < maxHeader {
+				b.header = append(b.header, string(line))
+			}
+		default:
+			inHeader = false
+			if to == from || t.format.Joins == nil || !t.format.Joins(line) || at+n-from > maxMessage {
+				flush()
+				from = at
+			}
+			to = at + len(line)
+		}
+		at += n
+	}
+	flush()
+	b.end = len(buf)
+	return append(blocks, b)
+}
+
+// identity names a file however it is called: by device and inode, or where
+// there are none by its path.
+func identity(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	return identityOf(path, info), nil
+}
+
+// printOf is a hash of the file's first n bytes.
+func printOf(f *os.File, n int64) string {
+	buf := make([]byte, min(n, fingerprint))
+	if m, err := f.ReadAt(buf, 0); m < len(buf) || err != nil && err != io.EOF {
+		return ""
+	}
+	h := fnv.New128a()
+	h.Write(buf)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// lastLine is where the last, unfinished line of the file begins.
+func lastLine(f *os.File, size int64) int64 {
+	buf := make([]byte, min(size, 64<<10))
+	n, _ := f.ReadAt(buf, size-int64(len(buf)))
+	if i := bytes.LastIndexByte(buf[:n], '\n'); i >= 0 {
+		return size - int64(len(buf)) + int64(i) + 1
+	}
+	return size
+}

@@ -1,0 +1,155 @@
+package collect
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sextant-logs/sextant/internal/format"
+)
+
+func tailing(t *testing.T, sink Sink, globs ...string) (stop func()) {
+	t.Helper()
+	c, err := NewTail(globs, false, Options{Log: slog.New(slog.DiscardHandler), Stats: &Stats{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return runCollector(t, c, sink)
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func lines(from, to int) (text string, list []string) {
+	for i := from; i < to; i++ {
+		l := fmt.Sprintf("Mar  4 10:%02d:%02d web1 app[7]: message %d", i/60%60, i%60, i)
+		text += l + "\n"
+		list = append(list, l)
+	}
+	return text, list
+}
+
+func TestTailGoesOnWhereItWasThroughRotationAndRestart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "app.log")
+	sink := newKept()
+	text, want := lines(0, 10)
+	write(t, path, text+"Mar  4 10:59:59 web1 app[7]: unfini")
+	stop := tailing(t, sink, filepath.Join(dir, "*.log"))
+	sink.wait(t, 10)
+	write(t, path, "shed\n")
+	want = append(want, "Mar  4 10:59:59 web1 app[7]: unfinished")
+	sink.wait(t, 11)
+	stop()
+
+	// While nobody looks: more lines, a rotation, more lines.
+	text, more := lines(11, 20)
+	write(t, path, text)
+	want = append(want, more...)
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	text, more = lines(20, 30)
+	write(t, path, text)
+	want = append(want, more...)
+	tailing(t, sink, filepath.Join(dir, "*.log"))
+	got := sink.wait(t, 30)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestTailFollowsAFileThatIsCopiedAndTruncated(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "app.log")
+	sink := newKept()
+	text, _ := lines(0, 10)
+	write(t, path, text)
+	tailing(t, sink, path)
+	sink.wait(t, 10)
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * tailPoll)
+	text, _ = lines(10, 15)
+	write(t, path, text)
+	if got := sink.wait(t, 15); len(got) != 15 || !strings.HasSuffix(got[14], "message 14") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestTailKeepsLinesOfOneRecordTogether(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "app.log")
+	sink := newKept()
+	write(t, path, "2026-03-04 10:11:12,345 ERROR [main] com.example.App - it broke\njava.lang.IllegalStateException: no\n\tat com.example.App.run(App.java:7)\n\tat com.example.App.main(App.java:3)\n")
+	tailing(t, sink, path)
+	got := sink.wait(t, 1)
+	time.Sleep(2 * tailPoll)
+	write(t, path, "2026-03-04 10:11:13,345 INFO [main] com.example.App - it goes on\n")
+	got = sink.wait(t, 2)
+	if len(got) != 2 || strings.Count(got[0], "\n") != 3 {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestTailGivesHeaderLinesWithTheRecordsTheyGovern(t *testing.T) {
+	t.Parallel()
+	f := &tailed{}
+	text := "#Software: Microsoft Internet Information Services 10.0\n#Fields: date time c-ip\n2026-03-04 10:11:12 192.0.2.1\n#Fields: date time s-ip\n2026-03-04 10:11:13 192.0.2.2\n"
+	f.format = formatOf(t, text)
+	blocks := f.split([]byte(text), nil)
+	var got []string
+	for _, b := range blocks {
+		for _, r := range b.records {
+			got = append(got, strings.Join(b.header, "|")+"|"+string(r.Data))
+		}
+	}
+	want := []string{"#Software: Microsoft Internet Information Services 10.0|#Fields: date time c-ip|2026-03-04 10:11:12 192.0.2.1", "#Fields: date time s-ip|2026-03-04 10:11:13 192.0.2.2"}
+	if !slices.Equal(got, want) || blocks[len(blocks)-1].end != len(text) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestTailStaysWithAFileThatCannotBeKeptNow(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "app.log")
+	sink := newKept()
+	sink.fail = os.ErrDeadlineExceeded
+	text, want := lines(0, 3)
+	write(t, path, text)
+	tailing(t, sink, path)
+	time.Sleep(2 * tailPoll)
+	sink.mu.Lock()
+	sink.fail = nil
+	sink.mu.Unlock()
+	if got := sink.wait(t, 3); !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func formatOf(t *testing.T, text string) *format.Format {
+	t.Helper()
+	f, _ := format.Recognise(format.NewSample("x", []byte(text), true))
+	return f
+}

@@ -1,0 +1,66 @@
+package format
+
+import (
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// Streams reports whether records of the format can arrive one by one: it is
+// made of lines or of JSON documents.
+func (f *Format) Streams() bool {
+	if f.Lines != nil {
+		return true
+	}
+	if f.Decode == nil {
+		return false
+	}
+	_, ok := f.Decode(&Params{}).(*jsonChunks)
+	return ok
+}
+
+// NewRecordDecoder returns a function that decodes a record which arrived by
+// itself, as over a network: to one event or, if the record is an envelope of
+// several, more; to text with error.message where the format does not
+// understand it. header are the header lines that govern it. The record must
+// not be written to afterwards.
+func (f *Format) NewRecordDecoder(p *Params, header []string) func(record []byte, offset int64, b *event.Batch) {
+	q := *p
+	q.header = header
+	fallback := newTextDecoder(&q)
+	whole := func(raw string, offset int64, b *event.Batch, why string) {
+		b.Begin(offset, raw)
+		fallback(raw, b)
+		b.Event().Err = why
+		if q.Done != nil {
+			q.Done(b)
+		}
+	}
+	d, lines := Decoder(nil), f.Lines
+	if lines == nil {
+		d = f.NewDecoder(&q)
+		if j, ok := d.(*jsonChunks); ok { // a document a record
+			lines = j.f.Lines
+		}
+	}
+	if lines != nil {
+		decode := lines(&q)
+		return func(record []byte, offset int64, b *event.Batch) {
+			raw := event.View(record)
+			b.Begin(offset, raw)
+			if err := decode(raw, b); err != nil {
+				b.Rollback()
+				fallback(raw, b)
+				b.Event().Err = err.Error()
+			}
+			if q.Done != nil {
+				q.Done(b)
+			}
+		}
+	}
+	return func(record []byte, offset int64, b *event.Batch) {
+		n := len(b.Events)
+		d.Decode(&Chunk{Data: record, Offset: offset, Header: header}, b)
+		if len(b.Events) == n { // nothing in it that the format takes for a record
+			whole(event.View(record), offset, b, "no record of the format "+f.Name)
+		}
+	}
+}

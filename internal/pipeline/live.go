@@ -1,0 +1,580 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sextant-logs/sextant/internal/analyze"
+	"github.com/sextant-logs/sextant/internal/detect"
+	"github.com/sextant-logs/sextant/internal/enrich"
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/format"
+	"github.com/sextant-logs/sextant/internal/incident"
+	"github.com/sextant-logs/sextant/internal/report"
+	"github.com/sextant-logs/sextant/internal/spool"
+	"github.com/sextant-logs/sextant/internal/store"
+	"github.com/sextant-logs/sextant/internal/timestamp"
+)
+
+// LiveOptions say what a live case does with what arrives.
+type LiveOptions struct {
+	Case    string // the case directory; made if it does not exist
+	Rules   detect.Options
+	Zone    *time.Location // of stamps that have none; nil is UTC
+	Threads int            // GOMAXPROCS
+	Version string
+	Spool   spool.Options
+	Log     *slog.Logger
+
+	// Window is how far back findings and incidents look, a day. All of the case
+	// is what Investigate looks at.
+	Window time.Duration
+
+	// Found, when set, is called with findings that are new, from one goroutine.
+	Found func([]analyze.Finding)
+
+	sealEvery time.Duration // for tests
+}
+
+// Live is a case that grows: what collectors hand over goes to the spool,
+// where it is safe, and from there is decoded, matched against the rules and
+// stored. It implements collect.Sink.
+//
+// A segment of the spool is a source of the case. It is committed in the ledger
+// once all of it is in the store for good, so a process that was killed finds
+// out what to do again: no record is lost, none is stored twice.
+type Live struct {
+	o        LiveOptions
+	store    *store.Embedded
+	spool    *spool.Spool
+	detector *detect.Detector
+
+	records, undecoded atomic.Int64
+	lag                atomic.Int64 // ns from the arrival to the storing of the last record
+	since              atomic.Int64 // when what gatherer knows begins
+
+	gatherer *detect.Gatherer // the sequencer's
+	dirty    bool             // it has learnt something since the last snapshot
+	took     time.Duration    // by the last snapshot
+	taken    time.Time        // when
+	known    map[string]bool  // findings told of
+
+	mu       sync.Mutex
+	snapshot []analyze.Finding // the latest
+	version  int64             // of snapshot
+	built    *report.Investigation
+	builtAt  int64 // version of the snapshot it was built from
+}
+
+const (
+	sealEvery     = 30 * time.Second
+	liveBatch     = 2048 // records decoded together
+	snapshotEvery = 2 * time.Second
+)
+
+// OpenLive opens the case and takes up what an earlier process left undone.
+func OpenLive(ctx context.Context, o LiveOptions) (*Live, error) {
+	o.Window = cmp.Or(o.Window, 24*time.Hour)
+	o.sealEvery = cmp.Or(o.sealEvery, sealEvery)
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	detector, err := detect.Load(o.Rules)
+	if err != nil {
+		return nil, err
+	}
+	st, err := store.Open(o.Case, store.Options{Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	l := &Live{o: o, store: st, detector: detector, known: map[string]bool{}}
+	if err := l.open(ctx); err != nil {
+		st.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *Live) open(ctx context.Context) error {
+	if err := l.store.Recover(ctx); err != nil {
+		return err
+	}
+	o := l.o.Spool
+	o.Stored = func(id string) bool { _, ok := l.store.Ledger().Committed(id); return ok }
+	var err error
+	if l.spool, err = spool.Open(filepath.Join(l.o.Case, "spool"), o); err != nil {
+		return err
+	}
+	for _, p := range l.spool.Problems() {
+		l.o.Log.Error(p)
+	}
+	return l.look(ctx, time.Now().Add(-l.o.Window))
+}
+
+// look begins a new gatherer with what the store has since a time.
+func (l *Live) look(ctx context.Context, since time.Time) error {
+	if l.gatherer != nil {
+		l.gatherer.Close()
+	}
+	l.gatherer, l.dirty = l.detector.NewGatherer(), true
+	l.since.Store(since.UnixNano())
+	matcher := l.detector.NewMatcher()
+	batches := map[string]*event.Batch{} // by path
+	n := 0
+	flush := func() error {
+		for path, b := range batches {
+			var hits []detect.Hit
+			for i := range b.Events {
+				hits = matcher.Match(&b.Events[i], i, hits)
+			}
+			if err := l.gatherer.Add(b, path, hits); err != nil {
+				return err
+			}
+		}
+		clear(batches)
+		n = 0
+		return nil
+	}
+	err := l.store.QueryWith(ctx, "*", store.QueryOptions{From: since.UnixNano()}, func(row []event.Field) error {
+		e := detect.Stored(row)
+		path := strings.Clone(e.Get("log.file.path"))
+		b := batches[path]
+		if b == nil {
+			b = &event.Batch{}
+			batches[path] = b
+		}
+		b.Events = append(b.Events, e)
+		if n++; n >= liveBatch {
+			return flush()
+		}
+		return nil
+	})
+	return cmp.Or(err, flush())
+}
+
+// Accept implements collect.Sink.
+func (l *Live) Accept(ctx context.Context, ds ...*spool.Delivery) error {
+	return l.spool.Append(ctx, ds...)
+}
+
+// Settle implements collect.Sink.
+func (l *Live) Settle(request spool.Key) { l.spool.Settle(request) }
+
+// Mark implements collect.Sink.
+func (l *Live) Mark(name string) string { return l.spool.Mark(name) }
+
+// Store is the store of the case.
+func (l *Live) Store() store.Store { return l.store }
+
+// LiveStats are figures of a live case.
+type LiveStats struct {
+	Spool     spool.Stats
+	Records   int64 // stored since Open
+	Undecoded int64 // of them, kept as text
+	Lag       time.Duration
+	Findings  int
+}
+
+// Stats returns the figures as they are now.
+func (l *Live) Stats() LiveStats {
+	l.mu.Lock()
+	n := len(l.snapshot)
+	l.mu.Unlock()
+	return LiveStats{Spool: l.spool.Stats(), Records: l.records.Load(), Undecoded: l.undecoded.Load(), Lag: time.Duration(l.lag.Load()), Findings: n}
+}
+
+// liveTask is some deliveries of one segment on their way, or its end.
+type liveTask struct {
+	seq     int64
+	segment string
+	entries []*spool.Entry
+	end     bool
+
+	batch     event.Batch
+	bounds    []int // where the events of each entry end
+	hits      []detect.Hit
+	undecoded int64
+	fail      error
+}
+
+// Run works until Stop was called and all that was accepted is stored, or until
+// something fails for good.
+func (l *Live) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	threads := (&Options{Threads: l.o.Threads}).threads()
+	inFlight := 3*threads + 1
+	free := make(chan *liveTask, inFlight)
+	for range inFlight {
+		free <- &liveTask{}
+	}
+	work, done := make(chan *liveTask, inFlight), make(chan *liveTask, inFlight)
+
+	var others sync.WaitGroup
+	others.Go(func() { l.sealer(ctx) })
+	go func() {
+		defer close(work)
+		if err := l.take(ctx, free, work); err != nil && !errors.Is(err, spool.ErrClosed) {
+			cancel(err)
+		}
+	}()
+	var workers sync.WaitGroup
+	for range threads {
+		workers.Go(func() {
+			w := &liveWorker{l: l, matcher: l.detector.NewMatcher(), writer: l.store.NewWriter()}
+			for t := range work {
+				if !t.end && ctx.Err() == nil {
+					t.fail = w.do(t)
+				}
+				done <- t
+			}
+		})
+	}
+	go func() {
+		workers.Wait()
+		close(done)
+	}()
+
+	waiting := map[int64]*liveTask{}
+	var next, segmentRecords int64
+	tick := time.NewTicker(snapshotEvery / 4)
+	defer tick.Stop()
+	for open := true; open; {
+		select {
+		case t, ok := <-done:
+			if open = ok; !ok {
+				break
+			}
+			waiting[t.seq] = t
+			for t := waiting[next]; t != nil; t = waiting[next] {
+				delete(waiting, next)
+				next++
+				if ctx.Err() == nil {
+					if err := l.settle(ctx, t, &segmentRecords); err != nil {
+						cancel(err)
+					}
+				}
+				free <- t
+			}
+		case <-tick.C:
+		}
+		if ctx.Err() == nil {
+			if err := l.show(ctx, false); err != nil {
+				cancel(err)
+			}
+		}
+	}
+	err := context.Cause(ctx)
+	if err == nil {
+		err = l.show(ctx, true)
+	}
+	cancel(nil)
+	others.Wait()
+	return err
+}
+
+// sealer ends segments, so that what is in them becomes the store's.
+func (l *Live) sealer(ctx context.Context) {
+	tick := time.NewTicker(l.o.sealEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			l.spool.Seal()
+		}
+	}
+}
+
+// take reads deliveries from the spool into tasks.
+func (l *Live) take(ctx context.Context, free <-chan *liveTask, work chan<- *liveTask) error {
+	var seq int64
+	begun := ""
+	next := func(e *spool.Entry) error {
+		if e.Segment != begun {
+			if err := l.store.Ledger().Begin(store.Record{ID: e.Segment, Path: e.Path}); err != nil {
+				return err
+			}
+			begun = e.Segment
+		}
+		return nil
+	}
+	var held *spool.Entry
+	for {
+		e := held
+		held = nil
+		if e == nil {
+			var err error
+			if e, err = l.spool.Next(ctx); err != nil {
+				return err
+			}
+		}
+		if err := next(e); err != nil {
+			return err
+		}
+		var t *liveTask
+		select {
+		case t = <-free:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		t.seq, t.segment, t.end, t.fail = seq, e.Segment, e.End, nil
+		t.entries = t.entries[:0]
+		seq++
+		if !e.End {
+			t.entries = append(t.entries, e)
+			for n := len(e.Delivery.Records); n < liveBatch; {
+				more, err := l.spool.Poll()
+				if err != nil && !errors.Is(err, spool.ErrClosed) {
+					return err
+				}
+				if more == nil || more.End || more.Segment != e.Segment {
+					held = more
+					break
+				}
+				t.entries = append(t.entries, more)
+				n += len(more.Delivery.Records)
+			}
+		}
+		work <- t // as roomy as there are tasks
+	}
+}
+
+// liveWorker decodes, matches and stores; one per goroutine.
+type liveWorker struct {
+	l       *Live
+	matcher *detect.Matcher
+	writer  store.Writer
+	en      enrich.Enricher
+}
+
+func (w *liveWorker) do(t *liveTask) error {
+	t.batch.Reset()
+	t.hits, t.bounds, t.undecoded = t.hits[:0], t.bounds[:0], 0
+	for _, e := range t.entries {
+		from := len(t.batch.Events)
+		w.decode(t, e)
+		t.bounds = append(t.bounds, len(t.batch.Events))
+		for i := from; i < len(t.batch.Events); i++ {
+			t.hits = w.matcher.Match(&t.batch.Events[i], i, t.hits)
+		}
+		d := e.Delivery
+		src := store.Source{ID: t.segment, Path: cmp.Or(d.Path, d.Collector), Fallback: d.Received}
+		if err := w.writer.Add(&src, t.batch.Events[from:]); err != nil {
+			return err
+		}
+	}
+	return w.writer.Flush()
+}
+
+// decode turns the records of a delivery into events.
+func (w *liveWorker) decode(t *liveTask, e *spool.Entry) {
+	d := e.Delivery
+	f := format.Lookup(d.Format)
+	if f == nil {
+		f = recogniseRecords(d)
+	}
+	// A stamp without a year is of the half year before or behind the arrival.
+	clock := timestamp.NewClock(w.l.o.Zone, time.Unix(0, d.Received).AddDate(0, -6, 0).UnixNano())
+	created := time.Unix(0, d.Received).UTC().Format(time.RFC3339Nano)
+	decode := f.NewRecordDecoder(&format.Params{Clock: clock, Done: func(b *event.Batch) {
+		ev := b.Event()
+		ev.ID = eventID(b, t.segment, ev.Offset)
+		if ev.Err != "" {
+			t.undecoded++
+		}
+		if ev.Time == event.NoTime {
+			ev.Time = d.Received
+		}
+		b.Add("event.created", created)
+		b.Add("log.source.address", d.Peer)
+		w.en.Enrich(b)
+	}}, d.Header)
+	for i := range d.Records {
+		decode(d.Records[i].Data, e.Offsets[i], &t.batch)
+	}
+}
+
+// recogniseRecords finds the format of records that came without one.
+func recogniseRecords(d *spool.Delivery) *format.Format {
+	var head []byte
+	for i := range d.Records {
+		if len(head) >= headBytes {
+			break
+		}
+		head = append(append(head, d.Records[i].Data...), '\n')
+	}
+	f, _ := format.Recognise(format.NewSample("", head, true))
+	if f == nil || !f.Streams() {
+		f = format.Lookup("text")
+	}
+	return f
+}
+
+// settle takes a finished task in order.
+func (l *Live) settle(ctx context.Context, t *liveTask, segmentRecords *int64) error {
+	if t.fail != nil {
+		return t.fail
+	}
+	if t.end {
+		if err := l.store.Sync(ctx); err != nil {
+			return err
+		}
+		books, err := json.Marshal(report.Source{ID: t.segment, Path: "live", Format: "live", TimeQuality: timestamp.Exact.String(),
+			Accounting: report.Accounting{Records: *segmentRecords, Decoded: *segmentRecords, Balanced: true}})
+		if err != nil {
+			return err
+		}
+		rec := store.Record{ID: t.segment, Path: "live", Records: *segmentRecords, Accounting: books}
+		*segmentRecords = 0
+		if err := l.store.Ledger().Commit(rec); err != nil {
+			return err
+		}
+		return l.spool.Done(t.segment)
+	}
+	n := int64(len(t.batch.Events))
+	*segmentRecords += n
+	l.records.Add(n)
+	l.undecoded.Add(t.undecoded)
+	hits := t.hits
+	for i, e := range t.entries {
+		mine := 0
+		for mine < len(hits) && hits[mine].Event < t.bounds[i] {
+			mine++
+		}
+		if mine > 0 {
+			l.dirty = true
+			if err := l.gatherer.Add(&t.batch, cmp.Or(e.Delivery.Path, e.Delivery.Collector), hits[:mine]); err != nil {
+				return err
+			}
+		}
+		hits = hits[mine:]
+		l.lag.Store(time.Now().UnixNano() - e.Delivery.Received)
+	}
+	return nil
+}
+
+// show makes a new snapshot of the findings when there is something new, and
+// tells of those that are. The more a snapshot costs, the rarer it is.
+func (l *Live) show(ctx context.Context, last bool) error {
+	if !last && time.Since(l.taken) < max(snapshotEvery, 10*l.took) {
+		return nil
+	}
+	if now := time.Now(); now.UnixNano()-l.since.Load() > int64(2*l.o.Window) {
+		if err := l.look(ctx, now.Add(-l.o.Window)); err != nil {
+			return err
+		}
+	}
+	if !l.dirty {
+		return nil
+	}
+	began := time.Now()
+	if err := l.store.Flush(ctx); err != nil {
+		return err
+	}
+	findings, err := l.gatherer.Snapshot(ctx, l.store)
+	if err != nil {
+		return err
+	}
+	var fresh []analyze.Finding
+	for _, f := range findings {
+		if !l.known[f.ID] {
+			l.known[f.ID] = true
+			fresh = append(fresh, f)
+		}
+	}
+	if len(l.known) > 200_000 {
+		clear(l.known)
+		for _, f := range findings {
+			l.known[f.ID] = true
+		}
+	}
+	l.mu.Lock()
+	l.snapshot = findings
+	l.version++
+	l.mu.Unlock()
+	l.dirty, l.taken, l.took = false, time.Now(), time.Since(began)
+	if l.o.Found != nil && len(fresh) > 0 {
+		l.o.Found(fresh)
+	}
+	return nil
+}
+
+// Findings returns the findings of the latest snapshot, by time. They are not
+// to be changed.
+func (l *Live) Findings() []analyze.Finding {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.snapshot
+}
+
+// Investigation answers what happened within the window: the incidents of the
+// latest findings. It costs some seconds in a large case, so one that is
+// current is given again.
+func (l *Live) Investigation(ctx context.Context) (*report.Investigation, error) {
+	l.mu.Lock()
+	findings, version, built, at := l.snapshot, l.version, l.built, l.builtAt
+	l.mu.Unlock()
+	if built != nil && at == version {
+		return built, nil
+	}
+	st := windowed{l.store, l.since.Load()}
+	coverage, err := coverage(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	incidents, err := incident.Build(ctx, incident.Input{Findings: slices.Clone(findings), Coverage: coverage, Events: st})
+	if err != nil {
+		return nil, err
+	}
+	statistics, err := statistics(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	out := &report.Investigation{
+		Case: report.Case{Name: filepath.Base(filepath.Clean(l.o.Case)), Version: l.o.Version, First: statistics.first,
+			Last: statistics.last, TimeZone: zoneName(l.o.Zone)},
+		Incidents: incidents, Statistics: statistics.Statistics,
+	}
+	for _, f := range findings {
+		out.Findings = append(out.Findings, report.Finding{Finding: f, First: stamp(f.First), Last: stamp(f.Last)})
+	}
+	l.mu.Lock()
+	l.built, l.builtAt = out, version
+	l.mu.Unlock()
+	return out, nil
+}
+
+// windowed is a store that shows what is not older than a time.
+type windowed struct {
+	store.Store
+	since int64
+}
+
+func (w windowed) Query(ctx context.Context, logsql string, fn func(row []event.Field) error) error {
+	return w.QueryWith(ctx, logsql, store.QueryOptions{}, fn)
+}
+
+func (w windowed) QueryWith(ctx context.Context, logsql string, o store.QueryOptions, fn func(row []event.Field) error) error {
+	o.From = max(o.From, w.since)
+	return w.Store.QueryWith(ctx, logsql, o, fn)
+}
+
+// Stop has the spool take nothing more; Run then ends when all is stored.
+func (l *Live) Stop() error { return l.spool.Close() }
+
+// Close closes the case, after Run has returned.
+func (l *Live) Close() error {
+	l.gatherer.Close()
+	return errors.Join(l.spool.Close(), l.store.Close())
+}

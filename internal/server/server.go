@@ -1,0 +1,190 @@
+// Package server is what Sextant offers by HTTP under one address: the paths to
+// which agents send logs, the API over the case, the web interface, and what
+// tells how the server itself is doing.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/sextant-logs/sextant/internal/collect"
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/pipeline"
+	"github.com/sextant-logs/sextant/internal/report"
+	"github.com/sextant-logs/sextant/internal/store"
+)
+
+// Case is what the server shows.
+type Case interface {
+	collect.Sink
+	Store() store.Store
+	Stats() pipeline.LiveStats
+	Investigation(ctx context.Context) (*report.Investigation, error)
+}
+
+// Options configure New.
+type Options struct {
+	Case       Case
+	Log        *slog.Logger
+	Collectors func(fn func(name string, s *collect.Stats)) // all that collect, for metrics
+}
+
+// Server is one HTTP listener.
+type Server struct {
+	o     Options
+	url   *url.URL
+	l     net.Listener
+	http  *http.Server
+	stats collect.Stats
+}
+
+// New makes the server of a listener's URL, http:// or https:// with cert and key.
+func New(u *url.URL, o Options) *Server { return &Server{o: o, url: u} }
+
+// Stats are those of the paths that take logs.
+func (s *Server) Stats() *collect.Stats { return &s.stats }
+
+// Name is the listener's URL.
+func (s *Server) Name() string {
+	if s.l == nil {
+		return s.url.Scheme + "://" + s.url.Host
+	}
+	return s.url.Scheme + "://" + s.l.Addr().String()
+}
+
+// Listen claims the address.
+func (s *Server) Listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", s.url.Host)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.Name(), err)
+	}
+	if s.url.Scheme == "https" {
+		config, err := collect.TLS(s.url)
+		if err != nil {
+			l.Close()
+			return err
+		}
+		l = tls.NewListener(l, config)
+	}
+	s.l = l
+	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelInfo)}
+	return nil
+}
+
+// Run serves until ctx ends, then lets requests under way end.
+func (s *Server) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_ = s.http.Shutdown(end)
+	})
+	defer stop()
+	if err := s.http.Serve(s.l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, e := range collect.Endpoints() {
+		mux.Handle(e.Pattern, e.Handler(s.o.Case, s.Name(), collect.Options{Log: s.o.Log, Stats: &s.stats}))
+	}
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ready") })
+	mux.HandleFunc("GET /metrics", s.metrics)
+	mux.HandleFunc("GET /api/query", s.query)
+	mux.HandleFunc("POST /api/query", s.query)
+	mux.HandleFunc("GET /api/investigation", s.investigation)
+	return mux
+}
+
+// query answers ?query=LOGSQL&limit=N with JSON lines.
+func (s *Server) query(w http.ResponseWriter, r *http.Request) {
+	var limit int64
+	if n := r.FormValue("limit"); n != "" {
+		if _, err := fmt.Sscan(n, &limit); err != nil || limit < 0 {
+			http.Error(w, "limit: want a number", http.StatusBadRequest)
+			return
+		}
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	var line []byte
+	began := false
+	err := s.o.Case.Store().QueryWith(r.Context(), r.FormValue("query"), store.QueryOptions{Limit: limit}, func(row []event.Field) error {
+		began = true
+		line = append(line[:0], '{')
+		for i, f := range row {
+			if i > 0 {
+				line = append(line, ',')
+			}
+			line = append(event.AppendQuoted(line, f.Name), ':')
+			line = event.AppendQuoted(line, f.Value)
+		}
+		_, err := w.Write(append(line, '}', '\n'))
+		return err
+	})
+	if err == nil {
+		return
+	}
+	if began { // the status is sent: an answer that breaks off must not look whole
+		panic(http.ErrAbortHandler)
+	}
+	status := http.StatusInternalServerError
+	if e := new(store.QueryError); errors.As(err, &e) {
+		status = http.StatusBadRequest
+	}
+	http.Error(w, err.Error(), status)
+}
+
+func (s *Server) investigation(w http.ResponseWriter, r *http.Request) {
+	inv, err := s.o.Case.Investigation(r.Context())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(inv)
+}
+
+// metrics writes the Prometheus text format.
+func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+	st := s.o.Case.Stats()
+	p := func(name string, v any) { fmt.Fprintf(w, "sextant_%s %v\n", name, v) }
+	p("records_stored_total", st.Records)
+	p("records_undecoded_total", st.Undecoded)
+	p("spool_records_total", st.Spool.Records)
+	p("spool_duplicates_total", st.Spool.Duplicates)
+	p("spool_bytes_total", st.Spool.Bytes)
+	p("spool_syncs_total", st.Spool.Syncs)
+	p("spool_backlog_bytes", st.Spool.Backlog)
+	p("store_lag_seconds", st.Lag.Seconds())
+	p("findings", st.Findings)
+	if s.o.Collectors == nil {
+		return
+	}
+	s.o.Collectors(func(name string, c *collect.Stats) {
+		label := fmt.Sprintf("{collector=%q}", name)
+		p("collector_records_total"+label, c.Records.Load())
+		p("collector_bytes_total"+label, c.Bytes.Load())
+		p("collector_deliveries_total"+label, c.Deliveries.Load())
+		p("collector_errors_total"+label, c.Errors.Load())
+		p("collector_cut_total"+label, c.Cut.Load())
+		p("collector_lost_total"+label, c.Lost.Load())
+		p("collector_connections"+label, c.Connections.Load())
+		if last := c.Last.Load(); last != 0 {
+			p("collector_idle_seconds"+label, time.Since(time.Unix(0, last)).Seconds())
+		}
+	})
+}
