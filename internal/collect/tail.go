@@ -30,7 +30,7 @@ const (
 	tailPoll     = 400 * time.Millisecond
 	tailSearch   = 3 * time.Second // between searches for new files
 	tailRead     = 1 << 20         // bytes read of a file at a time
-	tailPatience = time.Second // how long a record may wait for lines that continue it
+	tailPatience = time.Second     // how long a record may wait for lines that continue it
 	tailLinger   = 10 * time.Second
 	fingerprint  = 1024 // bytes at a file's beginning by which it is known again
 	maxTailed    = 20_000
