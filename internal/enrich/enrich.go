@@ -5,9 +5,8 @@
 package enrich
 
 import (
-	"crypto/sha1"
-	"encoding/base64"
 	"net/netip"
+	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
 )
@@ -67,7 +66,7 @@ func (en *Enricher) Enrich(b *event.Batch) {
 	e := b.Event()
 	en.seen = en.seen[:0]
 	var ends [2]end
-	var transport string
+	var transport, icmpType, icmpCode string
 	var has struct{ direction, kind, community bool }
 	for i := range e.Fields {
 		f := &e.Fields[i]
@@ -102,7 +101,18 @@ func (en *Enricher) Enrich(b *event.Batch) {
 			en.note(hashes, f.Value, true)
 		default:
 			if l := listOf(f.Name); l != none {
+				// A host that is an address is one; an observer's name names it whatever it looks like.
+				if l == hosts && !strings.HasPrefix(f.Name, "observer.") && looksLikeIP(f.Value) {
+					l = ips
+				}
 				en.note(l, f.Value, false)
+			} else if n := len(f.Name); n >= 9 && f.Name[n-9:n-5] == "icmp" { // "iptables.icmp.type", "cisco.asa.icmp_code"
+				switch f.Name[n-4:] {
+				case "type":
+					icmpType = f.Value
+				case "code":
+					icmpCode = f.Value
+				}
 			}
 		}
 	}
@@ -129,6 +139,9 @@ func (en *Enricher) Enrich(b *event.Batch) {
 				b.Add("network.direction", direction(source, destination))
 			}
 			if !has.community {
+				if transport == "icmp" || transport == "ipv6-icmp" {
+					ends[0].port, ends[1].port = icmpType, icmpCode
+				}
 				b.Add("network.community_id", communityID(source, destination, ends[0].port, ends[1].port, transport, b))
 			}
 		}
@@ -139,13 +152,10 @@ func (en *Enricher) Enrich(b *event.Batch) {
 // end is one end of a connection.
 type end struct{ ip, address, port string }
 
-// note remembers a value for its list, once. A host that is an address is one.
+// note remembers a value for its list, once.
 func (en *Enricher) note(l list, value string, known bool) {
 	if value == "" || value == "-" || len(en.seen) >= maxRelated {
 		return
-	}
-	if l == hosts && !known && looksLikeIP(value) {
-		l = ips
 	}
 	for i := range en.seen {
 		if en.seen[i].list == l && en.seen[i].value == value {
@@ -191,61 +201,4 @@ func internal(a netip.Addr) bool {
 	a = a.Unmap()
 	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified() ||
 		a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
-}
-
-// communityID is the Community ID flow hash, version 1 with seed 0
-// (https://github.com/corelight/community-id-spec), of a TCP, UDP or SCTP flow;
-// "" for others, whose hash needs more than ports.
-func communityID(source, destination netip.Addr, sourcePort, destinationPort, transport string, b *event.Batch) string {
-	var proto byte
-	switch transport {
-	case "tcp":
-		proto = 6
-	case "udp":
-		proto = 17
-	case "sctp":
-		proto = 132
-	default:
-		return ""
-	}
-	sp, ok1 := port(sourcePort)
-	dp, ok2 := port(destinationPort)
-	if !ok1 || !ok2 {
-		return ""
-	}
-	source, destination = source.Unmap().WithZone(""), destination.Unmap().WithZone("")
-	if source.Is4() != destination.Is4() {
-		return ""
-	}
-	if c := destination.Compare(source); c < 0 || c == 0 && dp < sp {
-		source, destination, sp, dp = destination, source, dp, sp
-	}
-	var few [40]byte
-	p := append(few[:0], 0, 0) // seed
-	for _, a := range [...]netip.Addr{source, destination} {
-		if a.Is4() {
-			v := a.As4()
-			p = append(p, v[:]...)
-		} else {
-			v := a.As16()
-			p = append(p, v[:]...)
-		}
-	}
-	p = append(p, proto, 0, byte(sp>>8), byte(sp), byte(dp>>8), byte(dp))
-	sum := sha1.Sum(p)
-	var out [30]byte
-	out[0], out[1] = '1', ':'
-	base64.StdEncoding.Encode(out[2:], sum[:])
-	return b.Bytes(out[:])
-}
-
-func port(s string) (uint16, bool) {
-	n := 0
-	for i := range len(s) {
-		if s[i] < '0' || '9' < s[i] || i > 4 {
-			return 0, false
-		}
-		n = n*10 + int(s[i]-'0')
-	}
-	return uint16(n), s != "" && n <= 0xffff
 }

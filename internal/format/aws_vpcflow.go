@@ -118,7 +118,7 @@ func decodeVPCFlow(p *Params, columns []string, line string, b *event.Batch) err
 			b.Add("cloud.availability_zone", v)
 		case "srcaddr":
 			addSource(b, v, "")
-			vpcFamily(b, v)
+			addNetworkType(b, v)
 		case "dstaddr":
 			b.Add("destination.address", v)
 			addDestination(b, v, "")
@@ -183,15 +183,6 @@ func decodeVPCFlow(p *Params, columns []string, line string, b *event.Batch) err
 		addTime("event.end", end, b)
 	}
 	return nil
-}
-
-func vpcFamily(b *event.Batch, ip string) {
-	switch ipVersion(ip) {
-	case 4:
-		b.Add("network.type", "ipv4")
-	case 6:
-		b.Add("network.type", "ipv6")
-	}
 }
 
 // vpcFlags names the bits of tcp-flags, which AWS adds up over a flow.

@@ -35,6 +35,16 @@ func addTransport(b *event.Batch, proto string) {
 	}
 }
 
+// addNetworkType adds the family of an address.
+func addNetworkType(b *event.Batch, ip string) {
+	switch ipVersion(ip) {
+	case 4:
+		b.Add("network.type", "ipv4")
+	case 6:
+		b.Add("network.type", "ipv6")
+	}
+}
+
 // majority is how sure a format is whose lines match: most where nearly all do, 0 where
 // not even half do, for then they are guests in a log of another kind.
 func (s *Sample) majority(most int, match func(line string) bool) int {

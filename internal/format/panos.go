@@ -57,66 +57,12 @@ func panosStart(l string) int {
 	}
 }
 
-const (
-	panosHead   = "- received_time observer.serial_number type sub_type - generated_time "
-	panosFlow   = "source.ip destination.ip source.nat.ip destination.nat.ip ruleset source.user destination.user network.application virtual_sys source.zone destination.zone inbound_interface outbound_interface log_profile logged_time flow_id repeat_count source.port destination.port source.nat.port destination.nat.port flags protocol action "
-	panosGroups = "device_group_hierarchy1 device_group_hierarchy2 device_group_hierarchy3 device_group_hierarchy4 vsys_name device_name "
-)
-
-var (
-	panosTraffic = strings.Fields(panosHead + panosFlow + "network.bytes bytes_sent bytes_received total_packets start_time elapsed_time url.category - sequence_number action_flags source.location destination.location - pkts_sent pkts_received endreason " + panosGroups +
-		"action_source source.vm_uuid destination.vm_uuid tunnel_id monitor_tag parent_session.id parent_session.start_time tunnel_type sctp.assoc_id sctp.chunks sctp.chunks_sent sctp.chunks_received rule_uuid http2_connection link_change_count policy_id link_switches sdwan.cluster_name sdwan.device_type sdwan.cluster_type sdwan.site_name dynamic_usergroup_name xff.ip source.device_category source.device_profile source.device_model source.device_vendor source.device_os source.device_osversion source.hostname source.mac destination.device_category destination.device_profile destination.device_model destination.device_vendor destination.device_os destination.device_osversion destination.hostname destination.mac container_id pod_namespace pod_name source.edl destination.edl hostid serialnumber source.dynamic_address_group destination.dynamic_address_group session_owner high_resolution_timestamp")
-	panosThreat = strings.Fields(panosHead + panosFlow + "misc threat.id url.category severity network.direction sequence_number action_flags source.location destination.location - http_content_type pcap_id file.hash wildfire.name url_idx user_agent file.type xff.ip referer sender subject recipient wildfire.report_id " + panosGroups +
-		"- source.vm_uuid destination.vm_uuid http_method tunnel_id monitor_tag parent_session.id parent_session.start_time tunnel_type threat_category content_version - sctp.assoc_id payload_protocol_id http_headers url_category_list rule_uuid http2_connection dynamic_usergroup_name xff.ip")
-	panosConfig  = strings.Fields(panosHead + "host virtual_sys cmd admin client_type result path before_change_detail after_change_detail sequence_number action_flags " + panosGroups + "device_group_id")
-	panosConfig0 = strings.Fields(panosHead + "host virtual_sys cmd admin client_type result path sequence_number action_flags " + panosGroups)
-	panosSystem  = strings.Fields(panosHead + "virtual_sys event.id object - - module severity description sequence_number action_flags " + panosGroups + "- - high_resolution_timestamp")
-	panosUserID  = strings.Fields(panosHead + "virtual_sys source.ip source.user datasourcename event.id repeat_count timeout source.port destination.port datasource datasourcetype sequence_number action_flags " + panosGroups + "vsys_id factortype factorcompletiontime factorno ugflags user_by_source tag_name high_resolution_timestamp")
-	panosGP      = strings.Fields(panosHead + "virtual_sys event.id stage auth_method tunnel_type source.user source.location machine_name public_ip public_ipv6 private_ip private_ipv6 host.id serial_number client_version client_os client_os_version repeat_count reason error description status location login_duration connect_method error_code portal sequence_number action_flags")
-	panosAuth    = strings.Fields(panosHead + "virtual_sys source.ip source.user normalize_user object auth_policy repeat_count auth_id vendor log_profile server_profile description client_type event.id factorno sequence_number action_flags " + panosGroups)
-	panosHIP     = strings.Fields(panosHead + "source.user virtual_sys machine_name client_os source.ip matchname repeat_count matchtype - - sequence_number action_flags " + panosGroups)
-	panosOther   = strings.Fields(panosHead)
-)
-
-func panosColumns(kind string) []string {
-	switch strings.ToUpper(kind) {
-	case "TRAFFIC":
-		return panosTraffic
-	case "THREAT":
-		return panosThreat
-	case "CONFIG":
-		return panosConfig
-	case "SYSTEM":
-		return panosSystem
-	case "USERID":
-		return panosUserID
-	case "GLOBALPROTECT":
-		return panosGP
-	case "AUTH", "AUTHENTICATION":
-		return panosAuth
-	case "HIPMATCH", "HIP-MATCH":
-		return panosHIP
-	case "CORRELATION", "DECRYPTION", "GTP", "SCTP", "IPTAG", "TUNNEL":
-		return panosOther
-	}
-	return nil
-}
-
-var panosNames = func() map[string]string {
-	m := map[string]string{}
-	for _, columns := range [][]string{panosTraffic, panosThreat, panosConfig, panosConfig0, panosSystem, panosUserID, panosGP, panosAuth, panosHIP} {
-		for _, c := range columns {
-			m[c] = "panw.panos." + c
-		}
-	}
-	return m
-}()
-
 var errNoPANOS = errors.New("no time of receipt and log type of PAN-OS")
 
 type panos struct {
-	clock *timestamp.Clock
-	f     []string
+	clock  *timestamp.Clock
+	f      []string
+	agents agentCache
 }
 
 func (d *panos) decode(line string, b *event.Batch) error {
@@ -148,7 +94,7 @@ func (d *panos) decode(line string, b *event.Batch) error {
 			_, rest, _ = strings.Cut(rest, ",")
 		}
 		b.Add("message", rest)
-		return d.audit(f, b)
+		return d.audit(f, host, b)
 	}
 	if len(f) < 8 {
 		return errNoPANOS
@@ -172,28 +118,25 @@ func (d *panos) decode(line string, b *event.Batch) error {
 		b.Add("observer.hostname", host)
 	}
 	d.classify(kind, b)
+	if e := b.Event(); e.Has("source.ip") != e.Has("destination.ip") { // of two ends it follows by itself
+		addNetworkType(b, e.Get("source.ip"))
+	}
 	return nil
 }
 
-// audit: serial, time, "audit", threat type, kind of operation, user, command, result.
-func (d *panos) audit(f []string, b *event.Batch) error {
-	if ns, _, ok := d.clock.ISO(f[1]); ok {
+// audit reads what an administrator did (PAN-OS, "Audit Log Fields").
+func (d *panos) audit(f []string, host string, b *event.Batch) error {
+	if ns, n, ok := d.clock.ISO(f[1]); ok && n == len(f[1]) {
 		b.Event().Time = ns
-		addTime("panw.panos.generated_time", ns, b)
-	}
-	get := func(i int) string {
-		if i < len(f) {
-			return f[i]
-		}
-		return ""
 	}
 	b.Add("observer.serial_number", f[0])
-	b.Add("panw.panos.type", "AUDIT")
-	b.Add("panw.panos.audit.event_id", get(4))
-	b.Add("user.name", get(5))
-	b.Add("process.command_line", get(6))
+	b.Add("observer.hostname", host)
+	d.fields(panosAudit, f, b)
+	e := b.Event()
+	b.Set("panw.panos.type", "AUDIT")
+	b.Add("process.command_line", e.Get("panw.panos.cmd"))
 	b.Add("event.category", "configuration")
-	switch get(7) {
+	switch e.Get("panw.panos.result") {
 	case "success":
 		b.Add("event.outcome", "success")
 	case "":
@@ -222,7 +165,7 @@ func (d *panos) fields(columns, f []string, b *event.Batch) {
 		switch c {
 		case "received_time", "generated_time", "logged_time", "start_time", "factorcompletiontime", "high_resolution_timestamp", "parent_session.start_time":
 			ns, n, ok := d.clock.ISO(v)
-			if !ok || n != len(v) {
+			if !ok || n != len(v) || ns <= 0 { // 1970 stands for none
 				continue
 			}
 			addTime(own, ns, b)
@@ -233,13 +176,9 @@ func (d *panos) fields(columns, f []string, b *event.Batch) {
 				addTime("event.start", ns, b)
 			}
 			continue
-		case "observer.serial_number":
-			if panosKeepsSerial(columns) {
-				b.Add(own, v)
-			}
-			continue
 		case "source.port", "destination.port", "source.nat.port", "destination.nat.port", "repeat_count", "network.bytes", "bytes_sent", "bytes_received", "total_packets",
-			"pkts_sent", "pkts_received", "elapsed_time", "timeout", "factorno":
+			"pkts_sent", "pkts_received", "elapsed_time", "timeout", "factorno", "network.packets", "packets_sent", "packets_received", "sctp.chunks",
+			"sctp.chunks_sent", "sctp.chunks_received", "subject_common_name.length", "issuer_common_name.length", "root_common_name.length", "server_name_indication.length":
 			b.AddNumber(own, v)
 		case "flags":
 			panosFlags(b, v)
@@ -257,7 +196,7 @@ func (d *panos) fields(columns, f []string, b *event.Batch) {
 			continue
 		case "severity":
 			b.Add("log.level", v)
-			if columnsAre(columns, panosThreat) {
+			if !columnsAre(columns, panosSystem) {
 				b.Add(own, v)
 			}
 			if n := panosSeverity(v); n > 0 {
@@ -268,11 +207,12 @@ func (d *panos) fields(columns, f []string, b *event.Batch) {
 			prefix := c
 			r := asaRecord{b: b}
 			r.user(prefix, v)
-			name := v[strings.LastIndexByte(v, '\\')+1:]
-			b.Add(own, name)
+			b.Add(own, bareUser(v))
 			if c == "source.user" {
 				b.Add("user.name", bareUser(v))
 				if realm, _, ok := strings.Cut(v, `\`); ok {
+					b.Add("user.domain", realm)
+				} else if _, realm, ok := cutLast(v, "@"); ok {
 					b.Add("user.domain", realm)
 				}
 			}
@@ -285,6 +225,35 @@ func (d *panos) fields(columns, f []string, b *event.Batch) {
 			if v != "0.0.0.0" || !strings.Contains(c, "nat") {
 				b.Add(c, v)
 			}
+			continue
+		case "url_category_list":
+			for category := range strings.SplitSeq(v, ",") {
+				b.Add(own, category)
+			}
+			continue
+		case "certificate.start", "certificate.end":
+			if ns, n, ok := d.clock.ISO(v); ok && n == len(v) {
+				name := "tls.client.not_before"
+				if c == "certificate.end" {
+					name = "tls.client.not_after"
+				}
+				addTime(name, ns, b)
+			}
+			continue
+		case "certificate.size":
+			if isDigits(v) {
+				b.AddNumber("tls.client.x509.public_key_size", v)
+			} else {
+				b.Add("panw.panos.certificate.raw_size", v)
+			}
+			continue
+		case "tls.version":
+			name, version := "", v
+			if i := strings.IndexAny(v, "0123456789"); i > 0 {
+				name, version = v[:i], v[i:]
+			}
+			b.Add("tls.version", version)
+			b.Add("tls.version_protocol", lower(name, b))
 			continue
 		case "device_name":
 			b.Add("observer.hostname", v)
@@ -300,13 +269,38 @@ func (d *panos) fields(columns, f []string, b *event.Batch) {
 		case "source.port", "destination.port":
 			addPort(b, c, v)
 		case "source.nat.port", "destination.nat.port":
-			if v != "0" {
+			if ip := d.value(columns, strings.Replace(c, "port", "ip", 1)); v != "0" || ip != "" && ip != "0.0.0.0" {
 				addPort(b, c, v)
 			}
 		case "ruleset":
 			b.Add("rule.name", v)
 		case "rule_uuid":
 			b.Add("rule.uuid", v)
+		case "tls.cipher":
+			b.Add("tls.cipher", v)
+		case "certificate.serial":
+			b.Add("tls.client.x509.serial_number", v)
+		case "certificate.fingerprint":
+			if isHex(v) && len(v) == 64 {
+				b.Add("tls.client.hash.sha256", v)
+				b.Add("related.hash", v)
+			}
+		case "certificate.version":
+			b.Add("tls.client.x509.version_number", v)
+		case "subject_common_name":
+			b.Add("tls.client.x509.subject.common_name", v)
+		case "issuer_common_name":
+			b.Add("tls.client.x509.issuer.common_name", v)
+		case "server_name_indication":
+			b.Add("tls.client.server_name", v)
+		case "tunnel_inspection_rule":
+			b.Set("rule.name", v)
+		case "network.packets":
+			b.AddNumber("network.packets", v)
+		case "packets_sent":
+			b.AddNumber("source.packets", v)
+		case "packets_received":
+			b.AddNumber("destination.packets", v)
 		case "network.application":
 			b.Add("network.application", v)
 		case "source.zone":
@@ -334,6 +328,9 @@ func (d *panos) fields(columns, f []string, b *event.Batch) {
 		case "elapsed_time":
 			if n, err := strconv.ParseInt(v, 10, 32); err == nil && n >= 0 {
 				b.AddInt("event.duration", n*1e9)
+				if start, _, ok := d.clock.ISO(d.value(columns, "start_time")); ok {
+					addTime("event.end", start+n*1e9, b)
+				}
 			}
 		case "endreason":
 			b.Add("event.reason", v)
@@ -345,7 +342,7 @@ func (d *panos) fields(columns, f []string, b *event.Batch) {
 				b.Add("network.direction", "outbound")
 			}
 		case "user_agent":
-			b.Add("user_agent.original", v)
+			d.agents.add(v, b)
 		case "http_method":
 			b.Add("http.request.method", v)
 		case "referer":
@@ -361,6 +358,10 @@ func (d *panos) fields(columns, f []string, b *event.Batch) {
 			case "url":
 				d.url(v, b)
 			default:
+				if i := strings.LastIndexAny(v, `\/`); i >= 0 {
+					b.Add("file.path", v)
+					v = v[i+1:]
+				}
 				b.Add("file.name", v)
 			}
 		case "host":
@@ -381,10 +382,6 @@ func (d *panos) fields(columns, f []string, b *event.Batch) {
 }
 
 func columnsAre(a, c []string) bool { return len(a) == len(c) && &a[0] == &c[0] }
-
-func panosKeepsSerial(columns []string) bool {
-	return columnsAre(columns, panosThreat) || columnsAre(columns, panosTraffic) || columnsAre(columns, panosUserID)
-}
 
 // url is a URL without its scheme.
 func (d *panos) url(v string, b *event.Batch) {
@@ -429,7 +426,7 @@ func panosFlags(b *event.Batch, s string) {
 	}{
 		{0x80000000, "labels.pcap_included"}, {0x02000000, "labels.ipv6_session"}, {0x01000000, "labels.ssl_decrypted"},
 		{0x00800000, "labels.url_filter_denied"}, {0x00400000, "labels.nat_translated"}, {0x00200000, "labels.captive_portal"},
-		{0x00080000, "labels.x_forwarded_for"}, {0x00040000, "labels.http_proxy"}, {0x00008000, "labels.container_page"},
+		{0x00080000, "labels.x_forwarded_for"}, {0x00000400, "labels.decrypted_traffic"}, {0x00040000, "labels.http_proxy"}, {0x00008000, "labels.container_page"},
 		{0x00002000, "labels.temporary_match"}, {0x00000800, "labels.symmetric_return"},
 	} {
 		if v&f.bit != 0 {
@@ -542,6 +539,27 @@ func (d *panos) classify(kind string, b *event.Batch) {
 	case "USERID":
 		b.Add("event.category", "network")
 		b.Add("event.category", "iam")
+	case "DECRYPTION":
+		b.Add("event.category", "network")
+		switch e.Get("panw.panos.action") {
+		case "allow", "alert", "continue", "override":
+			b.Add("event.type", "allowed")
+		case "":
+		default:
+			b.Add("event.type", "denied")
+		}
+		if e.Has("panw.panos.error_message") {
+			b.Add("event.outcome", "failure")
+		} else {
+			b.Add("event.outcome", "success")
+		}
+	case "GTP":
+		b.Add("event.category", "network")
+		b.Add("event.category", "malware")
+	case "CORRELATION":
+		b.Set("event.kind", "alert")
+		b.Add("event.category", "network")
+		b.Add("event.category", "intrusion_detection")
 	case "GLOBALPROTECT", "AUTH", "AUTHENTICATION":
 		b.Add("event.category", "network")
 		b.Add("event.category", "authentication")
