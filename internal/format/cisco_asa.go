@@ -1,6 +1,7 @@
 package format
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -32,6 +33,7 @@ var (
 	})
 	_ = registerProgram(program{Names: []string{"%ASA-", "%PIX-", "%FWSM-", "%FTD-"}, NoProcess: true, Decode: decodeASAMessage})
 	_ = registerProgram(program{Names: []string{"CiscoASA"}, Decode: decodeASAMessage})
+	_ = registerProgram(program{Names: []string{"ftd"}, Decode: decodeFTDMessage})
 )
 
 const (
@@ -75,7 +77,7 @@ type ciscoDecoder struct {
 func (d *ciscoDecoder) decode(line string, b *event.Batch) error {
 	head, text := line, ""
 	i := -1
-	for _, mark := range [...]string{"%ASA-", "%FTD-", "%PIX-", "%FWSM-"} {
+	for _, mark := range [...]string{"%ASA-", "%FTD-", "%PIX-", "%FWSM-", "%FTD<"} {
 		if i = strings.Index(line, mark); i >= 0 {
 			head, text = line[:i], line[i:]
 			break
@@ -87,14 +89,22 @@ func (d *ciscoDecoder) decode(line string, b *event.Batch) error {
 	var h syslogHeader
 	if pri, rest, ok := cutPriority(head); ok {
 		h.priority, head = pri, rest
+	} else if pri, rest, ok := strings.Cut(head, ">"); ok && len(pri) < 8 && strings.HasPrefix(pri, "<") { // "<14.2>"
+		head = rest
 	}
 	if len(head) > 2 && isDigits(strings.TrimRight(head[:2], ":")) && strings.HasPrefix(head[1:], " ") && !isDigit(head[2]) { // RFC 5424's version, loosely
 		head = head[2:]
+	}
+	if i >= 0 {
+		head = strings.TrimLeft(head, ": ")
 	}
 	ns, n, ok := stamp(head, d.clock)
 	switch {
 	case ok:
 		b.Event().Time = ns
+	case i >= 0 && isSyslogHost(strings.TrimRight(head, " :")): // nor that, but the host was
+		d.clock.NoTime()
+		n = 0
 	case i >= 0 && strings.Trim(head, " :") == "": // "logging timestamp" was off
 		d.clock.NoTime()
 		n = len(head)
@@ -130,10 +140,10 @@ func (d *ciscoDecoder) decode(line string, b *event.Batch) error {
 	b.Add("event.kind", a.kind())
 	b.Add("event.dataset", a.dataset())
 	b.Add("observer.hostname", h.host)
-	b.Add("message", a.text)
 	if !a.decode(b) {
 		d.facts.add(a.text, false, b)
 	}
+	b.Add("message", a.text)
 	return nil
 }
 
@@ -160,10 +170,12 @@ func decodeASAMessage(m *message, b *event.Batch) bool {
 	if !a.parse(text) {
 		return false
 	}
-	m.Dataset, m.Message = a.dataset(), a.text
+	m.Dataset = a.dataset()
 	b.Set("event.kind", a.kind())
 	b.Add("observer.hostname", m.Host)
-	return a.decode(b)
+	understood := a.decode(b)
+	m.Message = a.text
+	return understood
 }
 
 // asaHead is "%ASA-LEVEL-ID: " taken apart; some write a message class before the level.
@@ -178,7 +190,7 @@ func (a *asaHead) parse(s string) bool {
 		return false
 	}
 	a.product = "asa"
-	if mark == "%FTD" {
+	if strings.HasPrefix(mark, "%FTD") { // "%FTD<Up>" is also seen
 		a.product = "ftd"
 	}
 	for rest != "" && !isDigit(rest[0]) {
@@ -192,6 +204,9 @@ func (a *asaHead) parse(s string) bool {
 		return false
 	}
 	a.level, a.id = rest[0]-'0', rest[2:8]
+	if isFTDEvent(a.id) {
+		a.product = "ftd"
+	}
 	a.text = strings.TrimSpace(strings.TrimPrefix(rest[8:], ":"))
 	return true
 }
@@ -225,8 +240,10 @@ func (a *asaHead) decode(b *event.Batch) bool {
 		b.Add("observer.type", "firewall")
 	}
 	b.Add(a.field("suffix"), a.suffix)
-	if a.product == "ftd" && a.id >= "430001" && a.id <= "430005" {
-		return decodeFTDEvent(a.id, a.text, b)
+	if isFTDEvent(a.id) {
+		text, ok := decodeFTDEvent(a.id, a.text, b)
+		a.text = cmp.Or(text, a.text)
+		return ok
 	}
 	m := asaMessages[a.id]
 	if m == nil {
@@ -270,7 +287,7 @@ var asaFieldNames = func() map[string][2]string {
 		"mapped_destination_ip", "mapped_destination_host", "mapped_destination_port", "source_username", "destination_username", "termination_user",
 		"termination_initiator", "icmp_type", "icmp_code", "threat_level", "threat_category", "session_type", "assigned_ip", "tunnel_type", "rejection_reason",
 		"interface_name", "redundant_interface_name", "source_user_security_group_tag", "source_user_security_group_tag_name",
-		"destination_user_security_group_tag", "destination_user_security_group_tag_name", "tcp_flags", "spi", "command_line_arguments", "list_id",
+		"destination_user_security_group_tag", "destination_user_security_group_tag_name", "tcp_flags", "spi", "command_line_arguments", "list_id", "translation_type",
 	} {
 		m[n] = [2]string{"cisco.asa." + n, "cisco.ftd." + n}
 	}

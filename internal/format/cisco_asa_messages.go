@@ -48,7 +48,7 @@ var asaMessages = func() map[string]*asaMessage {
 	add("106102 106103", denied, "access-list {rule_name} {verdict} {proto} for user {user.name} {S} -> {D} {_}")
 	add("313001", icmp, "Denied ICMP type={icmp_type}, code={icmp_code} from {src} on interface {in}")
 	add("313004", icmp, "Denied ICMP type={icmp_type}, from laddr {src} on interface {in} to {dst}: {_}", "Denied ICMP type={icmp_type}, from {src} on interface {in} to {dst}: {_}")
-	add("313005", icmp, "No matching connection for ICMP error message: {_} src {source_interface}:{_} dst {destination_interface}:{_} (type {icmp_type}, code {icmp_code}) on {_} interface.  Original IP payload: {_} src {S} dst {D}")
+	add("313005", icmp, "No matching connection for ICMP error message: {_} src {source_interface}:{icmp_source} dst {destination_interface}:{icmp_destination} (type {icmp_type}, code {icmp_code}) on {_} interface.{_}Original IP payload: {_} src {S} dst {D}")
 	add("313008", icmp6, "Denied IPv6-ICMP type={icmp_type}, code={icmp_code} from {src} on interface {in}")
 	add("313009", icmp, "Denied invalid ICMP code {icmp_code}, for {S} to {D}, {_}")
 	add("400000 400007 400008 400009 400010 400011 400014 400023 400024 400025 400026 400027 400028 400031 400032 400033 400034 400035 400041 400050",
@@ -67,7 +67,8 @@ var asaMessages = func() map[string]*asaMessage {
 	// Connections and translations.
 	add("302013 302015 302303", created, "Built {direction} {proto} connection {connection_id} for {S} to {D} {tail}", "Built {direction} {proto} connection {connection_id} for {S} to {D}",
 		"Built {proto} state-bypass connection {connection_id} from {S} to {D}{tail}")
-	add("302014 302016 302304", expired, "Teardown {proto} connection {connection_id} for {S} to {D} {tail}", "Teardown {proto} state-bypass connection {connection_id} from {S} to {D} {tail}")
+	add("302014 302016 302304", expired, "Teardown {proto} connection {connection_id} for {S} to {D} {tail}", "Teardown {proto} state-bypass connection {connection_id} from {S} to {D} {tail}",
+		"Teardown {proto} connection {connection_id} for {S} {source_user} to {D} {destination_user} duration {duration} bytes {bytes}")
 	flow := created
 	flow.proto = "icmp"
 	add("302020", flow, "Built {direction} ICMP connection for faddr {D} gaddr {gaddr} laddr {S} {tail}", "Built {direction} ICMP connection for faddr {D} gaddr {gaddr} laddr {S}", "Built ICMP connection for faddr {D} gaddr {gaddr} laddr {S}{tail}")
@@ -83,7 +84,7 @@ var asaMessages = func() map[string]*asaMessage {
 	add("304001", asaMessage{action: "url-access", types: "access allowed", outcome: "success"}, "{accessor} Accessed {urlkind} {dst}:{url}")
 	add("304002", asaMessage{action: "url-access", types: "access denied", outcome: "success"}, "Access denied URL {url} SRC {src} DEST {dst} on interface {in}", "Access denied URL {url} SRC {src} DEST {dst}: {_}")
 	add("305005", noted, "No translation group found for {proto} src {S} dst {D} {tail}", "No translation group found for {proto} src {S} dst {D}")
-	add("305006", noted, "{_} translation creation failed for {proto} src {S} dst {D} {tail}", "{_} translation creation failed for {proto} src {S} dst {D}")
+	add("305006", noted, "{translation_type} translation creation failed for {proto} src {S} dst {D} {tail}", "{translation_type} translation creation failed for {proto} src {S} dst {D}")
 	slot := asaMessage{action: "nat-slot", category: "network configuration", types: "creation", outcome: "success"}
 	add("305009", slot, "Built {_} translation from {S} to {D}")
 	add("305011", slot, "Built {_} {proto} translation from {S} to {D}")
@@ -91,7 +92,7 @@ var asaMessages = func() map[string]*asaMessage {
 	add("305010", slot, "Teardown {_} translation from {S} to {D} duration {duration}")
 	add("305012", slot, "Teardown {_} {proto} translation from {S} to {D} duration {duration}")
 	add("305013", noted, "Asymmetric NAT rules matched for forward and reverse flows; Connection for {proto} src {S} dst {D} denied due to {event.reason}")
-	add("210007", noted, "LU allocate xlate failed for {_} translation from {S} to {D}")
+	add("210007", noted, "LU allocate xlate failed for {translation_type} {proto} translation from {S} to {D}")
 	add("338001 338002 338003 338004 338005 338006 338007 338008 338101 338102 338103 338104 338201 338202 338203 338204", asaMessage{action: "dynamic-filter", types: "connection denied", outcome: "success"},
 		"Dynamic {_}ilter {verdict} {_} {proto} traffic from {S} to {D}, {_} resolved from {_} list: {list}, threat-level: {threat_level}, category: {threat_category}",
 		"Dynamic {_}ilter {verdict} {_}listed {proto} traffic from {S} to {D}, {_} resolved from {_} list: {list}")
@@ -130,11 +131,11 @@ var asaMessages = func() map[string]*asaMessage {
 	add("113037", vpnError, "{event.reason}")
 	add("113040", vpnError, "Terminating the VPN connection attempt from {group}. Reason: {event.reason}")
 	add("113039", asaMessage{action: "client-vpn-connected", category: "network session", types: "connection start", outcome: "success"},
-		"Group <{group}> User <{user}> IP <{src}> {event.reason}")
+		"Group <{group}> User <{user}> IP <{src}> {event.reason}", "Group {group} User {user} IP {src} {event.reason}")
 	add("113042", noted, "Non-HTTP connection from {S} to {D} denied by {event.reason}")
-	add("716001 716038", asaMessage{action: "client-vpn-connected", category: "network session", types: "connection start", outcome: "success"}, "Group <{group}> User <{user}> IP <{src}> {event.reason}")
-	add("716002", asaMessage{action: "client-vpn-disconnected", category: "network session", types: "connection end", outcome: "success"}, "Group <{group}> User <{user}> IP <{src}> {event.reason}")
-	add("716039", failed, "Group <{group}> User <{user}> IP <{src}> {event.reason}")
+	add("716001 716038", asaMessage{action: "client-vpn-connected", category: "network session", types: "connection start", outcome: "success"}, "Group <{group}> User <{user}> IP <{src}> {event.reason}", "Group {group} User {user} IP {src} {event.reason}")
+	add("716002", asaMessage{action: "client-vpn-disconnected", category: "network session", types: "connection end", outcome: "success"}, "Group <{group}> User <{user}> IP <{src}> {event.reason}", "Group {group} User {user} IP {src} {event.reason}")
+	add("716039", failed, "Group <{group}> User <{user}> IP <{src}> {event.reason}", "Group {group} User {user} IP {src} {event.reason}")
 	group := func(ids, types, outcome string) {
 		add(ids, asaMessage{types: types, outcome: outcome}, "Group <{group}> User <{user}> IP <{src}> {event.reason}", "Group {group} User {user} IP {src} {event.reason}")
 	}

@@ -284,6 +284,25 @@ func (r *asaRecord) emit(m *asaMessage) {
 			b.Add("user.name", v.value)
 		case "group":
 			b.Add("source.user.group.name", strings.Trim(v.value, "<>"))
+		case "source_interface", "destination_interface": // where an ICMP error came in, and would have gone
+			b.Add(r.head.field(v.name), v.value)
+			if v.name == "source_interface" {
+				b.Add("observer.ingress.interface.name", v.value)
+			} else {
+				b.Add("observer.egress.interface.name", v.value)
+			}
+		case "icmp_source", "icmp_destination":
+			if i := strings.IndexByte(v.value, '('); i > 0 && strings.HasSuffix(v.value, ")") {
+				var e asaEnd
+				e.identity(v.value[i+1 : len(v.value)-1])
+				r.identity(v.name[len("icmp_"):], &e)
+			}
+		case "source_user", "destination_user":
+			r.identity(strings.TrimSuffix(v.name, "_user"), &asaEnd{user: v.value})
+		case "bytes": // "12 REASON from IFACE (user)"
+			count, why, _ := strings.Cut(v.value, " ")
+			b.AddNumber("network.bytes", count)
+			b.Add("event.reason", why)
 		case "duration":
 			r.duration(v.value)
 		case "src":
@@ -314,6 +333,9 @@ func (r *asaRecord) emit(m *asaMessage) {
 			r.listed(v.value)
 		case "gaddr":
 			r.mapped("mapped_source", v.value)
+			if ip, _, _ := strings.Cut(v.value, "/"); ip != r.src.host && ip != r.dst.host && ipVersion(ip) != 0 {
+				b.Add("related.ip", ip)
+			}
 		case "url":
 			addURL(v.value, b)
 		case "accessor": // "192.0.2.1" or "alice@192.0.2.1(LOCAL\\alice)"
@@ -381,10 +403,7 @@ func (r *asaRecord) end(side string, e *asaEnd) {
 		if e.mappedPort != e.port {
 			addPort(b, "source.nat.port", e.mappedPort)
 		}
-		b.Add(r.head.field("source_username"), e.user)
-		b.AddNumber(r.head.field("source_user_security_group_tag"), e.tag)
-		b.Add(r.head.field("source_user_security_group_tag_name"), e.tagName)
-		r.user("source.user", e.user)
+		r.identity(side, e)
 		return
 	}
 	r.plainDestination(e.host)
@@ -401,13 +420,27 @@ func (r *asaRecord) end(side string, e *asaEnd) {
 	if e.mappedPort != e.port {
 		addPort(b, "destination.nat.port", e.mappedPort)
 	}
-	b.Add(r.head.field("destination_username"), e.user)
-	b.AddNumber(r.head.field("destination_user_security_group_tag"), e.tag)
-	b.Add(r.head.field("destination_user_security_group_tag_name"), e.tagName)
-	r.user("destination.user", e.user)
-	if e.user != "" {
-		b.Add("user.name", bareUser(e.user))
+	r.identity(side, e)
+}
+
+// identity adds who is at an endpoint.
+func (r *asaRecord) identity(side string, e *asaEnd) {
+	names := &asaIdentityFields[0]
+	if side == "destination" {
+		names = &asaIdentityFields[1]
 	}
+	r.b.Add(r.head.field(names[0]), e.user)
+	r.b.AddNumber(r.head.field(names[1]), e.tag)
+	r.b.Add(r.head.field(names[2]), e.tagName)
+	r.user(names[3], e.user)
+	if e.user != "" && side == "destination" {
+		r.b.Add("user.name", bareUser(e.user))
+	}
+}
+
+var asaIdentityFields = [2][4]string{
+	{"source_username", "source_user_security_group_tag", "source_user_security_group_tag_name", "source.user"},
+	{"destination_username", "destination_user_security_group_tag", "destination_user_security_group_tag_name", "destination.user"},
 }
 
 func (r *asaRecord) port(name, port string) {

@@ -1,11 +1,13 @@
 package format
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/timestamp"
 )
 
 // The security events of Firepower Threat Defense, 430001 to 430005, are lists of
@@ -14,19 +16,42 @@ import (
 
 func recogniseFTD(s *Sample) int {
 	return s.majority(95, func(l string) bool {
-		return strings.Contains(l[:min(len(l), 256)], "%FTD-") || strings.HasPrefix(l, "<") && isFirepowerAudit(l) || strings.Contains(l, "SrcIP: ") && strings.Contains(l, "DstIP: ") && strings.Contains(l, "ApplicationProtocol: ")
+		return strings.Contains(l[:min(len(l), 256)], "%FTD") || strings.HasPrefix(l, "<") && isFirepowerAudit(l) || isFTDList(l)
 	})
 }
 
-// isFirepowerAudit recognises "PROGRAM: HOST: user@ADDRESS, what was done".
+// isFirepowerAudit recognises what a management center writes of what people did,
+// "PROGRAM: HOST: user@FROM, WHERE, WHAT". FROM is an address, a host or neither.
 func isFirepowerAudit(s string) bool {
 	s = s[:min(len(s), 200)]
 	i := strings.IndexByte(s, '@')
-	if i < 0 {
+	if i < 0 || strings.Count(s[:i], ": ") < 2 || strings.Count(s[i:], ", ") == 0 {
 		return false
 	}
-	ip, _, ok := strings.Cut(s[i+1:], ", ")
-	return ok && ipVersion(ip) != 0 && strings.Count(s[:i], ": ") >= 2
+	program, _, _ := strings.Cut(s[:i], ": ")
+	word := program[strings.LastIndexByte(program, ' ')+1:]
+	return strings.HasSuffix(word, ".cgi") || strings.HasSuffix(word, ".pl") || word == "sfdccsm" || word == "mojo_server"
+}
+
+// isFTDList recognises a security event without its mnemonic: behind a tag, pairs of
+// "Name: value" whose names are those of such events.
+func isFTDList(l string) bool {
+	_, list, ok := strings.Cut(l[:min(len(l), 1024)], "]: ")
+	if !ok {
+		return false
+	}
+	known := 0
+	for range 8 {
+		f, rest, ok := nextFTDField(strings.TrimLeft(list, " ,"))
+		if !ok {
+			break
+		}
+		if _, ok := ftdEventNames[f.name]; ok || f.name == "Message" {
+			known++
+		}
+		list = rest
+	}
+	return known >= 2
 }
 
 var errNoFTDMessage = errors.New("neither a message mnemonic (%FTD-1-430002) nor the fields of a security event")
@@ -48,7 +73,9 @@ func decodeFTDWithoutID(s string, bare bool, b *event.Batch) error {
 		b.Add("process.name", strings.TrimLeft(program, " "))
 		b.Add("host.name", host)
 		b.Add("user.name", user)
-		addSource(b, ip, "")
+		if ipVersion(ip) != 0 {
+			addSource(b, ip, "")
+		}
 		b.Add("event.category", "configuration")
 		b.Add("event.type", "info")
 		b.Add("message", what)
@@ -59,20 +86,8 @@ func decodeFTDWithoutID(s string, bare bool, b *event.Batch) error {
 	if !ok || !ok2 {
 		return errNoFTDMessage
 	}
-	has := func(name string) bool { return strings.Contains(s, name+": ") }
-	id := ""
-	switch {
-	case has("Message") || has("GID"):
-		id = "430001"
-	case has("SHA_Disposition") || has("ThreatName"):
-		id = "430005"
-	case has("FileAction"):
-		id = "430004"
-	case has("ConnectionDuration"):
-		id = "430003"
-	case has("AccessControlRuleAction"):
-		id = "430002"
-	default:
+	id := ftdEventID(s)
+	if id == "" {
 		return errNoFTDMessage
 	}
 	b.Add("host.hostname", host)
@@ -86,8 +101,55 @@ func decodeFTDWithoutID(s string, bare bool, b *event.Batch) error {
 	if id == "430001" {
 		b.Set("event.kind", "alert")
 	}
-	decodeFTDEvent(id, list, b)
+	text, _ := decodeFTDEvent(id, list, b)
+	b.Add("message", cmp.Or(text, list))
 	return nil
+}
+
+// decodeFTDMessage decodes what the tag "ftd" stands before: a message with its
+// mnemonic, or a security event without.
+func decodeFTDMessage(m *message, b *event.Batch) bool {
+	if strings.HasPrefix(m.Text, "%") {
+		return decodeASAMessage(m, b)
+	}
+	id := ftdEventID(m.Text)
+	if id == "" {
+		return false
+	}
+	m.Dataset = datasetFTD
+	b.Add("observer.vendor", "Cisco")
+	b.Add("observer.product", "ftd")
+	b.Add("observer.type", "idps")
+	b.Add("observer.hostname", m.Host)
+	b.Add("event.code", id)
+	b.AddInt("event.severity", 7)
+	b.Set("log.level", "debug")
+	if id == "430001" {
+		b.Set("event.kind", "alert")
+	}
+	var ok bool
+	m.Message, ok = decodeFTDEvent(id, m.Text, b)
+	return ok
+}
+
+func isFTDEvent(id string) bool { return "430001" <= id && id <= "430005" }
+
+// ftdEventID tells from its fields which security event a list is, "" for none.
+func ftdEventID(s string) string {
+	has := func(name string) bool { return strings.Contains(s, name+": ") }
+	switch {
+	case has("Message") || has("GID"):
+		return "430001"
+	case has("SHA_Disposition") || has("ThreatName"):
+		return "430005"
+	case has("FileAction"):
+		return "430004"
+	case has("ConnectionDuration"):
+		return "430003"
+	case has("AccessControlRuleAction"):
+		return "430002"
+	}
+	return ""
 }
 
 // ftdField is a field of a security event.
@@ -144,10 +206,10 @@ const (
 	maxFTDName   = 40
 )
 
-// decodeFTDEvent decodes the list of a security event.
-func decodeFTDEvent(id, s string, b *event.Batch) bool {
+// decodeFTDEvent decodes the list of a security event; message is the rule's, if it has one.
+func decodeFTDEvent(id, s string, b *event.Batch) (message string, ok bool) {
 	kind := ftdKinds[id]
-	var sent, received, duration string
+	var sent, received, duration, first string
 	var rulesets [2]string
 	verdict := ""
 	n := 0
@@ -196,7 +258,7 @@ func decodeFTDEvent(id, s string, b *event.Batch) bool {
 		case "GID":
 			b.Add("service.id", f.value)
 		case "Message":
-			b.Set("message", unquote(f.value))
+			message = unquote(f.value)
 			b.Add("rule.description", unquote(f.value))
 		case "Classification":
 			b.Add("rule.category", f.value)
@@ -222,7 +284,7 @@ func decodeFTDEvent(id, s string, b *event.Batch) bool {
 		case "ConnectionDuration":
 			duration = f.value
 		case "FirstPacketSecond":
-			b.Add("event.start", f.value)
+			first = f.value
 		case "DNSQuery":
 			b.Add("dns.question.name", f.value)
 		case "DNSRecordType":
@@ -250,7 +312,7 @@ func decodeFTDEvent(id, s string, b *event.Batch) bool {
 		}
 	}
 	if n == 0 {
-		return false
+		return "", false
 	}
 	if b.Event().Has("dns.question.name") && !b.Event().Has("dns.response_code") {
 		b.Add("dns.response_code", "NOERROR") // written only when it is an error
@@ -265,11 +327,16 @@ func decodeFTDEvent(id, s string, b *event.Batch) bool {
 	}
 	if d, err := strconv.ParseInt(duration, 10, 32); err == nil && d >= 0 {
 		b.AddInt("event.duration", d*1e9)
-		if t := b.Event().Time; t != event.NoTime {
-			b.Set("event.start", "")
+		var c timestamp.Clock
+		if start, n, ok := c.ISO(first); ok && n == len(first) {
+			addTime("event.start", start, b)
+			addTime("event.end", start+d*1e9, b)
+		} else if t := b.Event().Time; t != event.NoTime {
 			addTime("event.start", t-d*1e9, b)
 			addTime("event.end", t, b)
 		}
+	} else {
+		b.Add("event.start", first)
 	}
 	b.Add("event.action", kind.action)
 	for c := range strings.FieldsSeq(kind.category) {
@@ -288,7 +355,7 @@ func decodeFTDEvent(id, s string, b *event.Batch) bool {
 	case verdict == "Monitor":
 		b.Add("event.outcome", "success")
 	}
-	return true
+	return message, true
 }
 
 // addFTDName keeps the field under its own name in snake case.

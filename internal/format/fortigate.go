@@ -109,9 +109,12 @@ func (d *fortigate) decode(line string, b *event.Batch) error {
 			break
 		}
 		s = rest
+		if name, ok := fortiAliases[p.key]; ok {
+			p.key = name
+		}
 		d.f = append(d.f, p)
 	}
-	if d.get("type") == "" || d.get("logid")+d.get("log_id") == "" {
+	if (d.get("type") == "" || d.get("logid") == "") && d.get("msg") == "" { // a few say no more than that
 		return errNoFortigate
 	}
 	b.Add("event.kind", "event")
@@ -155,6 +158,12 @@ func (d *fortigate) time(b *event.Batch) {
 	}
 }
 
+// fortiAliases are keys of FortiManager and of VoIP records, by what all others call them.
+var fortiAliases = map[string]string{
+	"device_id": "devid", "log_id": "logid", "pri": "level", "src_port": "srcport", "dst_port": "dstport", "src_int": "srcintf", "dst_int": "dstintf",
+	"policy_id": "policyid", "remote_ip": "srcip", "remote_port": "srcport",
+}
+
 // fortiNames are the keys that are an ECS field and nothing else.
 var fortiNames = map[string]string{
 	"devname": "observer.name", "devid": "observer.serial_number", "logid": "event.code", "level": "log.level", "tz": "event.timezone",
@@ -164,7 +173,7 @@ var fortiNames = map[string]string{
 	"xid": "dns.id", "scertcname": "tls.server.x509.subject.common_name", "filename": "file.name", "filehash": "file.hash.sha256",
 	"attack": "rule.name", "attackid": "rule.id", "virus": "threat.indicator.name", "ref": "rule.reference", "vpntunnel": "fortinet.firewall.vpntunnel",
 	"rcvdpkt": "destination.packets", "sentpkt": "source.packets", "sentbyte": "source.bytes", "rcvdbyte": "destination.bytes", "filesize": "file.size",
-	"agent": "user_agent.original", "referralurl": "http.request.referrer", "httpmethod": "http.request.method", "unauthuser": "source.user.name",
+	"agent": "user_agent.original", "adminprof": "source.user.roles", "referralurl": "http.request.referrer", "httpmethod": "http.request.method", "unauthuser": "source.user.name",
 }
 
 func (d *fortigate) fields(b *event.Batch) {
@@ -280,6 +289,22 @@ func (d *fortigate) fields(b *event.Batch) {
 					b.Add("source.ip", ip)
 				}
 			}
+		case "userfrom": // "JSON(192.0.2.1)"
+			if _, ip, ok := strings.Cut(strings.TrimSuffix(v, ")"), "("); ok && ipVersion(ip) != 0 && d.get("srcip") == "" {
+				b.Add("source.ip", ip)
+			}
+		case "adminprof":
+			b.Add("user.roles", v)
+		case "ip", "tunnelip":
+			if ipVersion(v) != 0 {
+				b.Add("related.ip", v)
+			}
+		case "from":
+			if d.get("subtype") == "voip" {
+				b.Add("email.from.address", v)
+			}
+		case "dstname":
+			b.Add("destination.address", v)
 		case "srcname":
 			b.Add("host.name", lower(v, b))
 		case "action":
@@ -392,7 +417,19 @@ func (d *fortigate) classify(b *event.Batch) {
 			b.Add("event.outcome", "success")
 		}
 	case "event":
+		desc := d.get("desc")
+		if desc == "" {
+			desc = d.get("logdesc")
+		}
 		switch {
+		case subtype == "system" && action == "" && (strings.HasPrefix(desc, "User login") || strings.HasPrefix(desc, "User logout")): // FortiManager's
+			b.Add("event.category", "authentication")
+			b.Add("event.action", "login")
+			if strings.Contains(desc, "fail") {
+				b.Add("event.outcome", "failure")
+			} else {
+				b.Add("event.outcome", "success")
+			}
 		case subtype == "user" || action == "login" || action == "logout" || strings.HasSuffix(action, "logon") || strings.HasSuffix(action, "logoff"):
 			b.Add("event.category", "authentication")
 			switch {
