@@ -157,7 +157,7 @@ func (d *ciscoIOS) decode(line string, b *event.Batch) error {
 		if part != "" && (part[0] == '*' || part[0] == '.') {
 			set, part = false, part[1:]
 		}
-		if ns, n, ok := stamp(part, d.clock); ok {
+		if ns, n, ok := d.stamp(part, set || !relayed); ok {
 			timed = true
 			// "Jan  2 15:04:05 192.0.2.1 %SYS-5-…": syslog's header and not the device's
 			if host := strings.Trim(part[n:], " "); h.host == "" && host != "" && host[len(host)-1] != ':' && !isCapitals(host) && isSyslogHost(host) {
@@ -230,6 +230,20 @@ func (d *ciscoIOS) decode(line string, b *event.Batch) error {
 		facts.add(m.text, false, b)
 	}
 	return nil
+}
+
+// stamp reads the device's time. Where it is not to be used, for the device says that its
+// clock was never set and a relay wrote the time, only its length is found: a date far from
+// the relay's would turn the years of a log that writes none.
+func (d *ciscoIOS) stamp(s string, use bool) (ns int64, n int, ok bool) {
+	c := d.clock
+	if !use {
+		c = &timestamp.Clock{}
+	}
+	if len(s) > 4 && isLetter(s[0]) && !isLetter(s[4]) {
+		return c.RFC3164Named(s)
+	}
+	return stamp(s, c)
 }
 
 func iosObserver(b *event.Batch) {

@@ -120,6 +120,18 @@ func (c *Clock) Yearless(month, dayOfMonth, hour, min, sec, nsec int) (ns int64,
 	return c.toUTC(ns), ok
 }
 
+// yearlessZoned is Yearless for a stamp that has its offset east of UTC in seconds.
+func (c *Clock) yearlessZoned(month, dayOfMonth, hour, min, sec, nsec, offset int) (ns int64, ok bool) {
+	zone, quality := c.zone, c.Quality
+	c.zone = nil
+	ns, ok = c.Yearless(month, dayOfMonth, hour, min, sec, nsec)
+	c.zone = zone
+	if ok {
+		c.Quality = quality | Exact | YearInferred
+	}
+	return ns - int64(offset)*int64(time.Second), ok
+}
+
 // yearStep is by how many years the date turns between two stamps without a
 // year, each given as month*32+day.
 func yearStep(before, now int) int {

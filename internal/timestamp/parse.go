@@ -6,7 +6,13 @@ package timestamp
 // RFC3164 reads "Jan _2 15:04:05" (RFC 3164 §4.1.2), also with the year that
 // some daemons write after the month's day or after the time ("Jan _2 2006 15:04:05",
 // "Jan _2 15:04:05 2006" is ANSI C's; see CTime) and with a fraction of a second.
-func (c *Clock) RFC3164(s string) (ns int64, n int, ok bool) {
+func (c *Clock) RFC3164(s string) (ns int64, n int, ok bool) { return c.rfc3164(s, false) }
+
+// RFC3164Named is RFC3164 for devices that write the name of their zone behind the time and
+// a colon behind that: "Jan _2 15:04:05.000 EST: ".
+func (c *Clock) RFC3164Named(s string) (ns int64, n int, ok bool) { return c.rfc3164(s, true) }
+
+func (c *Clock) rfc3164(s string, named bool) (ns int64, n int, ok bool) {
 	if len(s) < 15 {
 		return 0, 0, false
 	}
@@ -32,6 +38,16 @@ func (c *Clock) RFC3164(s string) (ns int64, n int, ok bool) {
 		return 0, 0, false
 	}
 	nsec, i := fraction(s, i)
+	if named {
+		if off, j, has := zone(s, i); has && j < len(s) && s[j] == ':' {
+			if hasYear {
+				ns, ok = c.Zoned(year, month, d, h, m, sec, nsec, off)
+			} else {
+				ns, ok = c.yearlessZoned(month, d, h, m, sec, nsec, off)
+			}
+			return ns, j, ok
+		}
+	}
 	if hasYear {
 		ns, ok = c.Local(year, month, d, h, m, sec, nsec)
 	} else {
@@ -277,18 +293,19 @@ func zone(s string, i int) (seconds, next int, ok bool) {
 		for j < len(s) && j-i < 5 && 'A' <= s[j] && s[j] <= 'Z' {
 			j++
 		}
-		if hours, ok := zoneHours[s[i:j]]; ok && (j == len(s) || !isAlnum(s[j])) {
-			return hours * 3600, j, true
+		if minutes, ok := zoneMinutes[s[i:j]]; ok && (j == len(s) || !isAlnum(s[j])) {
+			return minutes * 60, j, true
 		}
 	}
 	return 0, 0, false
 }
 
-// zoneHours are the abbreviations of zones that stand for one offset in the whole
-// world, or by far mostly (RFC 5322 §4.3 has the American ones): hours east of UTC.
-var zoneHours = map[string]int{
-	"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10,
-	"WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
+// zoneMinutes are the abbreviations of zones that stand for one offset in the whole
+// world, or by far mostly (RFC 5322 §4.3 has the American ones): minutes east of UTC.
+var zoneMinutes = map[string]int{
+	"EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420, "AKST": -540, "AKDT": -480, "HST": -600,
+	"WET": 0, "WEST": 60, "CET": 60, "CEST": 120, "EET": 120, "EEST": 180, "SAST": 120, "MSK": 180, "SGT": 480, "HKT": 480, "JST": 540, "KST": 540,
+	"AWST": 480, "ACST": 570, "ACDT": 630, "AEST": 600, "AEDT": 660, "NZST": 720, "NZDT": 780,
 }
 
 // number reads between least and most digits, and no digit may follow.
