@@ -23,7 +23,7 @@ var (
 		Recognise: func(s *Sample) int {
 			return s.majority(93, func(l string) bool {
 				i := strings.Index(l[:min(len(l), 512)], "CEF:")
-				return i >= 0 && len(l) > i+5 && isDigit(l[i+4]) && strings.Count(l[i:], "|") >= 6
+				return i >= 0 && l[0] != '{' && len(l) > i+5 && isDigit(l[i+4]) && strings.Count(l[i:], "|") >= 6
 			})
 		},
 		Lines: func(p *Params) LineDecoder {
@@ -132,6 +132,7 @@ func decodeCEF(s string, c *timestamp.Clock, b *event.Batch) error {
 	if r.message == "" {
 		r.message = head[5]
 	}
+	addCEFVendor(head[1], b)
 	b.Add("message", r.message)
 	return nil
 }

@@ -21,6 +21,7 @@ const (
 func nextCheckPoint(s string) (name, value, rest string, ok bool) {
 	s = strings.TrimLeft(s, " ;")
 	name, s, ok = strings.Cut(s, ":\"")
+	name = strings.TrimSuffix(name, ":") // "scheme:" of a VPN
 	if !ok || name == "" || len(name) > 100 || strings.ContainsAny(name, "\" ") {
 		return "", "", "", false
 	}
@@ -40,7 +41,7 @@ func nextCheckPoint(s string) (name, value, rest string, ok bool) {
 // checkPointNames are fields that have another name.
 var checkPointNames = map[string]string{
 	"action": "", "time": "", "flags": "", "version": "", "__policy_id_tag": "", "layer_uuid": "", "proto": "", "src": "", "dst": "", "s_port": "", "service": "",
-	"loguid": "event.id", "uid": "event.id", "origin": "observer.name", "originsicname": "checkpoint.origin_sic_name", "sequencenum": "", "ifdir": "", "ifname": "",
+	"loguid": "event.id", "uid": "", "origin": "observer.name", "originsicname": "checkpoint.origin_sic_name", "sequencenum": "", "ifdir": "", "ifname": "",
 	"administrator": "", "client_ip": "source.ip", "machine": "checkpoint.machine", "operation_number": "event.code", "product": "observer.product", "subject": "message",
 	"inzone": "observer.ingress.zone", "outzone": "observer.egress.zone", "layer_name": "network.name", "rule_uid": "rule.uuid", "rule_name": "rule.name", "objectname": "rule.name",
 	"service_id": "network.application", "appi_name": "network.application", "protection_name": "rule.name", "protection_id": "rule.id", "attack": "rule.category",
@@ -103,6 +104,13 @@ func (c *checkPoint) field(name, v string, clock *timestamp.Clock, b *event.Batc
 		if ok {
 			b.Event().Time = ns
 		}
+	case "uid":
+		b.Add("source.user.id", v)
+		b.Add("user.id", v)
+	case "segment_time", "starttime", "start_time":
+		c.moment("event.start", v, clock, b)
+	case "lastupdatetime", "last_update_time", "endtime", "end_time":
+		c.moment("event.end", v, clock, b)
 	case "sequencenum":
 		b.AddNumber("event.sequence", v)
 	case "ifdir":
@@ -187,6 +195,20 @@ func (c *checkPoint) field(name, v string, clock *timestamp.Clock, b *event.Batc
 			return
 		}
 		b.Add(b.Bytes(append([]byte("checkpoint."), name...)), v)
+	}
+}
+
+// moment adds a time that may be in seconds, milliseconds or as ISO 8601.
+func (c *checkPoint) moment(name, v string, clock *timestamp.Clock, b *event.Batch) {
+	ns, ok := clock.Epoch(v)
+	if !ok {
+		var n int
+		if ns, n, ok = clock.ISO(v); n != len(v) {
+			ok = false
+		}
+	}
+	if ok {
+		addTime(name, ns, b)
 	}
 }
 

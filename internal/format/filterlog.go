@@ -112,7 +112,11 @@ func decodeFilterlog(m *message, b *event.Batch) bool {
 		switch get(0) {
 		case "request", "reply", "tstamp", "tstampreply":
 			b.AddNumber("pfsense.icmp.id", get(1))
-			b.AddNumber("pfsense.icmp.seq", get(2))
+			if seq := strings.TrimLeft(get(2), "0"); seq != "" {
+				b.AddNumber("pfsense.icmp.seq", seq)
+			} else {
+				b.Add("pfsense.icmp.seq", get(2))
+			}
 		case "unreachport":
 			b.Add("pfsense.icmp.destination.ip", get(1))
 			b.Add("pfsense.icmp.unreachable.protocol_id", get(2))

@@ -240,6 +240,17 @@ func (d *panos) fields(columns, f []string, b *event.Batch) {
 				addTime(name, ns, b)
 			}
 			continue
+		case "subject_common_name": // not under their own names, below which are their lengths
+			b.Add("tls.client.x509.subject.common_name", v)
+			continue
+		case "issuer_common_name":
+			b.Add("tls.client.x509.issuer.common_name", v)
+			continue
+		case "root_common_name":
+			continue
+		case "server_name_indication":
+			b.Add("tls.client.server_name", v)
+			continue
 		case "certificate.size":
 			if isDigits(v) {
 				b.AddNumber("tls.client.x509.public_key_size", v)
@@ -287,12 +298,6 @@ func (d *panos) fields(columns, f []string, b *event.Batch) {
 			}
 		case "certificate.version":
 			b.Add("tls.client.x509.version_number", v)
-		case "subject_common_name":
-			b.Add("tls.client.x509.subject.common_name", v)
-		case "issuer_common_name":
-			b.Add("tls.client.x509.issuer.common_name", v)
-		case "server_name_indication":
-			b.Add("tls.client.server_name", v)
 		case "tunnel_inspection_rule":
 			b.Set("rule.name", v)
 		case "network.packets":

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/timestamp"
 )
 
 // Squid's native access log (https://wiki.squid-cache.org/Features/LogFormat):
@@ -54,6 +55,12 @@ func decodeSquid(p *Params, line string, b *event.Batch) error {
 	b.Event().Time = ns
 	b.Add("event.kind", "event")
 	b.Add("event.dataset", "squid.log")
+	s.add(b)
+	return nil
+}
+
+// add adds what the line says, but for its time.
+func (s *squidLine) add(b *event.Batch) {
 	b.Add("event.category", "web")
 	b.Add("event.type", "access")
 	b.Add("observer.vendor", "Squid")
@@ -103,5 +110,21 @@ func decodeSquid(p *Params, line string, b *event.Batch) error {
 	if s.mime != "-" {
 		b.Add("squid.content_type", s.mime)
 	}
-	return nil
 }
+
+// Squid's access log by syslog: its workers log as "(squid-1)".
+var _ = registerProgram(program{Names: []string{"squid", "(squid-1)", "(squid-2)", "(squid-3)", "(squid-4)"}, Decode: func(m *message, b *event.Batch) bool {
+	s, ok := cutSquid(m.Text)
+	if !ok {
+		return false
+	}
+	var c timestamp.Clock
+	ns, ok := c.Epoch(s.time)
+	if !ok {
+		return false
+	}
+	b.Event().Time = ns
+	m.Dataset = "squid.log"
+	s.add(b)
+	return true
+}})
