@@ -364,3 +364,6 @@ func (m *Miner) Merge(o *Miner) {
 // known reports whether the shape is that of messages, not a template of what
 // fits no other.
 func (s *shape) known() bool { return !strings.HasSuffix(s.text, " ") }
+
+// Len is how many different masked messages the Miner remembers.
+func (m *Miner) Len() int { return len(m.shapes) }

@@ -73,6 +73,9 @@ func Investigate(ctx context.Context, in Investigation) (*report.Investigation, 
 		return nil, err
 	}
 	run := &investigation{Investigation: in, detector: detector, gatherer: detector.NewGatherer(), techniques: analyze.Techniques(), store: st}
+	if run.patterns, err = openMining(in.Case, st.Ledger()); err != nil {
+		return nil, err
+	}
 	if err := run.ingest(ctx, plan); err != nil {
 		return nil, err
 	}
@@ -139,6 +142,7 @@ type investigation struct {
 	gatherer   *detect.Gatherer
 	techniques []analyze.Technique
 	store      *store.Embedded
+	patterns   *mining
 	matchers   []*detect.Matcher
 	mu         sync.Mutex // guards matchers
 
@@ -152,28 +156,30 @@ func (run *investigation) ingest(ctx context.Context, plan *Plan) error {
 	run.synced = time.Now()
 	ledger := run.store.Ledger()
 	fresh := map[*Log]bool{} // begun in this run; written by the reader before any of the log's chunks
-	err := read(ctx, plan.Logs, run.Options,
-		func(l *Log) (bool, error) {
+	err := pass(ctx, plan.Logs, run.Options, stages{
+		stored: func(l *Log) (bool, error) {
 			if _, done := ledger.Committed(l.ID); done {
 				return true, nil
 			}
 			return false, ledger.Begin(store.Record{ID: l.ID, Path: l.path})
 		},
-		run.newWorker,
-		func(t *task) error {
+		worker: run.newWorker,
+		sink: func(t *task) error {
+			run.patterns.name(&t.batch, &t.kinds)
+			return run.consume(t.log.path, &t.batch, t.hits, t.digests)
+		},
+		storer: func() worker { return storer(run.store) },
+		after: func(t *task) error {
 			if !t.stored {
 				fresh[t.log] = true
 				run.rows += int64(len(t.batch.Events))
-			}
-			if err := run.consume(t.log.path, &t.batch, t.hits, t.digests); err != nil {
-				return err
 			}
 			if run.rows > cmp.Or(run.syncEvents, syncEvents) || time.Since(run.synced) > syncEvery {
 				return run.sync(ctx)
 			}
 			return nil
 		},
-		func(l *Log) error {
+		finish: func(l *Log) error {
 			if !fresh[l] {
 				return nil
 			}
@@ -185,7 +191,8 @@ func (run *investigation) ingest(ctx context.Context, plan *Plan) error {
 			run.pending = append(run.pending, store.Record{ID: l.ID, Path: l.path, SHA256: l.Inspection.SHA256,
 				Size: l.Inspection.Size, Records: l.Account.Records, Accounting: books})
 			return nil
-		})
+		},
+	})
 	// Also after Ctrl-C: what was read to its end is kept.
 	if e := run.sync(context.WithoutCancel(ctx)); err == nil {
 		err = e
@@ -195,11 +202,18 @@ func (run *investigation) ingest(ctx context.Context, plan *Plan) error {
 
 func (run *investigation) newWorker() worker {
 	matcher := run.detector.NewMatcher()
-	writer := run.store.NewWriter()
 	run.keep(matcher)
-	return worker{do: func(t *task) error {
+	return worker{mask: newMasker(), do: func(t *task) error {
 		t.hits = matcher.MatchBatch(&t.batch, t.hits)
 		t.digests = run.digest(t.log.path, &t.batch, t.digests[:0])
+		return nil
+	}}
+}
+
+// storer writes tasks to a store, but for those that it has.
+func storer(st *store.Embedded) worker {
+	writer := st.NewWriter()
+	return worker{do: func(t *task) error {
 		if t.stored {
 			return nil
 		}
@@ -240,6 +254,10 @@ func (run *investigation) keep(m *detect.Matcher) {
 func (run *investigation) sync(ctx context.Context) error {
 	if len(run.pending) > 0 {
 		if err := run.store.Sync(ctx); err != nil {
+			return err
+		}
+		// Before the ledger says that the sources are stored: their rows hold ids of these patterns.
+		if err := run.patterns.save(); err != nil {
 			return err
 		}
 		if err := run.store.Ledger().Commit(run.pending...); err != nil {

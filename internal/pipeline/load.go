@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/sextant-logs/sextant/internal/store"
+	"github.com/sextant-logs/sextant/logpattern"
 )
 
 // Load reads all evidence into a new store in dir, without rules or
@@ -19,20 +20,20 @@ func Load(ctx context.Context, opt Options, dir string) (*store.Embedded, *Plan,
 	if err != nil {
 		return nil, nil, err
 	}
-	err = read(ctx, plan.Logs, opt,
-		func(*Log) (bool, error) { return false, nil },
-		func() worker {
-			writer := st.NewWriter()
-			return worker{do: func(t *task) error {
-				src := store.Source{ID: t.log.ID, Path: t.log.path, Fallback: t.log.fallback()}
-				if err := writer.Add(&src, t.batch.Events); err != nil {
-					return err
-				}
-				return writer.Flush()
-			}}
+	mining := &mining{dir: dir, miner: logpattern.New()}
+	err = pass(ctx, plan.Logs, opt, stages{
+		stored: func(*Log) (bool, error) { return false, nil },
+		worker: func() worker { return worker{mask: newMasker(), do: func(*task) error { return nil }} },
+		sink: func(t *task) error {
+			mining.name(&t.batch, &t.kinds)
+			return nil
 		},
-		func(*task) error { return nil },
-		func(*Log) error { return nil })
+		storer: func() worker { return storer(st) },
+		finish: func(*Log) error { return nil },
+	})
+	if err == nil {
+		err = mining.save()
+	}
 	if err == nil {
 		err = st.Flush(ctx)
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"strconv"
 	"sync"
-	"sync/atomic"
 
 	"github.com/sextant-logs/sextant/internal/detect"
 	"github.com/sextant-logs/sextant/internal/enrich"
@@ -32,7 +31,8 @@ type task struct {
 	undecoded   int64
 	first, last int64
 	hits        []detect.Hit
-	digests     []any // by technique; nil where it keeps nothing of the batch
+	digests     []any  // by technique; nil where it keeps nothing of the batch
+	kinds       masked // the batch's messages, for the miner of patterns
 	out         []byte
 	stored      bool // the case already has the log
 	fail        error
@@ -41,36 +41,46 @@ type task struct {
 // worker does what is done to a chunk besides decoding it. Each goroutine has one.
 type worker struct {
 	skim func(b *event.Batch, category string) bool // see format.Params; nil: all of every event is wanted
+	mask *masker                                    // prepares the messages for the miner of patterns: fills task.kinds; may be nil
 	do   func(t *task) error
 }
 
+// stages are what becomes of the tasks. Those of one goroutine see them in order.
+type stages struct {
+	stored func(*Log) (bool, error) // from the reader: has the case the log already?
+	worker func() worker            // on all cores, after decoding
+	sink   func(*task) error        // from one goroutine
+	storer func() worker            // on all cores; may be nil
+	after  func(*task) error        // from another goroutine: the task is stored; may be nil
+	finish func(*Log) error         // from that goroutine: all of the log is stored, its books are closed
+}
+
 // read decodes the logs and hands every chunk to sink, in order and from one
-// goroutine; then, for each log, finish once its books are closed. Memory is
-// bounded by a few chunks for each thread.
+// goroutine; then, for each log, finish once its books are closed.
 func read(ctx context.Context, logs []*Log, opt Options, stored func(*Log) (bool, error),
 	newWorker func() worker, sink func(*task) error, finish func(*Log) error) error {
 
+	return pass(ctx, logs, opt, stages{stored: stored, worker: newWorker, sink: sink, finish: finish})
+}
+
+// pass leads the logs through the stages. Memory is bounded by a few chunks
+// for each thread.
+func pass(ctx context.Context, logs []*Log, opt Options, st stages) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	threads := opt.threads()
 	inFlight := 3*threads + 1
-	free := make(chan *task, inFlight)
+	// As roomy as there are tasks: only the reader ever waits, for a free one.
+	free, work, done := make(chan *task, inFlight), make(chan *task, inFlight), make(chan *task, inFlight)
+	store, kept := make(chan *task, inFlight), make(chan *task, inFlight)
 	for range inFlight {
 		free <- &task{}
 	}
-	work := make(chan *task, inFlight)
-	done := make(chan *task, inFlight)
-	var total int64
-	for _, l := range logs {
-		if l.Format != nil && l.SameAs == nil {
-			total += l.Inspection.TextSize
-		}
-	}
-	var bytesDone, events atomic.Int64
+	busy := make(chan struct{}, threads) // decoding and storing together are on so many cores
 
 	go func() {
 		defer close(work)
-		r := reader{ctx: ctx, free: free, work: work, stored: stored}
+		r := reader{ctx: ctx, free: free, work: work, stored: st.stored}
 		for _, l := range logs {
 			if err := r.log(l); err != nil {
 				cancel(err)
@@ -79,49 +89,110 @@ func read(ctx context.Context, logs []*Log, opt Options, stored func(*Log) (bool
 		}
 	}()
 
-	var workers sync.WaitGroup
+	var decoders sync.WaitGroup
 	for range threads {
-		workers.Go(func() {
-			w := newWorker()
+		decoders.Go(func() {
+			w := st.worker()
 			var en enrich.Enricher
 			for t := range work {
 				if t.chunk != nil && ctx.Err() == nil {
-					decode(t, &en, w.skim)
+					busy <- struct{}{}
+					decode(t, &en, w)
 					t.fail = w.do(t)
+					<-busy
 				}
 				done <- t
 			}
 		})
 	}
 	go func() {
-		workers.Wait()
+		decoders.Wait()
 		close(done)
 	}()
 
+	go func() {
+		defer close(store)
+		inOrder(done, func(t *task) {
+			if t.chunk != nil && ctx.Err() == nil {
+				if err := settle(t, st.sink); err != nil {
+					cancel(err)
+				}
+			}
+			store <- t
+		})
+	}()
+
+	var storers sync.WaitGroup
+	for range threads {
+		storers.Go(func() {
+			var do func(*task) error
+			if st.storer != nil {
+				do = st.storer().do
+			}
+			for t := range store {
+				if do != nil && t.chunk != nil && ctx.Err() == nil {
+					busy <- struct{}{}
+					t.fail = do(t)
+					<-busy
+				}
+				kept <- t
+			}
+		})
+	}
+	go func() {
+		storers.Wait()
+		close(kept)
+	}()
+
+	var total, bytesDone, events int64
+	for _, l := range logs {
+		if l.Format != nil && l.SameAs == nil {
+			total += l.Inspection.TextSize
+		}
+	}
+	inOrder(kept, func(t *task) {
+		if ctx.Err() == nil {
+			if err := t.end(&st); err != nil {
+				cancel(err)
+			}
+			if t.chunk != nil {
+				bytesDone += int64(len(t.chunk.Data))
+				for _, r := range t.chunk.Refused {
+					bytesDone += r.Length
+				}
+				events += int64(len(t.batch.Events))
+				opt.progress("reading", bytesDone, total, events)
+			}
+		}
+		free <- t
+	})
+	return context.Cause(ctx)
+}
+
+// inOrder calls do with the tasks in the order in which they were read.
+func inOrder(in <-chan *task, do func(*task)) {
 	waiting := map[int64]*task{}
 	var next int64
-	for t := range done {
+	for t := range in {
 		waiting[t.seq] = t
 		for t := waiting[next]; t != nil; t = waiting[next] {
 			delete(waiting, next)
 			next++
-			if ctx.Err() == nil {
-				if err := settle(t, sink, finish); err != nil {
-					cancel(err)
-				}
-				if t.chunk != nil {
-					n := int64(len(t.chunk.Data))
-					for _, r := range t.chunk.Refused {
-						n += r.Length
-					}
-					opt.progress("reading", bytesDone.Add(n), total, events.Add(int64(len(t.batch.Events))))
-				}
-			}
-			free <- t
+			do(t)
 		}
 	}
-	if err := context.Cause(ctx); err != nil {
-		return err
+}
+
+// end is the last that is done with a task, in order.
+func (t *task) end(st *stages) error {
+	switch {
+	case t.chunk == nil:
+		closeBooks(t.log, t)
+		return st.finish(t.log)
+	case t.fail != nil:
+		return fmt.Errorf("%s: %w", t.log.path, t.fail)
+	case st.after != nil:
+		return st.after(t)
 	}
 	return nil
 }
@@ -189,13 +260,16 @@ func (c *counter) Read(p []byte) (int, error) {
 }
 
 // decode turns the task's chunk into events with their ids and times.
-func decode(t *task, en *enrich.Enricher, skim func(*event.Batch, string) bool) {
+func decode(t *task, en *enrich.Enricher, w worker) {
 	t.batch.Reset()
 	t.hits, t.out, t.undecoded = t.hits[:0], t.out[:0], 0
 	t.first, t.last = event.NoTime, event.NoTime
+	if w.mask != nil {
+		w.mask.begin(&t.kinds)
+	}
 	clock := t.log.clock(t.chunk.Offset)
 	prefix := t.log.ID
-	d := t.log.Format.NewDecoder(&format.Params{Clock: clock, Recover: t.log.recover, Skim: skim, Done: func(b *event.Batch) {
+	d := t.log.Format.NewDecoder(&format.Params{Clock: clock, Recover: t.log.recover, Skim: w.skim, Done: func(b *event.Batch) {
 		e := b.Event()
 		if e.Err != "" {
 			t.undecoded++
@@ -209,6 +283,9 @@ func decode(t *task, en *enrich.Enricher, skim func(*event.Batch, string) bool) 
 		if !e.Bare {
 			e.ID = eventID(b, prefix, e.Offset)
 			en.Enrich(b)
+		}
+		if w.mask != nil {
+			w.mask.add(b)
 		}
 	}})
 	t.bytes = d.Decode(t.chunk, &t.batch)
@@ -230,13 +307,9 @@ func eventID(b *event.Batch, log string, offset int64) string {
 	return b.Bytes(strconv.AppendInt(id, offset, 16))
 }
 
-// settle takes a finished task in order: it books it and passes it on.
-func settle(t *task, sink func(*task) error, finish func(*Log) error) error {
+// settle takes a decoded task in order: it books it and passes it on.
+func settle(t *task, sink func(*task) error) error {
 	l := t.log
-	if t.chunk == nil {
-		closeBooks(l, t)
-		return finish(l)
-	}
 	if t.fail != nil {
 		return fmt.Errorf("%s: %w", l.path, t.fail)
 	}

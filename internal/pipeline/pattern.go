@@ -1,0 +1,139 @@
+package pipeline
+
+import (
+	"bytes"
+	"hash/maphash"
+	"sync"
+
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/patterns"
+	"github.com/sextant-logs/sextant/internal/store"
+	"github.com/sextant-logs/sextant/logpattern"
+)
+
+// Each event gets the id of its message's template. What can be done on all
+// cores is done there: messages are masked, and of those alike one is kept.
+// The miner, which depends on the order in which it sees them, then looks at a few
+// for each chunk.
+
+// masked is the different masked messages of a batch.
+type masked struct {
+	text  []byte  // of one after the other
+	ends  []int   // where each ends in text
+	event []int32 // by event, which it is
+}
+
+func (k *masked) at(i int32) []byte {
+	if i == 0 {
+		return k.text[:k.ends[0]]
+	}
+	return k.text[k.ends[i-1]:k.ends[i]]
+}
+
+// masker fills masked. Each goroutine has one.
+type masker struct {
+	k    *masked
+	seen map[uint64]int32 // hash of a masked message to its place
+	seed maphash.Seed
+	buf  []byte
+}
+
+func newMasker() *masker { return &masker{seen: map[uint64]int32{}, seed: maphash.MakeSeed()} }
+
+func (m *masker) begin(k *masked) {
+	clear(m.seen)
+	m.k = k
+	k.text, k.ends, k.event = k.text[:0], k.ends[:0], k.event[:0]
+}
+
+// add masks the message of the event being built, and leaves room in the event
+// for the id.
+func (m *masker) add(b *event.Batch) {
+	m.buf = appendKind(m.buf[:0], b.Event())
+	sum := maphash.Bytes(m.seed, m.buf)
+	i, ok := m.seen[sum]
+	if !ok || !bytes.Equal(m.k.at(i), m.buf) {
+		i = int32(len(m.k.ends))
+		m.k.text = append(m.k.text, m.buf...)
+		m.k.ends = append(m.k.ends, len(m.k.text))
+		m.seen[sum] = i
+	}
+	m.k.event = append(m.k.event, i)
+	b.AddKind(patterns.Field, "", event.String)
+}
+
+// appendKind appends the masked message of an event. A structured record that
+// has no message is of the kind that its dataset, provider, code and action say.
+func appendKind(dst []byte, e *event.Event) []byte {
+	message := e.Get("message")
+	if message == "" && e.Raw != "" && e.Raw[0] != '{' && e.Raw[0] != '<' && e.Raw[0] != '[' && e.Sequence == 0 {
+		message = e.Raw
+	}
+	if message != "" {
+		return logpattern.AppendMasked(dst, message)
+	}
+	for i := range e.Fields {
+		switch f := &e.Fields[i]; f.Name {
+		case "event.dataset", "event.provider", "event.code", "event.action":
+			if len(dst) > 0 {
+				dst = append(dst, ' ')
+			}
+			for j := range min(len(f.Value), 100) {
+				c := f.Value[j]
+				if c <= ' ' || c == 0x7f {
+					c = '_'
+				}
+				dst = append(dst, c)
+			}
+		}
+	}
+	return dst
+}
+
+// mining is the miner of a case during an investigation.
+type mining struct {
+	mu    sync.Mutex // the miner is asked in order by one goroutine and saved by another
+	dir   string
+	miner *logpattern.Miner
+	saved int // what the miner knew when it was saved last
+	ids   []string
+}
+
+// openMining takes up the miner where the case left it. A case without a whole
+// source has no ids that must be kept.
+func openMining(dir string, ledger *store.Ledger) (*mining, error) {
+	p := &mining{dir: dir, miner: logpattern.New()}
+	if len(ledger.Sources()) == 0 {
+		return p, nil
+	}
+	var err error
+	if p.miner, err = patterns.Load(dir); err != nil {
+		return nil, err
+	}
+	p.saved = p.miner.Len()
+	return p, nil
+}
+
+// name gives the events of a batch the ids of their templates.
+func (p *mining) name(b *event.Batch, k *masked) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ids = p.ids[:0]
+	for i := range k.ends {
+		p.ids = append(p.ids, p.miner.ID(p.miner.AddMasked(k.at(int32(i)), 0)))
+	}
+	for i, kind := range k.event {
+		fields := b.Events[i].Fields
+		fields[len(fields)-1].Value = p.ids[kind]
+	}
+}
+
+func (p *mining) save() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.saved == p.miner.Len() {
+		return nil
+	}
+	p.saved = p.miner.Len()
+	return patterns.Save(p.dir, p.miner)
+}
