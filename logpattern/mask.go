@@ -96,8 +96,15 @@ func appendMasked(dst []byte, s string) []byte {
 		}
 		if seen&(digit|slash|fine) == 0 && (j >= len(s) || s[j] != ':') {
 			// A plain word, the common case.
-			if j-i == 3 && isWeekday(s[i:j]) {
-				if end := dateEnd(s, j); end > 0 {
+			if j-i == 3 {
+				end := 0
+				switch {
+				case isWeekday(s[i:j]):
+					end = dateEnd(s, j)
+				case isMonth(s[i:j]):
+					end = monthEnd(s, j)
+				}
+				if end > 0 {
 					dst, i = append(dst, variable), end
 					continue
 				}
@@ -128,34 +135,29 @@ func isWeekday(w string) bool {
 	return false
 }
 
+func isMonth(w string) bool {
+	switch w {
+	case "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec":
+		return true
+	}
+	return false
+}
+
 // dateEnd returns the end of a date as ctime(3) and date(1) write it, of which
 // the weekday ends at i: "Sat Jun 18 02:08:10 2005", "Fri Jul 01 08:16:53 PDT
 // 2005". It is 0 if there is none.
 func dateEnd(s string, i int) int {
-	word := func() string {
-		for i < len(s) && s[i] == ' ' {
-			i++
-		}
-		j := i
-		for j < len(s) && (class[s[j]]&(space|strong) == 0 || s[j] == ':') {
-			j++
-		}
-		w := s[i:j]
-		i = j
-		return w
-	}
-	if m := word(); len(m) != 3 || !strings.Contains("JanFebMarAprMayJunJulAugSepOctNovDec", m) {
+	m, i := dateWord(s, i)
+	if !isMonth(m) {
 		return 0
 	}
-	if d := word(); len(d) == 0 || len(d) > 2 || class[d[0]] != digit {
+	end := monthEnd(s, i)
+	if end == 0 {
 		return 0
 	}
-	if t := word(); len(t) < 5 || t[2] != ':' || class[t[0]] != digit {
-		return 0
-	}
-	end := i
-	for range 2 { // zone, year
-		w := word()
+	for i, n := end, 0; n < 2; n++ { // zone, year
+		var w string
+		w, i = dateWord(s, i)
 		if isYear := len(w) == 4 && class[w[0]] == digit && class[w[3]] == digit; isYear {
 			return i
 		} else if len(w) < 2 || len(w) > 5 || class[w[0]] == lower {
@@ -163,6 +165,35 @@ func dateEnd(s string, i int) int {
 		}
 	}
 	return end
+}
+
+// monthEnd returns the end of a day and a time of day, "18 02:08:10", behind
+// the name of a month that ends at i.
+func monthEnd(s string, i int) int {
+	d, i := dateWord(s, i)
+	if len(d) == 0 || len(d) > 2 || class[d[0]] != digit {
+		return 0
+	}
+	t, i := dateWord(s, i)
+	if len(t) < 5 || t[2] != ':' || class[t[0]] != digit || class[t[4]] != digit {
+		return 0
+	}
+	if t[len(t)-1] == ':' {
+		i--
+	}
+	return i
+}
+
+// dateWord returns the next word of s from i, colons being part of it, and its end.
+func dateWord(s string, i int) (string, int) {
+	for i < len(s) && s[i] == ' ' {
+		i++
+	}
+	j := i
+	for j < len(s) && (class[s[j]]&(space|strong) == 0 || s[j] == ':') {
+		j++
+	}
+	return s[i:j], j
 }
 
 // isValue reports whether a word of four or five letters is a value wherever

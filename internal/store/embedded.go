@@ -230,6 +230,9 @@ func (s *Embedded) enter() error {
 // Ledger is the case's list of sources.
 func (s *Embedded) Ledger() *Ledger { return s.ledger }
 
+// Dir is the directory of the case.
+func (s *Embedded) Dir() string { return s.dir }
+
 // Recover removes the rows of sources that were begun and never committed, so
 // that they can be read again. Call it before the first writer adds.
 func (s *Embedded) Recover(ctx context.Context) error {
