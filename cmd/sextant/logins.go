@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sextant-logs/sextant/internal/chart"
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/logins"
 )
@@ -116,87 +115,4 @@ func writeParagraphs(w io.Writer, paragraphs []string, width int) {
 	fmt.Fprintln(w)
 	a := answers{w: w, width: min(width, 100)}
 	a.say("", strings.Join(paragraphs, " "))
-}
-
-var _ = command(newChart)
-
-func newChart() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "chart",
-		Short: "Draw a chart: terminal, SVG or PNG",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
-	c.AddCommand(newChartLogins())
-	return c
-}
-
-func newChartLogins() *cobra.Command {
-	var output, kind, theme string
-	var top, scale int
-	var flags loginFlags
-	c := &cobra.Command{
-		Use:   "logins FILE…",
-		Short: "The top users by login attempts beside a histogram of attempts per user",
-		Long: `Draw two panels side by side, a bar chart of the users with the most login attempts
-and a histogram of attempts per user, with the interpretation of the numbers under them. The
-kind of picture follows from the name of the output file: .png, .svg; without one the
-figure is drawn in the terminal.`,
-		Example: `  sextant chart logins network_logs.csv
-  sextant chart logins network_logs.csv -o logins.png
-  sextant chart logins network_logs.csv --top 20 --theme dark -o logins.svg`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			if kind == "" {
-				switch lower := strings.ToLower(output); {
-				case output == "-":
-					kind = "terminal"
-				case strings.HasSuffix(lower, ".png"):
-					kind = "png"
-				case strings.HasSuffix(lower, ".svg"):
-					kind = "svg"
-				case strings.HasSuffix(lower, ".txt"):
-					kind = "terminal"
-				default:
-					return usagef("-o %q: want a name that ends in .png, .svg or .txt, or say --type", output)
-				}
-			}
-			if err := oneOf("--type", kind, "terminal", "svg", "png"); err != nil {
-				return err
-			}
-			if err := oneOf("--theme", theme, "light", "dark", "auto"); err != nil {
-				return err
-			}
-			if top < 1 {
-				return usagef("--top %d: want 1 or more", top)
-			}
-			if kind == "png" && output == "-" && isTerminal(c.OutOrStdout()) {
-				return usagef("a PNG is no text: give a file with -o")
-			}
-			res, err := flags.read(c, args, top)
-			if err != nil {
-				return err
-			}
-			opt := chart.Options{Scale: scale, Theme: map[string]chart.Theme{"light": chart.Light, "dark": chart.Dark, "auto": chart.Auto}[theme]}
-			fig := res.Figure(top)
-			return writeFile(c, output, func(w io.Writer) error {
-				switch kind {
-				case "png":
-					return chart.PNG(w, fig, opt)
-				case "svg":
-					return chart.SVG(w, fig, opt)
-				}
-				opt.Columns = min(width(c.OutOrStdout()), 160)
-				opt.Colour = output == "-" && useColour(c.OutOrStdout())
-				return chart.Terminal(w, fig, opt)
-			})
-		},
-	}
-	c.Flags().StringVarP(&output, "output", "o", "-", "file to write; - is standard output")
-	c.Flags().StringVar(&kind, "type", "", "terminal, svg or png (default: from the file's name)")
-	c.Flags().StringVar(&theme, "theme", "light", "light, dark, or for SVG auto")
-	c.Flags().IntVar(&top, "top", 10, "users in the bar chart")
-	c.Flags().IntVar(&scale, "scale", 2, "PNG: pixels of the file for each of the drawing, 1 to 4")
-	flags.register(c)
-	return c
 }

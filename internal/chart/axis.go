@@ -105,8 +105,9 @@ func suits(values []float64, n int, unit string) axisScale {
 	}
 	slices.Sort(ok)
 	lo, hi := ok[0], ok[len(ok)-1]
-	if lo > 0 && hi/lo > 1000 && hi/ok[len(ok)/2] > 50 {
-		return newLogScale(lo, hi, n, unit)
+	first, _ := slices.BinarySearch(ok, math.SmallestNonzeroFloat64)
+	if above := ok[first:]; lo >= 0 && len(above)*2 > len(ok) && hi/above[0] > 1000 && hi/above[len(above)/2] > 50 {
+		return newLogScale(above[0], hi, n, unit) // zeros lie at its bottom
 	}
 	if lo > 0 && lo < hi/2 {
 		lo = 0

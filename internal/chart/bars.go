@@ -66,7 +66,11 @@ func (b Bars) span(items []Item) (lo, hi float64, integer bool) {
 func (b Bars) legend() []entry {
 	var out []entry
 	for i, p := range b.Parts {
-		out = append(out, entry{name: p, ink: seriesInk(i)})
+		e := entry{name: p, ink: seriesInk(i)}
+		if p == Other {
+			e.ink = rest
+		}
+		out = append(out, e)
 	}
 	return out
 }
@@ -169,7 +173,11 @@ func (b Bars) upright(s *scene, area rect) {
 func (b Bars) bar(s *scene, it Item, place func(from, to float64) rect) {
 	if it.Parts == nil {
 		if finite(it.Value) {
-			s.rect(place(0, clampValue(it.Value)), series0, it.Label+": "+formatValue(it.Value, b.Unit))
+			c := series0
+			if it.Label == Other {
+				c = rest
+			}
+			s.rect(place(0, clampValue(it.Value)), c, it.Label+": "+formatValue(it.Value, b.Unit))
 		}
 		return
 	}

@@ -41,6 +41,10 @@ type Chart interface {
 	rows(width int) []row
 }
 
+// Other names what is made of many values that are not told apart; it is drawn
+// in grey.
+const Other = "(other)"
+
 // Figure is one or several charts side by side under one title.
 type Figure struct {
 	Title    string

@@ -106,7 +106,7 @@ func (g Graph) prepare() net {
 		}
 		to[i] = len(n.nodes)
 		n.columns[c] = append(n.columns[c], len(n.nodes))
-		n.nodes = append(n.nodes, netNode{name: g.Nodes[i].Name, column: c, weight: weight[i]})
+		n.nodes = append(n.nodes, netNode{name: g.Nodes[i].Name, column: c, weight: weight[i], more: g.Nodes[i].Name == Other})
 	}
 	index := map[[2]int]int{}
 	for _, e := range g.Edges {

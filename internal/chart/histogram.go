@@ -178,7 +178,15 @@ func (b binning) label(i int, unit string) string {
 		if x.hi-x.lo == 1 {
 			return formatValue(x.lo, unit)
 		}
-		return formatValue(x.lo, "") + "–" + formatValue(x.hi-1, unit)
+		from, to := formatValue(x.lo, unit), formatValue(x.hi-1, unit)
+		number, of, _ := strings.Cut(from, " ")
+		if _, of2, _ := strings.Cut(to, " "); of == of2 {
+			from = number // the unit once
+		}
+		if unit == "%" {
+			from = strings.TrimSuffix(from, "%")
+		}
+		return from + "–" + to
 	}
 	step := x.hi - x.lo
 	top := max(math.Abs(b.bins[0].lo), math.Abs(b.bins[len(b.bins)-1].hi))

@@ -72,9 +72,17 @@ func (k Sankey) prepare() plumbing {
 	for i := range n {
 		var all []station
 		for name, v := range sums[i] {
-			all = append(all, station{name: name, total: v})
+			all = append(all, station{name: name, total: v, other: name == Other})
 		}
-		slices.SortFunc(all, func(a, b station) int { return cmp.Or(cmp.Compare(b.total, a.total), cmp.Compare(a.name, b.name)) })
+		slices.SortFunc(all, func(a, b station) int {
+			if a.other != b.other { // the rest stands last
+				if a.other {
+					return 1
+				}
+				return -1
+			}
+			return cmp.Or(cmp.Compare(b.total, a.total), cmp.Compare(a.name, b.name))
+		})
 		index[i] = map[string]int{}
 		for j := range all {
 			index[i][all[j].name] = min(j, maxStageNodes)

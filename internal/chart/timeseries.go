@@ -65,6 +65,7 @@ func (ts TimeSeries) prepare() track {
 	}
 	keep := ts.largest(seriesInks)
 	var other []float64
+	folded := 0
 	for i, s := range ts.Series {
 		v := column(s)
 		if keep[i] {
@@ -72,6 +73,9 @@ func (ts TimeSeries) prepare() track {
 			k.ink = append(k.ink, seriesInk(len(k.values)))
 			k.values = append(k.values, v)
 			continue
+		}
+		if s.Name != Other {
+			folded++
 		}
 		if other == nil {
 			other = v
@@ -86,7 +90,11 @@ func (ts TimeSeries) prepare() track {
 		}
 	}
 	if other != nil {
-		k.names = append(k.names, fmt.Sprintf("other (%d)", len(ts.Series)-seriesInks))
+		name := fmt.Sprintf("other (%d)", folded)
+		if folded < len(ts.Series)-len(k.names) {
+			name = Other
+		}
+		k.names = append(k.names, name)
 		k.ink = append(k.ink, rest)
 		k.values = append(k.values, other)
 	}
@@ -96,7 +104,7 @@ func (ts TimeSeries) prepare() track {
 	return k
 }
 
-// largest marks the n series with the greatest sums.
+// largest marks the n series with the greatest sums; Other is none of them.
 func (ts TimeSeries) largest(n int) []bool {
 	keep := make([]bool, len(ts.Series))
 	type sized struct {
@@ -113,8 +121,11 @@ func (ts TimeSeries) largest(n int) []bool {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b sized) int { return cmp.Compare(b.sum, a.sum) })
-	for _, s := range all[:min(n, len(all))] {
-		keep[s.i] = true
+	for _, s := range all {
+		if n > 0 && ts.Series[s.i].Name != Other {
+			keep[s.i] = true
+			n--
+		}
 	}
 	return keep
 }
