@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"compress/gzip"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 	"unicode/utf16"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
+
+// sourceDir is where the tests lie: scripts run elsewhere.
+var sourceDir, _ = os.Getwd()
 
 // makeInput makes files that a script cannot hold:
 //
@@ -55,6 +59,10 @@ func makeInput(ts *testscript.TestScript, neg bool, args []string) {
 			x ^= x << 17
 			data = append(data, byte(x))
 		}
+	case "capture": // of packets: a name is asked for, a page fetched, a port refused
+		var err error
+		data, err = os.ReadFile(filepath.Join(sourceDir, "../../internal/format/testdata/pcap/scene.log"))
+		ts.Check(err)
 	case "long-line": // 100 MB without a newline, then the lines of FROM
 		data = append(bytes.Repeat([]byte("0123456789"), 10<<20), '\n')
 		data = append(data, from...)

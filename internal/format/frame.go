@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+
+	"github.com/sextant-logs/sextant/internal/event"
 )
 
 // Chunk is a stretch of a source that begins and ends between records.
@@ -12,6 +14,11 @@ type Chunk struct {
 	Offset  int64     // where Data begins in the source
 	Header  []string  // header lines in force at its beginning
 	Refused []Refusal // what the framer left out behind Data: it lies between this chunk and the next
+
+	// Of formats whose events follow from many records (a flow from its packets), the framer makes
+	// the events, for it alone sees all records in order. Theirs are the bytes of Data but for Structure.
+	Events    []event.Event
+	Structure int64
 }
 
 // A Framer cuts a source into chunks, in order. Next returns io.EOF after the

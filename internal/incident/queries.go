@@ -129,7 +129,7 @@ var columns = []string{
 	"event.action", "event.outcome", "event.code", "event.provider",
 	"user.name", "user.target.name", "user.effective.name", "user.changes.name", "group.name",
 	"source.ip", "destination.ip", "destination.port", "source.bytes", "destination.bytes",
-	"suricata.eve.flow.state", "zeek.connection.state", "system.auth.ssh.method",
+	"suricata.eve.flow.state", "zeek.connection.state", "pcap.flow.state", "system.auth.ssh.method",
 	"http.request.method", "url.original", "url.path", "http.response.status_code", "http.response.body.bytes",
 	"source.port", "process.pid", "process.entity_id", "process.parent.entity_id", "dns.type", "dns.response_code", "dns.question.name", "url.domain", "winlog.event_data.Action ID",
 	"process.name", "process.executable", "process.command_line", "process.parent.name", "process.parent.executable",
@@ -206,7 +206,7 @@ func (r *record) set(name, v string) {
 		r.sentBytes = number(v)
 	case "destination.bytes":
 		r.receivedBytes = number(v)
-	case "suricata.eve.flow.state", "zeek.connection.state":
+	case "suricata.eve.flow.state", "zeek.connection.state", "pcap.flow.state":
 		if v != "" {
 			r.connection = v
 		}
