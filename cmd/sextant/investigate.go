@@ -54,7 +54,11 @@ same case adds only what is new. A run that is stopped can simply be started aga
 			stderr := c.ErrOrStderr()
 			bar := newProgress(stderr)
 			opt.Progress = bar.report
-			in := pipeline.Investigation{Options: opt, Case: caseDir, Rules: ruleOptions, Version: version}
+			chosen, err := chosenSettings(c)
+			if err != nil {
+				return err
+			}
+			in := pipeline.Investigation{Options: opt, Case: caseDir, Rules: ruleOptions, Version: version, Settings: chosen}
 			began := time.Now()
 			inv, err := pipeline.Investigate(c.Context(), in)
 			bar.clear()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf16"
 
@@ -23,7 +24,7 @@ func makeInput(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: make-input KIND FILE [FROM]")
 	}
 	var from []byte
-	if len(args) > 2 && args[0] != "mtime" {
+	if len(args) > 2 && args[0] != "mtime" && args[0] != "replace" {
 		from = []byte(ts.ReadFile(args[2]))
 	}
 	gz := func() []byte {
@@ -71,6 +72,12 @@ func makeInput(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		ts.Check(os.Chtimes(path, t, t))
 		return
+	case "replace": // FILE with one text in the place of another: FROM TO
+		before := ts.ReadFile(args[1])
+		data = []byte(strings.ReplaceAll(before, args[2], args[3]))
+		if string(data) == before {
+			ts.Fatalf("%s has no %q", args[1], args[2])
+		}
 	case "lines": // FILE with FROM repeated so often
 		n, err := strconv.Atoi(args[3])
 		ts.Check(err)

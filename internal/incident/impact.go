@@ -123,7 +123,7 @@ func (g *group) impact(ctx context.Context, c *court, o Outcome) (Impact, error)
 	case most > 0:
 		impact.Level = impactLevels[most]
 	case o.Result == Failed && g.covered():
-		text := "no effect is recorded: every attempt failed, and the logs that would show a success cover the time"
+		text := fmt.Sprintf("no effect of %s is recorded: every attempt failed, and the logs that would show a success cover the time", plural(g.events(), "attempt", "attempts"))
 		impact.Facts = append(impact.Facts, Sentence{sentence(text), g.cited(maxCited)})
 	case o.Result == Succeeded || o.Result == Mixed:
 		impact.Level = "low"

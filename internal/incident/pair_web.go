@@ -113,6 +113,9 @@ func webOutcome(ctx context.Context, c *court, n *node) (*webCase, error) {
 		return nil, nil
 	}
 	ok := fmt.Sprintf("%s %s answered with a status of success (%s)", outOf(len(answered), len(n.details)), wasWere(len(answered)), statusPhrase(statuses))
+	if n.tries > len(n.details) {
+		ok = "of " + requests + ", " + ok
+	}
 	s := span{answered[0].time, answered[len(answered)-1].time + int64(webReach)}
 
 	// What the server started.

@@ -34,8 +34,15 @@ type Investigation struct {
 	Rules   detect.Options // which rules to run
 	Version string         // of the program, for the report
 
+	// Settings, when set, is kept in the case's ledger under SettingsKey: how to
+	// investigate the same way again.
+	Settings string
+
 	syncEvents int64 // default syncEvents; tests want it often
 }
+
+// SettingsKey is where the ledger has Investigation.Settings.
+const SettingsKey = "settings"
 
 // How often what was stored is made to survive a power cut, so that a run that
 // is killed has to do little again.
@@ -62,6 +69,11 @@ func Investigate(ctx context.Context, in Investigation) (*report.Investigation, 
 	defer st.Close()
 	if err := st.Recover(ctx); err != nil {
 		return nil, err
+	}
+	if in.Settings != "" && st.Ledger().Meta(SettingsKey) != in.Settings {
+		if err := st.Ledger().SetMeta(SettingsKey, in.Settings); err != nil {
+			return nil, err
+		}
 	}
 	plan, err := NewPlan(ctx, in.Options)
 	if err != nil {
@@ -309,25 +321,7 @@ func (run *investigation) replay(ctx context.Context, plan *Plan) error {
 // conclude turns what was gathered into the investigation document.
 func (run *investigation) conclude(ctx context.Context, plan *Plan) (*report.Investigation, error) {
 	run.progress("concluding", 0, 0, 0)
-	findings, err := run.gatherer.Findings(ctx, run.store)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range run.techniques {
-		more, err := t.Findings(ctx, run.store)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t.Name(), err)
-		}
-		findings = append(findings, more...)
-	}
-	slices.SortFunc(findings, func(a, b analyze.Finding) int {
-		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.ID, b.ID))
-	})
-	coverage, err := coverage(ctx, run.store)
-	if err != nil {
-		return nil, err
-	}
-	incidents, err := incident.Build(ctx, incident.Input{Findings: findings, Coverage: coverage, Events: run.store})
+	findings, incidents, err := run.answers(ctx, run.store)
 	if err != nil {
 		return nil, err
 	}
@@ -355,6 +349,33 @@ func (run *investigation) conclude(ctx context.Context, plan *Plan) (*report.Inv
 		return nil, err
 	}
 	return out, nil
+}
+
+// answers makes findings and incidents of what was gathered and the store holds.
+func (run *investigation) answers(ctx context.Context, st store.Store) ([]analyze.Finding, []incident.Incident, error) {
+	findings, err := run.gatherer.Findings(ctx, st)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, t := range run.techniques {
+		more, err := t.Findings(ctx, st)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", t.Name(), err)
+		}
+		findings = append(findings, more...)
+	}
+	slices.SortFunc(findings, func(a, b analyze.Finding) int {
+		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.ID, b.ID))
+	})
+	coverage, err := coverage(ctx, st)
+	if err != nil {
+		return nil, nil, err
+	}
+	incidents, err := incident.Build(ctx, incident.Input{Findings: findings, Coverage: coverage, Events: st})
+	if err != nil {
+		return nil, nil, err
+	}
+	return findings, incidents, nil
 }
 
 // certainty says of each incident how the times of the sources it cites were known.
