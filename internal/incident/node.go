@@ -133,7 +133,7 @@ func newNode(f *analyze.Finding, hosts *hostNames, ps places, owner map[string]s
 		n.stage, n.last = access, max(n.last, access)
 	case bruteForce:
 		n.stage, n.last = access, access // credential-access, but from the outside
-		for _, e := range f.Evidence { // a rule of failures and then a login cites that as well
+		for _, e := range f.Evidence {   // a rule of failures and then a login cites that as well
 			if e.Outcome == "success" && n.tries > 1 {
 				n.tries--
 			}
