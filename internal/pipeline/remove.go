@@ -70,11 +70,11 @@ func (v *verification) rebuild(ctx context.Context, detector *detect.Detector, i
 	err := read(ctx, v.plan.Logs, v.Options,
 		func(*Log) (bool, error) { return true, nil },
 		func() worker {
-			do := run.newWorker()
-			return func(t *task) error {
+			keep := run.newWorker()
+			return worker{do: func(t *task) error {
 				t.batch.Events = slices.DeleteFunc(t.batch.Events, func(e event.Event) bool { return gone[e.ID] })
-				return do(t)
-			}
+				return keep.do(t)
+			}}
 		},
 		func(t *task) error { return run.consume(t.log.path, &t.batch, t.hits, t.digests) },
 		func(*Log) error { return nil })

@@ -357,7 +357,7 @@ func (v *verification) reread(ctx context.Context, wanted map[string]bool) (map[
 	err := read(ctx, logs, v.Options,
 		func(*Log) (bool, error) { return true, nil },
 		func() worker {
-			return func(t *task) error {
+			return worker{do: func(t *task) error {
 				as := sources[t.log]
 				for i := range t.batch.Events {
 					e := &t.batch.Events[i]
@@ -373,7 +373,7 @@ func (v *verification) reread(ctx context.Context, wanted map[string]bool) (map[
 					mu.Unlock()
 				}
 				return nil
-			}
+			}}
 		},
 		func(*task) error { return nil }, func(*Log) error { return nil })
 	return found, err
