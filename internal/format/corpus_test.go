@@ -163,3 +163,59 @@ func flatten(doc map[string]any) map[string][]string {
 	walk("", doc)
 	return out
 }
+
+// An event as evtx_dump writes it to JSON decodes to what its record in the event log does.
+func TestEventsOfJSONDecodeAsTheirRecords(t *testing.T) {
+	root := filepath.Join(corpus(t), "sigma/regression_data")
+	files, differ := 0, 0
+	filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".evtx" {
+			return err
+		}
+		text, err := os.ReadFile(strings.TrimSuffix(path, ".evtx") + ".json")
+		if err != nil {
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		f, _ := format.Recognise(format.NewSample("", text, true))
+		if f == nil || f.Name != "windows.json" {
+			t.Errorf("%s is recognised as %v", path, f)
+			return nil
+		}
+		for _, doc := range decodeFile(t, f, text) {
+			have := flatten(doc)
+			for _, rec := range decodeFile(t, format.Lookup("windows.eventlog"), data) {
+				want := flatten(rec)
+				if fmt.Sprint(want["winlog.record_id"]) != fmt.Sprint(have["winlog.record_id"]) {
+					continue
+				}
+				files++
+				for name, w := range want {
+					switch name {
+					case "event.original", "event.sequence", "log.offset", "winlog.provider_guid", "winlog.opcode", "@timestamp", "message", "winlog.activity_id":
+						continue // GUIDs without braces, microseconds
+					}
+					if h := have[name]; !strings.EqualFold(plainValues(h), plainValues(w)) {
+						if differ++; differ < 30 {
+							t.Errorf("%s: %s: got %q, want %q", filepath.Base(path), name, h, w)
+						}
+					}
+				}
+			}
+		}
+		return nil
+	})
+	t.Logf("%d events of JSON, %d fields differ from the event log's", files, differ)
+}
+
+// plainValues leaves out what tools write differently: braces of GUIDs, blanks at the end.
+func plainValues(v []string) string {
+	out := ""
+	for _, s := range v {
+		out += strings.TrimSpace(strings.NewReplacer("{", "", "}", "").Replace(s)) + "|"
+	}
+	return out
+}

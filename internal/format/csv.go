@@ -158,7 +158,8 @@ func frameCSV(r io.Reader) Framer { return &csvFramer{lines: lineFramer{r: r}} }
 // csvFramer cuts between records. Each chunk's Header holds the delimiter, the
 // header record, the cutter's state and, where the chunk begins with it, a mark.
 type csvFramer struct {
-	lines  lineFramer // the buffer and what reads into it
+	lines  lineFramer                // the buffer and what reads into it
+	choose func(lines []string) byte // the delimiter; nil for csvDelimiter
 	header []string
 	cutter csvCutter
 }
@@ -175,8 +176,11 @@ func (f *csvFramer) Next() (*Chunk, error) {
 			return nil, l.err
 		}
 		head := l.buf[:min(len(l.buf), maxHead)]
-		f.cutter.delimiter = csvDelimiter(NewSample("", head, false).Lines)
-		n, _ := csvRecord(head, f.cutter.delimiter, true)
+		if f.choose == nil {
+			f.choose = csvDelimiter
+		}
+		f.cutter.delimiter = f.choose(NewSample("", head, false).Lines)
+		n := csvHeaderEnd(head, f.cutter.delimiter)
 		f.header, first = []string{string(f.cutter.delimiter), string(head[:n])}, true
 	}
 	header := append(f.header[:2:2], strconv.Itoa(f.cutter.plain))
@@ -203,6 +207,23 @@ func (f *csvFramer) Next() (*Chunk, error) {
 		}
 		l.fill()
 	}
+}
+
+// csvPreamble reports whether a line before the header says how the table was written:
+// PowerShell's "#TYPE …", or the delimiter, as spreadsheets do: "sep=;".
+func csvPreamble(line string) bool {
+	line = strings.TrimPrefix(line, "\uFEFF")
+	return strings.HasPrefix(line, "#TYPE ") || strings.HasPrefix(line, `"#TYPE `) || len(line) >= 5 && len(line) <= 6 && strings.HasPrefix(line, "sep=")
+}
+
+// csvHeaderEnd is the end of the header record at the start of a table.
+func csvHeaderEnd(head []byte, delimiter byte) int {
+	n, _ := csvRecord(head, delimiter, true)
+	if csvPreamble(strings.TrimRight(event.View(head[:n]), "\r\n")) && n < len(head) {
+		m, _ := csvRecord(head[n:], delimiter, true)
+		n += m
+	}
+	return n
 }
 
 // cut is the end of the last whole record from the record end at i on, or of the
@@ -258,12 +279,15 @@ func (d *csvChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 	delimiter, header := c.Header[0][0], strings.TrimRight(c.Header[1], "\r\n")
 	plain, _ := strconv.Atoi(c.Header[2])
 	cutter := csvCutter{delimiter, plain}
+	if first, rest, ok := strings.Cut(header, "\n"); ok && csvPreamble(first) {
+		header = rest
+	}
 	decode := d.table(d.p, columnNames(header, delimiter))
 	fallback := newTextDecoder(d.p)
 	var fields []string
 	data, offset := c.Data, c.Offset
 	if len(c.Header) > 3 {
-		size := cutter.next(data, true)
+		size := min(len(c.Header[1]), len(data))
 		n.Structure += int64(size)
 		data, offset = data[size:], offset+int64(size)
 	}
@@ -369,6 +393,9 @@ func csvHeader(s *Sample) (columns []string, delimiter byte, same int) {
 		return nil, 0, 0
 	}
 	lines := s.Lines
+	if csvPreamble(lines[0]) {
+		lines = lines[1:]
+	}
 	delimiter = csvDelimiter(lines)
 	var b event.Batch
 	b.Begin(0, "")
@@ -380,7 +407,7 @@ func csvHeader(s *Sample) (columns []string, delimiter byte, same int) {
 		if n == 0 {
 			break
 		}
-		if r := strings.TrimRight(string(head[:n]), "\r\n"); r != "" {
+		if r := strings.TrimRight(string(head[:n]), "\r\n"); r != "" && !(len(records) == 0 && csvPreamble(r)) {
 			records = append(records, r)
 		}
 		head = head[n:]

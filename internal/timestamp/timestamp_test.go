@@ -54,7 +54,7 @@ func TestStampsAreReadAsWritten(t *testing.T) {
 
 func TestWhatIsNoTimeIsRefused(t *testing.T) {
 	for _, s := range []string{"", "Mar 32 10:11:12", "Foo  4 10:11:12", "2024-13-01T00:00:00Z", "2023-02-29 00:00:00",
-		"2024-01-02T25:00:00Z", "31/Jan/24:03:04:05", "12345678901234567890", "10.20.30.40", "2024-01-02", "1.5.2024 10:00:00"} {
+		"2024-01-02T25:00:00Z", "31/Jan/24:03:04:05", "12345678901234567890", "10.20.30.40", "2024-01-02"} {
 		if ns, ok := NewClock(nil, 0).Any(s); ok {
 			t.Errorf("%q read as %v", s, time.Unix(0, ns).UTC())
 		}
