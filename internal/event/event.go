@@ -162,6 +162,9 @@ func (b *Batch) Rollback() {
 }
 
 func (b *Batch) add(f Field) {
+	if f.Name == "" { // of a JSON member: the store would take it for its message
+		f.Name = "unnamed"
+	}
 	if len(b.slab) == cap(b.slab) {
 		b.grow()
 	}

@@ -343,7 +343,9 @@ func (r *cefRecord) extension(key, value string) {
 		return
 	}
 	b.Add(f.full, value)
-	b.Add(f.ecs, value)
+	if f.ecs != "" {
+		b.Add(f.ecs, value)
+	}
 }
 
 // cefTimestamp reads milliseconds since the epoch, or "Jan 02 2006 15:04:05[.000] [zone]".

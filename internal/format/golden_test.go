@@ -124,25 +124,3 @@ func firstDifference(got, want []byte) string {
 	}
 	return ""
 }
-
-// FuzzFormats throws bytes at every format: none panics, and every byte is
-// accounted for.
-func FuzzFormats(f *testing.F) {
-	all := All()
-	files, _ := filepath.Glob("testdata/*/*.log")
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		for i, format := range all {
-			if format.Name == filepath.Base(filepath.Dir(file)) {
-				f.Add(uint8(i), data[:min(len(data), 4<<10)])
-			}
-		}
-	}
-	f.Fuzz(func(t *testing.T, which uint8, data []byte) {
-		Recognise(NewSample("", data, true))
-		decodeAll(t, all[int(which)%len(all)], data, bytes.NewReader(data))
-	})
-}
