@@ -188,10 +188,18 @@ func scanDFA[T string | []byte](d *dfa, text T, m *Matcher) {
 			u = next[u+uint32(class[c[i]])]
 			v = next[v+uint32(class[e[i]])]
 			if (s|t|u|v)&hitBit != 0 {
-				s = reach(d, s, text, i, m)
-				t = reach(d, t, text, step+i, m)
-				u = reach(d, u, text, 2*step+i, m)
-				v = reach(d, v, text, n-part+i, m)
+				if s&hitBit != 0 {
+					s = reach(d, s, text, i, m)
+				}
+				if t&hitBit != 0 {
+					t = reach(d, t, text, step+i, m)
+				}
+				if u&hitBit != 0 {
+					u = reach(d, u, text, 2*step+i, m)
+				}
+				if v&hitBit != 0 {
+					v = reach(d, v, text, n-part+i, m)
+				}
 			}
 		}
 	case n >= 2*overlap+8:
@@ -202,15 +210,21 @@ func scanDFA[T string | []byte](d *dfa, text T, m *Matcher) {
 			s = next[s+uint32(class[a[i]])]
 			t = next[t+uint32(class[b[i]])]
 			if (s|t)&hitBit != 0 {
-				s = reach(d, s, text, i, m)
-				t = reach(d, t, text, n-part+i, m)
+				if s&hitBit != 0 {
+					s = reach(d, s, text, i, m)
+				}
+				if t&hitBit != 0 {
+					t = reach(d, t, text, n-part+i, m)
+				}
 			}
 		}
 	default:
 		s := uint32(0)
 		for i := 0; i < len(text); i++ {
 			if s = next[s+uint32(class[text[i]])]; s&hitBit != 0 {
-				s = reach(d, s, text, i, m)
+				if s&hitBit != 0 {
+					s = reach(d, s, text, i, m)
+				}
 			}
 		}
 	}
@@ -218,9 +232,6 @@ func scanDFA[T string | []byte](d *dfa, text T, m *Matcher) {
 
 // reach marks the outputs of a state that was reached with text[at], once per event, and returns the state's row.
 func reach[T string | []byte](d *dfa, state uint32, text T, at int, m *Matcher) uint32 {
-	if state&hitBit == 0 {
-		return state
-	}
 	state &^= hitBit
 	n := int32(d.next[state+d.stride-1])
 	if m.recording {

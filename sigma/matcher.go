@@ -27,11 +27,9 @@ type Matcher struct {
 	tried      []uint32 // by variant: epoch when it is a candidate
 	seen       []uint32 // by output of an automaton: epoch when it was marked
 	candidates []int32  // variants
-	active     []uint64 // bit set: the event's sources
-	need       []uint64 // bit set: slots that rules of these sources read
-	sources    []SourceID
-	text       bool
-	keywords   []int // the finders of the sources' keywords
+	tries               // by the event's sources
+	all        map[string]*tries
+	spell      []byte // scratch: a key of all
 
 	head    []int32  // by slot: index of its first value in values
 	tail    []int32  // by slot: index of its last
@@ -49,6 +47,16 @@ type Matcher struct {
 	key    []byte
 }
 
+// tries is what is tried on the events of some sources.
+type tries struct {
+	sources  []SourceID
+	need     []uint64 // bit set: slots that their rules read
+	live     []uint64 // bit set: variants that are for any of them
+	always   []int32  // of these, those that can match without any predicate holding
+	keywords []int    // the finders of the sources' keywords
+	text     bool     // there are such
+}
+
 type slotValue struct {
 	text string
 	fold int32 // where in folds its fold is, once that was needed, or -1
@@ -57,8 +65,11 @@ type slotValue struct {
 
 type found struct{ rule, variant int32 }
 
-// maxRoutes bounds the route cache; hostile logs could make any number of routes.
-const maxRoutes = 1 << 14
+// Bounds of caches; hostile logs could make any number of routes.
+const (
+	maxRoutes = 1 << 14
+	maxTries  = 1 << 10
+)
 
 // NewMatcher returns a matcher for one goroutine.
 func (e *Engine) NewMatcher() *Matcher {
@@ -68,8 +79,8 @@ func (e *Engine) NewMatcher() *Matcher {
 		state:   make([]uint32, len(e.preds)),
 		tried:   make([]uint32, len(e.variants)),
 		seen:    make([]uint32, e.outputs),
-		active:  make([]uint64, (len(e.logs)+63)/64),
-		need:    make([]uint64, (len(e.slots)+63)/64),
+		tries:   *e.triesOf(nil),
+		all:     map[string]*tries{},
 		head:    make([]int32, len(e.slots)),
 		tail:    make([]int32, len(e.slots)),
 		present: make([]uint32, len(e.slots)),
@@ -112,28 +123,52 @@ func (m *Matcher) Reset(sources []SourceID) {
 	}
 	m.candidates, m.values, m.folds = m.candidates[:0], m.values[:0], m.folds[:0]
 	if !slices.Equal(sources, m.sources) {
-		m.sources = append(m.sources[:0], sources...)
-		clear(m.active)
-		clear(m.need)
-		m.text, m.keywords = false, m.keywords[:0]
+		m.spell = m.spell[:0]
 		for _, s := range sources {
-			if s < 0 || int(s) >= len(m.e.logs) {
-				continue
-			}
-			m.active[s/64] |= 1 << (s % 64)
-			log := &m.e.logs[s]
-			if m.text = m.text || log.text; log.text && !slices.Contains(m.keywords, log.keywords) {
-				m.keywords = append(m.keywords, log.keywords)
-			}
-			for i, w := range log.need {
-				m.need[i] |= w
-			}
+			m.spell = append(m.spell, byte(s), byte(s>>8), byte(s>>16), byte(s>>24))
 		}
+		known, ok := m.all[string(m.spell)]
+		if !ok {
+			if len(m.all) >= maxTries {
+				clear(m.all)
+			}
+			known = m.e.triesOf(sources)
+			m.all[string(m.spell)] = known
+		}
+		m.tries = *known
 	}
 	if m.text {
 		m.present[keywordSlot] = m.epoch * 2
 		m.head[keywordSlot] = -1
 	}
+}
+
+// triesOf gathers what is tried on the events of some sources.
+func (e *Engine) triesOf(sources []SourceID) *tries {
+	t := &tries{need: make([]uint64, (len(e.slots)+63)/64), live: make([]uint64, (len(e.variants)+63)/64), sources: slices.Clone(sources)}
+	for _, s := range sources {
+		if s < 0 || int(s) >= len(e.logs) {
+			continue
+		}
+		log := &e.logs[s]
+		if t.text = t.text || log.text; log.text && !slices.Contains(t.keywords, log.keywords) {
+			t.keywords = append(t.keywords, log.keywords)
+		}
+		for i, w := range log.need {
+			t.need[i] |= w
+		}
+		for v := range e.variants {
+			if e.variants[v].sources[s/64]&(1<<(s%64)) != 0 {
+				t.live[v/64] |= 1 << (v % 64)
+			}
+		}
+		for _, v := range log.always {
+			if !slices.Contains(t.always, v) {
+				t.always = append(t.always, v)
+			}
+		}
+	}
+	return t
 }
 
 // Set gives a field's value; again with the same slot for a further value. NoSlot is ignored. The string is read
@@ -330,15 +365,9 @@ func (m *Matcher) markAll(preds []int32) {
 		}
 		m.state[p] = on
 		for _, v := range m.e.triggers.of(p) {
-			if m.tried[v] == m.epoch {
-				continue
-			}
-			for i, w := range m.e.variants[v].sources {
-				if w&m.active[i] != 0 {
-					m.tried[v] = m.epoch
-					m.candidates = append(m.candidates, v)
-					break
-				}
+			if m.live[v/64]&(1<<(v%64)) != 0 && m.tried[v] != m.epoch {
+				m.tried[v] = m.epoch
+				m.candidates = append(m.candidates, v)
 			}
 		}
 	}
@@ -352,18 +381,9 @@ func (m *Matcher) Match(dst []Match) []Match {
 			m.found = append(m.found, found{m.e.variants[v].rule, v})
 		}
 	}
-	for _, s := range m.sources {
-		if s < 0 || int(s) >= len(m.e.logs) {
-			continue
-		}
-		for _, v := range m.e.logs[s].always {
-			if m.tried[v] == m.epoch {
-				continue
-			}
-			m.tried[v] = m.epoch
-			if m.holds(&m.e.variants[v].logic) {
-				m.found = append(m.found, found{m.e.variants[v].rule, v})
-			}
+	for _, v := range m.always {
+		if m.holds(&m.e.variants[v].logic) {
+			m.found = append(m.found, found{m.e.variants[v].rule, v})
 		}
 	}
 	if len(m.found) == 0 {

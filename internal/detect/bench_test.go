@@ -9,13 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sextant-logs/sextant/evtx"
+	"github.com/sextant-logs/sextant/internal/cputime"
 	"github.com/sextant-logs/sextant/internal/detect"
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/format"
@@ -212,7 +212,7 @@ func BenchmarkEVTXToMatches(b *testing.B) {
 			}
 			b.SetBytes(int64(len(data)))
 			var matches int64
-			before := cpuTime()
+			before := cputime.Used()
 			for b.Loop() {
 				var events int64
 				if events, matches = matchFile(b, matchers, data); events != n {
@@ -220,7 +220,7 @@ func BenchmarkEVTXToMatches(b *testing.B) {
 				}
 			}
 			b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "events/s")
-			if cpu := cpuTime() - before; cpu > 0 { // what it would be with the machine to itself
+			if cpu := cputime.Used() - before; cpu > 0 { // what it would be with the machine to itself
 				b.ReportMetric(n*float64(b.N)/cpu.Seconds(), "events/cpu-s")
 			}
 			b.ReportMetric(float64(len(d.Rules())), "rules")
@@ -235,23 +235,6 @@ func BenchmarkEVTXToMatches(b *testing.B) {
 		return detect.Options{Paths: rules}
 	})
 	run("builtin", func(*testing.B) detect.Options { return detect.Options{Embedded: rulepack.Rules} })
-}
-
-// cpuTime is the processor time that this process has used, in hundredths of a second, or 0 where the system does not tell it as Linux does.
-func cpuTime() time.Duration {
-	stat, err := os.ReadFile("/proc/self/stat")
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := bytes.Cut(stat, []byte(") ")) // proc(5): fields 14 and 15, of which the third follows the name in parentheses
-	var total time.Duration
-	if fields := bytes.Fields(rest); len(fields) > 12 {
-		for _, f := range fields[11:13] {
-			n, _ := strconv.ParseInt(string(f), 10, 64)
-			total += time.Duration(n) * 10 * time.Millisecond
-		}
-	}
-	return total
 }
 
 // The log that the benchmark uses is read whole, and the same seed gives the same bytes.
