@@ -88,7 +88,11 @@ func newDFA(needles []needle) *dfa {
 	d.stride = uint32(classes)
 
 	// The trie, its states in the order they are made.
-	next, row := make([]uint32, classes, classes*1024), make([]uint32, classes)
+	states := 1 // at most: one for each byte
+	for _, n := range needles {
+		states += min(len(n.text), maxNeedle)
+	}
+	next, row := make([]uint32, classes, min(classes*states, maxDFA)), make([]uint32, classes)
 	own, long := [][]int32{nil}, [][]int32{nil}
 	for _, n := range needles {
 		text := n.text[max(0, len(n.text)-maxNeedle):]

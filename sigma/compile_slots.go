@@ -2,11 +2,8 @@ package sigma
 
 import (
 	"maps"
-	"runtime"
 	"slices"
 	"strconv"
-	"sync"
-	"sync/atomic"
 )
 
 // finishSlots numbers the slots for good and makes their automata.
@@ -140,9 +137,7 @@ func (b *builder) finishSlots() {
 	b.finishKeywords(effects)
 	bySlot[keywordSlot].inside = nil
 	// Each slot's automata are its own, so they are made side by side; what must not depend on the order comes after.
-	var next atomic.Int32
-	var builders sync.WaitGroup
-	automata := func(i int) {
+	sideBySide(len(bySlot), func(i int) {
 		s, n := &e.slots[i], &bySlot[i]
 		if size(n.prefix)+size(n.whole) < maxTrie {
 			s.start = newTrie(n.prefix, n.whole, false)
@@ -157,15 +152,7 @@ func (b *builder) finishSlots() {
 		var left []needle
 		s.inside, left = newFinder(n.inside)
 		s.naive = append(s.naive, naives(opContains, left)...)
-	}
-	for range runtime.GOMAXPROCS(0) {
-		builders.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(bySlot); i = int(next.Add(1)) - 1 {
-				automata(i)
-			}
-		})
-	}
-	builders.Wait()
+	})
 	for i := range e.slots {
 		e.number(&e.slots[i].inside)
 	}

@@ -3,8 +3,11 @@ package sigma
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // Options tune Compile.
@@ -167,16 +170,23 @@ func Compile(rules []*Rule, opt Options) *Engine {
 		e.mapping = identity(rules)
 	}
 	e.router = newRouter(e.mapping)
+	type lowered struct {
+		logic *expr
+		line  int
+		err   error
+	}
+	done := make([]lowered, len(rules))
+	sideBySide(len(rules), func(i int) {
+		if d := rules[i].Detection; d != nil {
+			done[i].logic, done[i].line, done[i].err = lowerDetection(d, opt.Placeholders)
+		}
+	})
 	for i, r := range rules {
-		if r.Detection == nil {
+		if done[i].err != nil {
+			e.fail(r, done[i].line, done[i].err)
 			continue
 		}
-		x, line, err := lowerDetection(r.Detection, opt.Placeholders)
-		if err != nil {
-			e.fail(r, line, err)
-			continue
-		}
-		e.logics[i] = x
+		e.logics[i] = done[i].logic
 	}
 	e.joinFilters(opt.Placeholders)
 	e.build()
@@ -188,6 +198,20 @@ func Compile(rules []*Rule, opt Options) *Engine {
 		return a.Line - b.Line
 	})
 	return e
+}
+
+// sideBySide calls do with each of 0 to n-1, on all processors.
+func sideBySide(n int, do func(i int)) {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	workers.Wait()
 }
 
 func (e *Engine) fail(r *Rule, line int, err error) {

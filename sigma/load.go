@@ -9,10 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -52,32 +50,47 @@ func Load(paths ...string) ([]*Rule, []*RuleError) {
 		}
 	}
 
+	rules, failed := parseAll(files, readFile)
+	return rules, append(errs, failed...)
+}
+
+// LoadFS is Load for the rules of a file system, such as an embedded one: of the files that want keeps (nil: all) those named *.yml or *.yaml.
+// Rules and errors name a file with prefix before its path.
+func LoadFS(fsys fs.FS, prefix string, want func(path string) bool) ([]*Rule, []*RuleError) {
+	var files []string
+	var errs []*RuleError
+	err := fs.WalkDir(fsys, ".", func(path string, d fs.DirEntry, err error) error {
+		ext := strings.ToLower(filepath.Ext(path))
+		switch {
+		case err != nil:
+			errs = append(errs, &RuleError{File: prefix + path, Err: err})
+		case !d.IsDir() && (ext == ".yml" || ext == ".yaml") && (want == nil || want(path)):
+			files = append(files, prefix+path)
+		}
+		return nil
+	})
+	if err != nil {
+		errs = append(errs, &RuleError{File: prefix, Err: err})
+	}
+	rules, failed := parseAll(files, func(path string) ([]byte, error) { return fs.ReadFile(fsys, path[len(prefix):]) })
+	return rules, append(errs, failed...)
+}
+
+// parseAll parses files side by side; what it returns is in their order.
+func parseAll(files []string, read func(path string) ([]byte, error)) (rules []*Rule, errs []*RuleError) {
 	type result struct {
 		rules []*Rule
 		errs  []*RuleError
 	}
 	results := make([]result, len(files))
-	next := make(chan int)
-	var readers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), max(len(files), 1)) {
-		readers.Go(func() {
-			for i := range next {
-				data, err := readFile(files[i])
-				if err != nil {
-					results[i].errs = []*RuleError{{File: files[i], Err: err}}
-					continue
-				}
-				results[i].rules, results[i].errs = Parse(files[i], data)
-			}
-		})
-	}
-	for i := range files {
-		next <- i
-	}
-	close(next)
-	readers.Wait()
-
-	var rules []*Rule
+	sideBySide(len(files), func(i int) {
+		data, err := read(files[i])
+		if err != nil {
+			results[i].errs = []*RuleError{{File: files[i], Err: err}}
+			return
+		}
+		results[i].rules, results[i].errs = Parse(files[i], data)
+	})
 	for _, r := range results {
 		rules = append(rules, r.rules...)
 		errs = append(errs, r.errs...)
@@ -99,11 +112,12 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	if err == nil && len(data) > maxFileBytes {
+	data := bytes.NewBuffer(make([]byte, 0, min(st.Size(), maxFileBytes)+bytes.MinRead))
+	_, err = data.ReadFrom(io.LimitReader(f, maxFileBytes+1))
+	if err == nil && data.Len() > maxFileBytes {
 		return nil, fmt.Errorf("file is larger than %d MiB", maxFileBytes>>20)
 	}
-	return data, err
+	return data.Bytes(), err
 }
 
 // Parse reads the documents of one file. File is used in errors and in Rule.File.

@@ -294,7 +294,9 @@ func (d drawer) condition(names []string, depth int) (string, func(func(string) 
 	return x + " or not " + y + " and " + z, func(s func(string) bool) bool { return s(x) || !s(y) && s(z) }
 }
 
-func (it *oracleItem) key() string { return strings.Join(append([]string{it.field}, it.modifiers...), "|") }
+func (it *oracleItem) key() string {
+	return strings.Join(append([]string{it.field}, it.modifiers...), "|")
+}
 
 // yaml writes the rule; every string is double-quoted.
 func (r *oracleRule) yaml(condition string) string {

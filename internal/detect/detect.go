@@ -93,9 +93,7 @@ func Load(opt Options) (*Detector, error) {
 	}
 	d := &Detector{order: map[*sigma.Rule]int{}, fields: map[string]fieldUse{}}
 	if opt.Embedded != nil {
-		if err := d.loadEmbedded(opt.Embedded); err != nil {
-			return nil, err
-		}
+		d.rules, d.failed = sigma.LoadFS(opt.Embedded, "builtin/", func(path string) bool { return !strings.HasSuffix(path, ".test.yml") })
 	}
 	rules, failed := sigma.Load(opt.Paths...)
 	d.rules = append(d.rules, rules...)
@@ -131,22 +129,6 @@ func Load(opt Options) (*Detector, error) {
 		d.bare = append(d.bare, !slices.ContainsFunc(read, func(name string) bool { return !ofRecord(name) }))
 	}
 	return d, nil
-}
-
-func (d *Detector) loadEmbedded(fsys fs.FS) error {
-	return fs.WalkDir(fsys, ".", func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() || !strings.HasSuffix(path, ".yml") || strings.HasSuffix(path, ".test.yml") {
-			return err
-		}
-		data, err := fs.ReadFile(fsys, path)
-		if err != nil {
-			return err
-		}
-		rules, failed := sigma.Parse("builtin/"+path, data)
-		d.rules = append(d.rules, rules...)
-		d.failed = append(d.failed, failed...)
-		return nil
-	})
 }
 
 // dropTwins keeps the first of rules that share an id: a directory given twice
