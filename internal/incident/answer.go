@@ -326,7 +326,7 @@ func (g *group) events() int {
 		}
 		bySource[key] = max(bySource[key], n.tries)
 		key += "|" + n.f.Rule.ID
-		most[key] += n.f.Count
+		most[key] += n.own
 	}
 	// Rules that look at the same: the one that saw most of a source.
 	for key, n := range most {

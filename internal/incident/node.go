@@ -40,6 +40,7 @@ type node struct {
 
 	// What the attempts were, which rules that count show a part of: see widen.
 	tries       int
+	own         int // tries, by the finding alone
 	begun, done int64
 	records     []analyze.Evidence
 }
@@ -141,6 +142,7 @@ func newNode(f *analyze.Finding, hosts *hostNames, ps places, owner map[string]s
 	case scanning:
 		n.stage, n.last = recon, recon
 	}
+	n.own = n.tries
 	n.bonds = bondsOf(&f.Entities, n.hosts, owner)
 	if n.behaviour == other && slices.ContainsFunc(f.Entities.Users, webUser) {
 		n.serverBonds()
@@ -240,8 +242,8 @@ func widen(nodes []*node) {
 		same := all[k]
 		end, _ := slices.BinarySearchFunc(same, n.f.Last+1, func(m *node, t int64) int { return cmp.Compare(m.f.First, t) })
 		for _, m := range slices.Backward(same[max(0, end-50):end]) {
-			if m.f.Last >= n.f.First && m.f.Count > n.tries {
-				n.tries, n.records = m.f.Count, m.f.Evidence
+			if m.f.Last >= n.f.First && m.own > n.tries {
+				n.tries, n.records = m.own, m.f.Evidence
 				n.begun, n.done = min(n.begun, m.f.First), max(n.done, m.f.Last)
 			}
 		}

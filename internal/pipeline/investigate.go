@@ -524,8 +524,12 @@ func zoneName(z *time.Location) string {
 }
 
 // WriteCase writes the investigation into its case directory: report.html,
-// report.md and report.json, each whole or not at all.
+// report.md and report.json, each whole or not at all, with what people made of
+// its incidents and findings.
 func WriteCase(dir string, inv *report.Investigation) error {
+	if err := inv.Judge(dir); err != nil {
+		return err
+	}
 	for _, f := range []struct {
 		name   string
 		render func(*report.Investigation) ([]byte, error)

@@ -32,6 +32,8 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"add":    func(a, b int) int { return a + b },
 	"first":  first,
 	"rest":   func(n int, s []string) int { return max(0, len(s)-n) },
+	"mark":   Mark,
+	"note":   noteLine,
 	"number": func(string) int { return 0 }, // of a cited record; set for each page
 	"who":    func(w incident.Who) []string { return slices.Concat(w.Users, w.Processes) },
 }).Parse(page))

@@ -20,6 +20,13 @@ func Markdown(inv *Investigation) ([]byte, error) {
 	for i, in := range inv.Incidents {
 		p("\n## %d. %s\n\n", i+1, md(in.Title))
 		p("Severity **%s**, score %d.\n\n", md(in.Severity), in.Score)
+		if s, ok := inv.Verdicts[in.ID]; ok {
+			p("> **%s**\n", md(Mark(s)))
+			for _, n := range s.Notes {
+				p(">\n> %s\n", md(noteLine(n)))
+			}
+			p("\n")
+		}
 		p("| | |\n|---|---|\n")
 		row := func(name, text string) {
 			if text != "" {

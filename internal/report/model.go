@@ -4,10 +4,13 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/incident"
+	"github.com/sextant-logs/sextant/internal/verdict"
 )
 
 // Investigation is the result of `sextant investigate`. Its JSON form is the
@@ -23,6 +26,51 @@ type Investigation struct {
 	Rules      Rules               `json:"rules"`
 	Problems   []string            `json:"problems"` // what went wrong with the evidence, one line each
 	Unread     bool                `json:"unread"`   // some PATH could not be read at all
+
+	Verdicts map[string]verdict.State `json:"verdicts,omitempty"` // what people made of incidents and findings, by id
+}
+
+// Judge gives the investigation what was said of the case in dir.
+func (inv *Investigation) Judge(dir string) error {
+	states, bad, err := verdict.Read(dir)
+	if err != nil {
+		return err
+	}
+	if bad > 0 {
+		inv.Problems = append(inv.Problems, fmt.Sprintf("%s: %d lines are no verdicts", verdict.File, bad))
+	}
+	incidents := map[string][]string{}
+	for i := range inv.Incidents {
+		incidents[inv.Incidents[i].ID] = inv.Signs(&inv.Incidents[i])
+	}
+	inv.Verdicts = verdict.Carry(states, incidents)
+	return nil
+}
+
+// Signs are what an incident may be known by again when more evidence has
+// given it, its findings and their records other ids: the rules that found it,
+// when, and on which hosts.
+func (inv *Investigation) Signs(in *incident.Incident) []string {
+	var signs []string
+	for _, f := range inv.Findings {
+		if slices.Contains(in.Findings, f.ID) {
+			signs = append(signs, strings.Join(append([]string{f.Rule.ID, f.First}, f.Entities.Hosts...), " "))
+		}
+	}
+	slices.Sort(signs)
+	return slices.Compact(signs)
+}
+
+// Only keeps the incidents with the ids, and of the cited records theirs.
+func (inv *Investigation) Only(ids []string) {
+	inv.Incidents = slices.DeleteFunc(inv.Incidents, func(in incident.Incident) bool { return !slices.Contains(ids, in.ID) })
+	cited := map[string]bool{}
+	for _, in := range inv.Incidents {
+		for _, id := range in.Evidence {
+			cited[id] = true
+		}
+	}
+	inv.Evidence = slices.DeleteFunc(inv.Evidence, func(e analyze.Evidence) bool { return !cited[e.ID] })
 }
 
 // Case describes the investigation itself.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/incident"
+	"github.com/sextant-logs/sextant/internal/verdict"
 )
 
 // Headline says in a sentence or two what came of the investigation.
@@ -36,6 +37,28 @@ func Headline(inv *Investigation) string {
 		s += fmt.Sprintf("; of %d the logs here do not tell whether they succeeded", unknown)
 	}
 	return s + ". The gravest: " + inv.Incidents[0].Title + "."
+}
+
+// Mark says what people made of an incident or a finding.
+func Mark(s verdict.State) string {
+	text := map[string]string{verdict.TruePositive: "confirmed", verdict.FalsePositive: "false positive", verdict.Benign: "benign"}[s.Verdict]
+	if text == "" {
+		text = "not decided"
+	}
+	if s.By != "" && s.Verdict != "" {
+		text += ", by " + s.By
+	}
+	if len(s.Tags) > 0 {
+		text += "; " + strings.Join(s.Tags, ", ")
+	}
+	return text
+}
+
+func noteLine(n verdict.Note) string {
+	if n.By != "" {
+		return n.Time + " " + n.By + ": " + n.Text
+	}
+	return n.Time + ": " + n.Text
 }
 
 // Scope says what the investigation rests on.

@@ -53,20 +53,20 @@ type Mark struct {
 	Time    string   `json:"time"` // RFC 3339 UTC
 	By      string   `json:"by,omitempty"`
 
-	// Findings are those of the incident when it was marked (at most
-	// maxFindings): an investigation with more evidence may give it another id.
-	Findings []string `json:"findings,omitempty"`
+	// Signs are what the incident may be known by again (at most maxSigns): an
+	// investigation with more evidence may give it another id.
+	Signs []string `json:"signs,omitempty"`
 }
 
 // State is what is said of an incident or a finding by now.
 type State struct {
-	Kind     string   `json:"kind"`
-	Verdict  string   `json:"verdict,omitempty"` // "" for undecided
-	Notes    []Note   `json:"notes,omitempty"`   // in the order in which they were made
-	Tags     []string `json:"tags,omitempty"`    // sorted
-	Time     string   `json:"time"`              // of the last mark
-	By       string   `json:"by,omitempty"`      // who gave the verdict
-	Findings []string `json:"-"`
+	Kind    string   `json:"kind"`
+	Verdict string   `json:"verdict,omitempty"` // "" for undecided
+	Notes   []Note   `json:"notes,omitempty"`   // in the order in which they were made
+	Tags    []string `json:"tags,omitempty"`    // sorted
+	Time    string   `json:"time"`              // of the last mark
+	By      string   `json:"by,omitempty"`      // who gave the verdict
+	Signs   []string `json:"-"`
 }
 
 // Note is what somebody wrote.
@@ -77,11 +77,11 @@ type Note struct {
 }
 
 const (
-	maxText     = 4000 // runes of a note
-	maxWord     = 64   // of a tag or a name
-	maxTags     = 50   // of one mark
-	maxFindings = 200
-	maxLine     = 1 << 20
+	maxText  = 4000 // runes of a note
+	maxWord  = 64   // of a tag or a name
+	maxTags  = 50   // of one mark
+	maxSigns = 200
+	maxLine  = 1 << 20
 )
 
 // check says what is wrong with a mark, and cuts what is too long.
@@ -106,7 +106,7 @@ func (m *Mark) check() error {
 			return fmt.Errorf("tag %q: want a word of at most %d characters", t, maxWord)
 		}
 	}
-	m.Findings = m.Findings[:min(len(m.Findings), maxFindings)]
+	m.Signs = m.Signs[:min(len(m.Signs), maxSigns)]
 	return nil
 }
 
@@ -170,8 +170,8 @@ func Read(dir string) (states map[string]State, bad int, err error) {
 		s.Tags = slices.DeleteFunc(s.Tags, func(t string) bool { return slices.Contains(m.Untag, t) })
 		slices.Sort(s.Tags)
 		s.Tags = slices.Compact(s.Tags)
-		if len(m.Findings) > 0 {
-			s.Findings = m.Findings
+		if len(m.Signs) > 0 {
+			s.Signs = m.Signs
 		}
 		states[m.ID] = s
 	}
@@ -208,14 +208,14 @@ func Marks(dir string) (marks []Mark, bad int, err error) {
 
 // Carry returns the states by the ids that incidents have now: where an
 // incident's id is new since more evidence came, it gets what was said of the
-// one that it shares most findings with, if that is half of those or more.
+// one that it shares most signs with, if that is half of those or more.
 func Carry(states map[string]State, incidents map[string][]string) map[string]State {
 	out := map[string]State{}
 	var orphans []string
 	for id, s := range states {
 		if _, there := incidents[id]; s.Kind == Finding || there {
 			out[id] = s
-		} else if len(s.Findings) > 0 {
+		} else if len(s.Signs) > 0 {
 			orphans = append(orphans, id)
 		}
 	}
@@ -223,13 +223,13 @@ func Carry(states map[string]State, incidents map[string][]string) map[string]St
 	for _, old := range orphans {
 		s := states[old]
 		best, most := "", 0
-		for id, findings := range incidents {
+		for id, signs := range incidents {
 			if _, taken := states[id]; taken {
 				continue
 			}
 			n := 0
-			for _, f := range findings {
-				if slices.Contains(s.Findings, f) {
+			for _, f := range signs {
+				if slices.Contains(s.Signs, f) {
 					n++
 				}
 			}
@@ -237,7 +237,7 @@ func Carry(states map[string]State, incidents map[string][]string) map[string]St
 				best, most = id, n
 			}
 		}
-		if _, taken := out[best]; best != "" && !taken && 2*most >= len(s.Findings) {
+		if _, taken := out[best]; best != "" && !taken && 2*most >= len(s.Signs) {
 			out[best] = s
 		}
 	}

@@ -58,9 +58,9 @@ func TestWrongMarksAreRefusedAndDamagedLinesPassedOver(t *testing.T) {
 
 func TestWhatWasSaidFollowsAnIncidentThatGotAnotherID(t *testing.T) {
 	states := map[string]State{
-		"old":   {Kind: Incident, Verdict: FalsePositive, Findings: []string{"1", "2", "3"}},
-		"same":  {Kind: Incident, Verdict: TruePositive, Findings: []string{"9"}},
-		"gone":  {Kind: Incident, Verdict: TruePositive, Findings: []string{"7", "8", "5"}},
+		"old":   {Kind: Incident, Verdict: FalsePositive, Signs: []string{"1", "2", "3"}},
+		"same":  {Kind: Incident, Verdict: TruePositive, Signs: []string{"9"}},
+		"gone":  {Kind: Incident, Verdict: TruePositive, Signs: []string{"7", "8", "5"}},
 		"of f1": {Kind: Finding, Verdict: Benign},
 	}
 	got := Carry(states, map[string][]string{"new": {"1", "2", "4"}, "same": {"9", "7"}, "other": {"5"}})
