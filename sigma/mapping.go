@@ -224,7 +224,11 @@ func (l *Log) Resolve(field string) Target {
 		if t, ok := g["*"]; ok {
 			from := make([]string, len(t.From))
 			for i, f := range t.From {
-				from[i] = strings.ReplaceAll(f, "*", field)
+				if prefix, _, _ := strings.Cut(f, "*"); prefix != "" && strings.HasPrefix(field, prefix) {
+					from[i] = field // the rule has the whole name
+				} else {
+					from[i] = strings.ReplaceAll(f, "*", field)
+				}
 			}
 			t.From = from
 			return t

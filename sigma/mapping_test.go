@@ -152,3 +152,16 @@ func TestBrokenMappingsSayWhere(t *testing.T) {
 		}
 	}
 }
+
+func TestARuleMayNameAFieldInWhole(t *testing.T) {
+	mapping, err := ParseMapping("map.yml", []byte(testMapping))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := mapping.Logs[0]
+	for field, want := range map[string]string{"Hashes": "winlog.event_data.Hashes", "winlog.event_data.Hashes": "winlog.event_data.Hashes"} {
+		if got := log.Resolve(field).From[0]; got != want {
+			t.Errorf("%s is looked up as %s, want %s", field, got, want)
+		}
+	}
+}

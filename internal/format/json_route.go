@@ -49,42 +49,70 @@ func jsonOwn(f *Format, p *Params) LineDecoder {
 // the same order. It lives in a pool with the scanner that made the names.
 type jsonShapes struct {
 	scan   event.Scanner
-	known  map[uint64]*Format
+	known  map[uint64]jsonShape
 	leaves []event.Leaf
+	prefix string // scratch of has
+}
+
+// jsonShape is what is known of records of a shape.
+type jsonShape struct {
+	format *Format
+	within string // the member that is the format's record; "" for the whole
 }
 
 var shapePool = sync.Pool{New: func() any {
-	return &jsonShapes{scan: event.Scanner{Tag: nameTag}, known: map[uint64]*Format{}}
+	return &jsonShapes{scan: event.Scanner{Tag: nameTag}, known: map[uint64]jsonShape{}}
 }}
 
 const maxShapes = 4 << 10
 
-// format is that which knows the leaves scanned last, nil for none.
-func (s *jsonShapes) format() *Format {
+// shape says which format knows the leaves scanned last, or those of one of its members.
+func (s *jsonShapes) shape() jsonShape {
 	const prime = 1099511628211
 	h := uint64(14695981039346656037)
 	for i := range s.leaves {
 		h = (h ^ uint64(uintptr(unsafe.Pointer(s.leaves[i].Name)))) * prime
 	}
-	f, ok := s.known[h]
-	if !ok {
-		for _, c := range jsonLogs() {
-			if c.JSON(s.has) {
-				f = c
+	found, ok := s.known[h]
+	if ok {
+		return found
+	}
+	if found.format = s.knows(""); found.format == nil {
+		last := ""
+		for i := range s.leaves {
+			head, _, nested := strings.Cut(s.leaves[i].Name.Path, ".")
+			if !nested || head == last {
+				continue
+			}
+			last = head
+			if f := s.knows(head + "."); f != nil {
+				found = jsonShape{f, head}
 				break
 			}
 		}
-		if len(s.known) >= maxShapes {
-			clear(s.known)
-		}
-		s.known[h] = f
 	}
-	return f
+	if len(s.known) >= maxShapes {
+		clear(s.known)
+	}
+	s.known[h] = found
+	return found
+}
+
+// knows is the format that knows the leaves below prefix, nil for none.
+func (s *jsonShapes) knows(prefix string) *Format {
+	s.prefix = prefix
+	for _, f := range jsonLogs() {
+		if f.JSON(s.has) {
+			return f
+		}
+	}
+	return nil
 }
 
 func (s *jsonShapes) has(path string) bool {
+	n := len(s.prefix)
 	for i := range s.leaves {
-		if s.leaves[i].Name.Path == path {
+		if p := s.leaves[i].Name.Path; len(p) == n+len(path) && p[n:] == path && p[:n] == s.prefix {
 			return true
 		}
 	}
@@ -128,7 +156,8 @@ func (d *jsonRouter) decode(record string, b *event.Batch) error {
 		return err
 	}
 	s.leaves = leaves
-	if f := s.format(); f != nil {
+	shape := s.shape()
+	if f := shape.format; f != nil && shape.within == "" {
 		decode := d.decoders[f]
 		if decode == nil {
 			decode = f.Lines(d.p)
@@ -139,7 +168,7 @@ func (d *jsonRouter) decode(record string, b *event.Batch) error {
 		}
 		b.Rollback()
 	}
-	if d.depth < maxWrapped && d.unwrap(record, s, b) {
+	if d.depth < maxWrapped && d.unwrap(record, shape.within, s, b) {
 		return nil
 	}
 	if isECS(leaves) {
@@ -152,16 +181,22 @@ func (d *jsonRouter) decode(record string, b *event.Batch) error {
 	return nil
 }
 
-// wrappers are the members under which agents, stores and buses put a whole record.
-var wrappers = []string{"json", "o365audit", "_source", "result", "data", "detail", "winlog_event", "payload"}
+// wrappers are the members under which agents and stores put a whole record, of whatever names.
+var wrappers = []string{"json", "o365audit", "_source", "result"}
 
 // unwrap decodes the record that stands within another, and reports whether there
 // was one that a format knows. What the outer record says beside it is kept.
-func (d *jsonRouter) unwrap(record string, s *jsonShapes, b *event.Batch) bool {
+func (d *jsonRouter) unwrap(record, within string, s *jsonShapes, b *event.Batch) bool {
 	inner := ""
 	outer := ""    // the name of the member that is unwrapped
 	whole := false // there is nothing but it: it is unwrapped even if no format knows it
+	if within != "" {
+		inner, outer = jsonMember(record, within), within
+	}
 	for _, name := range wrappers {
+		if inner != "" {
+			break
+		}
 		if raw := jsonMember(record, name); raw != "" && raw[0] == '{' {
 			inner, outer = raw, name
 			whole = name == "_source" || name == "json" || name == "o365audit"
