@@ -4,54 +4,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/timestamp"
 )
-
-// benchmarkLines decodes a chunk of the given lines, repeated to 256 KiB.
-func benchmarkLines(b *testing.B, name string, lines []string) {
-	f := Lookup(name)
-	var text strings.Builder
-	events := 0
-	for text.Len() < chunkBytes {
-		for _, l := range lines {
-			text.WriteString(l)
-			text.WriteByte('\n')
-			events++
-		}
-	}
-	c := &Chunk{Data: []byte(text.String())}
-	var batch event.Batch
-	b.SetBytes(int64(len(c.Data)))
-	b.ReportAllocs()
-	for b.Loop() {
-		batch.Reset()
-		f.NewDecoder(&Params{Clock: timestamp.NewClock(nil, 0)}).Decode(c, &batch)
-	}
-	if len(batch.Events) != events {
-		b.Fatalf("%d events, want %d", len(batch.Events), events)
-	}
-	for i := range batch.Events {
-		if batch.Events[i].Err != "" {
-			b.Fatal(batch.Events[i].Err, batch.Events[i].Raw)
-		}
-	}
-	b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
-}
 
 var accessLines = []string{
 	`192.0.2.17 - - [05/May/2024:06:07:08 +0000] "GET /index.html HTTP/1.1" 200 10432 "-" "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/125.0.0.0 Safari/537.36"`,
 	`198.51.100.4 - - [05/May/2024:06:07:08 +0000] "GET /static/js/app.8f3a.js?v=12 HTTP/1.1" 200 98220 "https://www.example.com/index.html" "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Safari/605.1.15"`,
 	`203.0.113.200 - - [05/May/2024:06:07:09 +0000] "POST /api/v1/session HTTP/1.1" 401 153 "https://www.example.com/login" "Mozilla/5.0 (X11; Linux x86_64; rv:126.0) Gecko/20100101 Firefox/126.0"`,
 	`192.0.2.99 - alice [05/May/2024:06:07:09 +0000] "GET /search?q=blue%20chairs&page=3 HTTP/1.1" 200 15331 "https://www.example.com/" "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/125.0.0.0 Mobile Safari/537.36"`,
-}
-
-func BenchmarkApacheAccess(b *testing.B) { benchmarkLines(b, "apache.access", accessLines) }
-
-func BenchmarkNginxError(b *testing.B) {
-	benchmarkLines(b, "nginx.error", []string{
-		`2024/05/05 06:07:09 [error] 4712#4712: *17 open() "/usr/share/nginx/html/admin.php" failed (2: No such file or directory), client: 192.0.2.70, server: www.example.com, request: "GET /admin.php HTTP/1.1", host: "www.example.com", referrer: "https://www.example.com/"`,
-	})
 }
 
 func TestTheServerIsToldByItsHabitsAndTheNameOnlyBreaksATie(t *testing.T) {

@@ -46,5 +46,3 @@ func TestAuditRecordsOfASerialAreOneEvent(t *testing.T) {
 		t.Errorf("%d events in %d chunks, want %d in several", n, chunks, 2*events)
 	}
 }
-
-func BenchmarkAuditd(b *testing.B) { benchmarkFile(b, "auditd.log", "testdata/auditd.log/basic.log") }

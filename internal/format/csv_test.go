@@ -101,30 +101,3 @@ func TestWhatIsNoTableIsNotTakenForOne(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkNIDS(b *testing.B) {
-	benchmarkTable(b, "nids", "timestamp,user_id,source_ip,destination_ip,action,success\n", "2026-01-05T00:00:01.250Z,alice,10.0.0.7,192.0.2.10,login_attempt,true\n")
-}
-
-func BenchmarkCSV(b *testing.B) {
-	benchmarkTable(b, "csv", "time,level,user,src_ip,message,bytes\n", "2026-01-05T00:00:01.250Z,INFO,alice,192.0.2.10,\"a message, quoted\",4711\n")
-}
-
-func benchmarkTable(b *testing.B, name, header, record string) {
-	text := header + strings.Repeat(record, 1<<20/len(record))
-	f := Lookup(name)
-	b.SetBytes(int64(len(text)))
-	b.ReportAllocs()
-	var batch event.Batch
-	for b.Loop() {
-		framer := f.NewFramer(strings.NewReader(text))
-		for {
-			c, err := framer.Next()
-			if err != nil {
-				break
-			}
-			batch.Reset()
-			f.NewDecoder(&Params{Clock: newTestClock()}).Decode(c, &batch)
-		}
-	}
-}

@@ -149,15 +149,6 @@ var eveLines = []string{
 	`{"timestamp":"2024-05-06T07:08:09.323456+0000","flow_id":1265931569107445,"in_iface":"eth0","event_type":"http","src_ip":"192.0.2.130","src_port":34680,"dest_ip":"192.0.2.122","dest_port":80,"proto":"TCP","tx_id":1,"http":{"hostname":"mail.example.com","url":"\/mnemo\/","http_user_agent":"Mozilla\/5.0 (X11; Ubuntu; Linux x86_64; rv:126.0) Gecko\/20100101 Firefox\/126.0","http_content_type":"text\/html","http_refer":"http:\/\/mail.example.com\/services\/portal\/","http_method":"GET","protocol":"HTTP\/1.1","status":200,"length":4768}}`,
 }
 
-func BenchmarkSuricata(b *testing.B) { benchmarkLines(b, "suricata.eve", eveLines) }
-
-func BenchmarkJSON(b *testing.B) {
-	benchmarkLines(b, "json", []string{
-		`{"time":"2024-05-05T06:07:08.123456789Z","level":"INFO","msg":"request done","method":"GET","path":"/api/items","status":200,"remote_addr":"192.0.2.10:51234","request_id":"5b8aa5a2d2c872e8321cf37308","duration_ms":12.5,"bytes":4711}`,
-		`{"time":"2024-05-05T06:07:08.223456789Z","level":"WARN","logger":"app.auth","msg":"login failed","user":"alice","src_ip":"198.51.100.7","action":"user_login","success":false,"attempt":3,"session":"c0ffee0123456789"}`,
-	})
-}
-
 func BenchmarkJSONFraming(b *testing.B) {
 	text := "[" + strings.Repeat(eveLines[0]+",\n", 4000) + eveLines[1] + "]"
 	b.SetBytes(int64(len(text)))

@@ -129,36 +129,6 @@ func TestAddressesAreToldFromWhatLooksLikeThem(t *testing.T) {
 	}
 }
 
-func BenchmarkSyslog(b *testing.B) {
-	for _, c := range []struct{ name, file string }{{"auth", "auth.log"}, {"kern", "kern.log"}} {
-		b.Run(c.name, func(b *testing.B) { benchmarkFile(b, "syslog", "testdata/syslog/"+c.file) })
-	}
-}
-
-func BenchmarkText(b *testing.B) { benchmarkFile(b, "text", "testdata/text/app.log") }
-
-// benchmarkFile decodes a golden file, repeated to a chunk's size.
-func benchmarkFile(b *testing.B, format, file string) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		b.Fatal(err)
-	}
-	f := Lookup(format)
-	chunk := &Chunk{Data: bytes.Repeat(data, 1+chunkBytes/len(data))}
-	var batch event.Batch
-	clock := timestamp.NewClock(nil, anchor.UnixNano())
-	events := 0
-	b.ReportAllocs()
-	for b.Loop() {
-		batch.Reset()
-		f.NewDecoder(&Params{Clock: clock}).Decode(chunk, &batch)
-		events += len(batch.Events)
-	}
-	b.SetBytes(int64(len(chunk.Data)))
-	b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
-	b.ReportMetric(float64(len(batch.Events)), "events/op")
-}
-
 // FuzzMessages gives every program any text: what is added is of its field's kind, and
 // the message is kept whole.
 func FuzzMessages(f *testing.F) {
