@@ -53,3 +53,15 @@ func (s *Sample) majority(most int, match func(line string) bool) int {
 	}
 	return 0
 }
+
+// addWords adds each of the words that blanks part.
+func addWords(b *event.Batch, name, words string) {
+	for words != "" {
+		i := 0
+		for i < len(words) && words[i] != ' ' {
+			i++
+		}
+		b.Add(name, words[:i])
+		words = words[min(i+1, len(words)):]
+	}
+}

@@ -109,7 +109,7 @@ func newZeekTable(p *Params) *zeekTable {
 			d.columns = d.columns[:0]
 			for name := range strings.SplitSeq(v, d.separator) {
 				if len(d.columns) < maxColumns {
-					d.columns = append(d.columns, event.Name{Path: name})
+					d.columns = append(d.columns, event.Name{Path: name, Tag: zeekTag(name)})
 				}
 			}
 		case "#types":
@@ -180,7 +180,7 @@ func zeekStreamNamed(path string) *zeekStream {
 	defer zeekOthers.Unlock()
 	s := zeekOthers.m[path]
 	if s == nil {
-		s = &zeekStream{name: strings.Clone(path), category: "network", types: "info"}
+		s = &zeekStream{name: strings.Clone(path), dataset: "zeek." + path, category: "network", types: "info"}
 		if zeekOthers.m == nil {
 			zeekOthers.m = map[string]*zeekStream{}
 		}
@@ -294,7 +294,7 @@ func hexByte(s string) (byte, bool) {
 // zeekJSON decodes JSON records.
 type zeekJSON struct{ zeekRecord }
 
-var zeekScanners = scannerPool(nil)
+var zeekScanners = scannerPool(zeekTag)
 
 func (d *zeekJSON) decode(record string, b *event.Batch) error {
 	scan := zeekScanners.Get().(*event.Scanner)

@@ -14,9 +14,10 @@ type zeekRecord struct {
 	agents agentCache
 	leaves []event.Leaf
 
-	names   map[string]string // full names by stream and member
-	targets map[zeekMember]zeekTarget
-	streams map[uint64]*zeekStream // by the names of a record's members
+	ttls    []string
+	out     []byte
+	others  map[zeekMember]zeekTarget // members that no stream knows
+	streams map[uint64]*zeekStream    // by the names of a record's members
 }
 
 // zeekMember is a member of one stream's records.
@@ -28,30 +29,27 @@ type zeekMember struct {
 type zeekTarget struct {
 	own, ecs string // full names
 	op       byte
+	port     bool // ecs is a port
 }
 
 const maxZeekTargets = 4096
 
 // target says where a member goes.
 func (d *zeekRecord) target(s *zeekStream, name *event.Name) zeekTarget {
+	if name.Tag > 0 {
+		return s.targets()[name.Tag]
+	}
 	key := zeekMember{s, name}
-	t, ok := d.targets[key]
+	t, ok := d.others[key]
 	if ok {
 		return t
 	}
-	f, known := s.fields[name.Path]
-	if !known {
-		f.own = name.Path
+	t = s.target(name.Path)
+	if d.others == nil {
+		d.others = map[zeekMember]zeekTarget{}
 	}
-	t.ecs, t.op = f.ecs, f.op
-	if f.own != "" {
-		t.own = d.name(s.name, f.own)
-	}
-	if d.targets == nil {
-		d.targets = map[zeekMember]zeekTarget{}
-	}
-	if len(d.targets) < maxZeekTargets {
-		d.targets[key] = t
+	if len(d.others) < maxZeekTargets {
+		d.others[key] = t
 	}
 	return t
 }
@@ -74,7 +72,7 @@ func (d *zeekRecord) get(path string) string {
 	return ""
 }
 
-var zeekNoStream = &zeekStream{name: "log", category: "network", types: "info"}
+var zeekNoStream = &zeekStream{name: "log", dataset: "zeek.log", category: "network", types: "info"}
 
 func (d *zeekRecord) add(s *zeekStream, leaves []event.Leaf, b *event.Batch) error {
 	d.leaves = leaves
@@ -82,26 +80,32 @@ func (d *zeekRecord) add(s *zeekStream, leaves []event.Leaf, b *event.Batch) err
 		s = zeekNoStream
 	}
 	timed := false
-	b.Add("event.dataset", d.name("", s.name))
+	b.Add("event.dataset", s.dataset)
 	for i := range leaves {
 		l := &leaves[i]
-		switch l.Name.Path {
-		case "ts":
+		switch l.Name.Tag {
+		case zeekTS:
 			if ns, ok := zeekTime(l, d.p); ok && !timed {
 				b.Event().Time, timed = ns, true
 			}
-		case "uid", "uids":
+		case zeekUID:
 			if s.name != "files" {
 				b.Add("zeek.session_id", l.Value)
 			} else {
 				b.Add("zeek.files.session_ids", l.Value)
 			}
-		case "_path", "_write_ts", "_system_name":
+		case zeekUnderscore:
 			if l.Name.Path == "_system_name" {
 				b.Add("observer.hostname", l.Value)
 			}
-		case "id.orig_h", "id.resp_h", "id.orig_p", "id.resp_p":
-			d.end(l, b)
+		case zeekOrigH:
+			addZeekAddress("source.", l.Value, b)
+		case zeekRespH:
+			addZeekAddress("destination.", l.Value, b)
+		case zeekOrigP:
+			addPort(b, "source.port", l.Value)
+		case zeekRespP:
+			addPort(b, "destination.port", l.Value)
 		default:
 			d.leaf(s, l, b)
 		}
@@ -116,19 +120,6 @@ func (d *zeekRecord) add(s *zeekStream, leaves []event.Leaf, b *event.Batch) err
 	return nil
 }
 
-// end adds one end of the connection.
-func (d *zeekRecord) end(l *event.Leaf, b *event.Batch) {
-	side := "source."
-	if l.Name.Path[3] == 'r' {
-		side = "destination."
-	}
-	if l.Name.Path[len(l.Name.Path)-1] == 'p' {
-		addPort(b, side+"port", l.Value)
-		return
-	}
-	addZeekAddress(side, l.Value, b)
-}
-
 func addZeekAddress(side, address string, b *event.Batch) {
 	if side == "source." {
 		b.Add("source.address", address)
@@ -141,27 +132,6 @@ func addZeekAddress(side, address string, b *event.Batch) {
 	if isIP(address) {
 		b.Add("destination.ip", plainIP(address))
 	}
-}
-
-// name is the full name of a member; stream "" is for the dataset.
-func (d *zeekRecord) name(stream, own string) string {
-	if stream == "" {
-		stream = own
-		own = ""
-	}
-	var few [128]byte
-	key := append(append(append(append(few[:0], "zeek."...), stream...), '.'), own...)
-	if n, ok := d.names[string(key)]; ok {
-		return n
-	}
-	n := strings.TrimSuffix(string(key), ".")
-	if d.names == nil {
-		d.names = map[string]string{}
-	}
-	if len(d.names) < maxZeekTargets {
-		d.names[string(key)] = n
-	}
-	return n
 }
 
 func zeekTime(l *event.Leaf, p *Params) (int64, bool) {
@@ -208,7 +178,8 @@ func (d *zeekRecord) leaf(s *zeekStream, l *event.Leaf, b *event.Batch) {
 		if !ok {
 			break
 		}
-		value, kind = b.Bytes(time.Unix(0, ns).UTC().AppendFormat(nil, "2006-01-02T15:04:05.999999999Z")), event.String
+		var few [40]byte
+		value, kind = b.Bytes(time.Unix(0, ns).UTC().AppendFormat(few[:0], "2006-01-02T15:04:05.999999999Z")), event.String
 	case 's':
 		kind = event.String
 	case 'i':
@@ -230,7 +201,7 @@ func (d *zeekRecord) leaf(s *zeekStream, l *event.Leaf, b *event.Batch) {
 		b.Add("server.ip", value)
 	case f.op == 'l':
 		b.Add(f.ecs, lower(value, b))
-	case strings.HasSuffix(f.ecs, ".port"):
+	case f.port:
 		addPort(b, f.ecs, value)
 	case value != "":
 		b.AddKind(f.ecs, value, kind)
@@ -240,10 +211,19 @@ func (d *zeekRecord) leaf(s *zeekStream, l *event.Leaf, b *event.Batch) {
 // plainNumber writes a number as short as it can be, so that 1.500000 and 1.5 are
 // one value.
 func plainNumber(s string, b *event.Batch) string {
-	if strings.IndexByte(s, '.') < 0 && !strings.ContainsAny(s, "eE") {
+	point, exponent := false, false
+	for i := range len(s) {
+		switch s[i] {
+		case '.':
+			point = true
+		case 'e', 'E':
+			exponent = true
+		}
+	}
+	if !point && !exponent {
 		return s
 	}
-	if strings.ContainsAny(s, "eE") {
+	if exponent {
 		if f, err := strconv.ParseFloat(s, 64); err == nil && f > -1e15 && f < 1e15 {
 			return b.Bytes(strconv.AppendFloat(nil, f, 'f', -1, 64))
 		}
@@ -421,12 +401,8 @@ func (d *zeekRecord) finish(s *zeekStream, b *event.Batch) {
 		d.intel(b)
 	}
 	b.Add("event.kind", kind)
-	for c := range strings.FieldsSeq(category) {
-		b.Add("event.category", c)
-	}
-	for t := range strings.FieldsSeq(types) {
-		b.Add("event.type", t)
-	}
+	addWords(b, "event.category", category)
+	addWords(b, "event.type", types)
 	b.Add("network.transport", transport)
 	b.Add("network.protocol", protocol)
 	b.Add("event.outcome", outcome)
@@ -458,16 +434,16 @@ func (d *zeekRecord) connection(b *event.Batch) {
 		b.AddInt("event.duration", int64(f*1e9+0.5))
 	}
 	var bytes, packets int64
-	for _, side := range [...][2]string{{"orig", "source.bytes"}, {"resp", "destination.bytes"}} {
-		v := d.get(side[0] + "_ip_bytes")
+	for _, side := range [...][4]string{{"orig_ip_bytes", "orig_bytes", "source.bytes", "orig_pkts"}, {"resp_ip_bytes", "resp_bytes", "destination.bytes", "resp_pkts"}} {
+		v := d.get(side[0])
 		if v == "" {
-			v = d.get(side[0] + "_bytes")
+			v = d.get(side[1])
 		}
 		if v != "" {
-			b.AddNumber(side[1], v)
+			b.AddNumber(side[2], v)
 			bytes += wholeNumber(v)
 		}
-		packets += wholeNumber(d.get(side[0] + "_pkts"))
+		packets += wholeNumber(d.get(side[3]))
 	}
 	if d.has("orig_pkts") || d.has("orig_ip_bytes") {
 		b.AddInt("network.bytes", bytes)
@@ -493,7 +469,7 @@ func (d *zeekRecord) connection(b *event.Batch) {
 
 // dns adds flags and answers.
 func (d *zeekRecord) dns(b *event.Batch) {
-	var ttls []string
+	ttls := d.ttls[:0]
 	for i := range d.leaves {
 		if l := &d.leaves[i]; l.Name.Path == "TTLs" {
 			ttls = append(ttls, plainNumber(l.Value, b))
@@ -504,7 +480,7 @@ func (d *zeekRecord) dns(b *event.Batch) {
 			b.Add("dns.header_flags", flag)
 		}
 	}
-	out := []byte{'['}
+	out := append(d.out[:0], '[')
 	n := 0
 	for i := range d.leaves {
 		l := &d.leaves[i]
@@ -525,8 +501,10 @@ func (d *zeekRecord) dns(b *event.Batch) {
 		}
 	}
 	if n > 0 {
-		b.AddKind("dns.answers", b.Bytes(append(out, ']')), event.JSON)
+		out = append(out, ']')
+		b.AddKind("dns.answers", b.Bytes(out), event.JSON)
 	}
+	d.ttls, d.out = ttls, out
 	if d.has("rcode") || n > 0 {
 		b.Add("dns.type", "answer")
 	} else {

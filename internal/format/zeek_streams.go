@@ -1,6 +1,11 @@
 package format
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
 
 // zeekStream is one of Zeek's logs: what ECS calls it and its fields.
 type zeekStream struct {
@@ -12,7 +17,77 @@ type zeekStream struct {
 	protocol  string // network.protocol
 	transport string // network.transport, where the record does not say
 	fields    map[string]zeekField
+	dataset   string
+
+	once  sync.Once
+	known []zeekTarget // by the tag of a name
 }
+
+// target says where a member goes.
+func (s *zeekStream) target(path string) zeekTarget {
+	f, known := s.fields[path]
+	if !known {
+		f.own = path
+	}
+	t := zeekTarget{ecs: f.ecs, op: f.op, port: strings.HasSuffix(f.ecs, ".port")}
+	if f.own != "" {
+		t.own = s.dataset + "." + f.own
+	}
+	return t
+}
+
+// targets are those of all members that any stream knows.
+func (s *zeekStream) targets() []zeekTarget {
+	s.once.Do(func() {
+		s.known = make([]zeekTarget, len(zeekTags)+1)
+		for path, tag := range zeekTags {
+			s.known[tag] = s.target(path)
+		}
+	})
+	return s.known
+}
+
+// The tags of members that every stream has.
+const (
+	zeekTS int32 = iota + 1
+	zeekUID
+	zeekUnderscore
+	zeekOrigH
+	zeekRespH
+	zeekOrigP
+	zeekRespP
+	zeekFirstOther
+)
+
+// zeekTags number the members that are known, so that a record's are looked up in a
+// table: those of some stream, and some that every log of connections has.
+var zeekTags = func() map[string]int32 {
+	m := map[string]int32{
+		"ts": zeekTS, "uid": zeekUID, "uids": zeekUID, "_path": zeekUnderscore, "_write_ts": zeekUnderscore, "_system_name": zeekUnderscore,
+		"id.orig_h": zeekOrigH, "id.resp_h": zeekRespH, "id.orig_p": zeekOrigP, "id.resp_p": zeekRespP,
+	}
+	next := zeekFirstOther
+	add := func(path string) {
+		if _, ok := m[path]; !ok {
+			m[path] = next
+			next++
+		}
+	}
+	for _, s := range zeekStreams {
+		for _, path := range slices.Sorted(maps.Keys(s.fields)) {
+			add(path)
+		}
+	}
+	for path := range strings.FieldsSeq("proto service duration orig_bytes resp_bytes conn_state local_orig local_resp missed_bytes history orig_pkts orig_ip_bytes resp_pkts resp_ip_bytes tunnel_parents " +
+		"trans_id rtt query qclass qclass_name qtype qtype_name rcode rcode_name AA TC RD RA Z answers TTLs rejected method host uri referrer version user_agent request_body_len response_body_len status_code status_msg " +
+		"tags resp_fuids resp_mime_types orig_fuids orig_mime_types info_code info_msg username password cipher curve server_name resumed established ssl_history next_protocol sni_matches_cert cert_chain_fps client_cert_chain_fps validation_status " +
+		"fuid source depth analyzers mime_type filename is_orig seen_bytes total_bytes missing_bytes overflow_bytes timedout md5 sha1 name addl notice peer note msg sub actions suppress_for remote_location.country_code community_id") {
+		add(path)
+	}
+	return m
+}()
+
+func zeekTag(path string) int32 { return zeekTags[path] }
 
 // zeekField says where a member goes: under its own name, and to an ECS field.
 type zeekField struct {
@@ -87,7 +162,7 @@ func makeZeekStreams(rows [][8]string) []*zeekStream {
 		if i := strings.IndexByte(name, '>'); i > 0 {
 			name = name[i+1:]
 		}
-		s := &zeekStream{name: name, sign: r[1], kind: r[2], category: r[3], types: r[4], protocol: r[5], transport: r[6], fields: map[string]zeekField{}}
+		s := &zeekStream{name: name, sign: r[1], kind: r[2], category: r[3], types: r[4], protocol: r[5], transport: r[6], dataset: "zeek." + name, fields: map[string]zeekField{}}
 		for spec := range strings.FieldsSeq(r[7]) {
 			parts := append(strings.Split(spec, ":"), "", "", "")
 			f := zeekField{own: parts[1], ecs: parts[2]}
