@@ -108,8 +108,8 @@ func (e *Event) Timestamp() time.Time {
 type Batch struct {
 	Events []Event
 
-	slab  []Field   // the slab being filled; the last event's fields end it
-	start int       // index in slab of the last event's first field
+	slab  []Field   // the slab being filled, as far as the fields of complete events go
+	open  int       // 1 + the index of the event being built, whose fields lie behind slab's end; 0: none
 	full  [][]Field // slabs filled before it
 	free  [][]Field // slabs to fill again after Reset
 	arena []byte
@@ -124,6 +124,7 @@ const (
 // Reset empties the batch and keeps its slabs for reuse. Events' Fields taken
 // from it are invalid afterwards; strings are not.
 func (b *Batch) Reset() {
+	b.finish()
 	clear(b.Events)
 	b.Events = b.Events[:0]
 	clear(b.slab)
@@ -136,7 +137,6 @@ func (b *Batch) Reset() {
 	clear(b.full)
 	b.full = b.full[:0]
 	b.slab = b.slab[:0]
-	b.start = 0
 	b.arena = nil // strings point into it and may outlive us
 }
 
@@ -144,9 +144,24 @@ func (b *Batch) Reset() {
 // source. The Add methods add to it until the next Begin. The pointer is valid
 // until then.
 func (b *Batch) Begin(offset int64, raw string) *Event {
-	b.Events = append(b.Events, Event{Time: NoTime, Offset: offset, Length: int64(len(raw)), Raw: raw})
-	b.start = len(b.slab)
-	return &b.Events[len(b.Events)-1]
+	b.finish()
+	n := len(b.slab)
+	b.Events = append(b.Events, Event{Time: NoTime, Offset: offset, Length: int64(len(raw)), Raw: raw, Fields: b.slab[n:n]})
+	b.open = len(b.Events)
+	return &b.Events[b.open-1]
+}
+
+// finish ends the event being built: its slice grows no more.
+func (b *Batch) finish() {
+	if b.open > 0 && b.open <= len(b.Events) {
+		e := &b.Events[b.open-1]
+		n := len(e.Fields)
+		e.Fields = e.Fields[:n:n]
+		if used := len(b.slab) + n; used <= cap(b.slab) { // or somebody gave the event other fields
+			b.slab = b.slab[:used]
+		}
+	}
+	b.open = 0
 }
 
 // Event is the event being built: the last one begun.
@@ -155,27 +170,25 @@ func (b *Batch) Event() *Event { return &b.Events[len(b.Events)-1] }
 // Rollback takes back the fields, time and sequence of the event being built, so that
 // another decoder can try the same record.
 func (b *Batch) Rollback() {
-	clear(b.slab[b.start:])
-	b.slab = b.slab[:b.start]
 	e := b.Event()
-	e.Fields, e.Time, e.Sequence, e.Err = nil, NoTime, 0, ""
+	clear(e.Fields)
+	e.Fields, e.Time, e.Sequence, e.Err = e.Fields[:0], NoTime, 0, ""
 }
 
 func (b *Batch) add(f Field) {
 	if f.Name == "" { // of a JSON member: the store would take it for its message
 		f.Name = "unnamed"
 	}
-	if len(b.slab) == cap(b.slab) {
-		b.grow()
+	e := &b.Events[len(b.Events)-1]
+	if len(e.Fields) == cap(e.Fields) {
+		b.grow(e)
 	}
-	b.slab = append(b.slab, f)
-	n := len(b.slab)
-	b.Events[len(b.Events)-1].Fields = b.slab[b.start:n:n]
+	e.Fields = append(e.Fields, f)
 }
 
 // grow moves the fields of the event being built to a slab with room for more.
-func (b *Batch) grow() {
-	cur := b.slab[b.start:]
+func (b *Batch) grow(e *Event) {
+	cur := e.Fields
 	var next []Field
 	if n := len(b.free); n > 0 && 2*len(cur) <= slabFields {
 		next, b.free = b.free[n-1], b.free[:n-1]
@@ -183,9 +196,10 @@ func (b *Batch) grow() {
 		next = make([]Field, 0, max(slabFields, 2*len(cur)))
 	}
 	if cap(b.slab) > 0 {
-		b.full = append(b.full, b.slab)
+		b.full = append(b.full, b.slab[:cap(b.slab)])
 	}
-	b.slab, b.start = append(next, cur...), 0
+	b.slab, b.open = next, len(b.Events)
+	e.Fields = append(next, cur...)
 }
 
 // Add adds a text field; an empty value is no field.
@@ -235,9 +249,10 @@ func (b *Batch) AddFloat(name string, v float64) {
 
 // Set replaces the named field of the event being built, or adds it.
 func (b *Batch) Set(name, value string) {
-	for i := b.start; i < len(b.slab); i++ {
-		if b.slab[i].Name == name {
-			b.slab[i].Value, b.slab[i].Kind = value, String
+	fields := b.Event().Fields
+	for i := range fields {
+		if fields[i].Name == name {
+			fields[i].Value, fields[i].Kind = value, String
 			return
 		}
 	}

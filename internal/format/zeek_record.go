@@ -247,7 +247,8 @@ func (d *zeekRecord) finish(s *zeekStream, b *event.Batch) {
 		types = "connection"
 		if st, ok := zeekConnStates[d.get("conn_state")]; ok {
 			b.Add("zeek.connection.state_message", st[0])
-			types = "connection " + st[1]
+			b.Add("event.type", "connection")
+			types = st[1]
 		}
 		d.connection(b)
 	case "dns":
@@ -430,7 +431,8 @@ func ipType(ip string) string {
 
 // connection adds the sums, the duration and the direction of a connection.
 func (d *zeekRecord) connection(b *event.Batch) {
-	if f, err := strconv.ParseFloat(d.get("duration"), 64); err == nil && f >= 0 && f < 9e9 {
+	if v := d.get("duration"); v == "" {
+	} else if f, err := strconv.ParseFloat(v, 64); err == nil && f >= 0 && f < 9e9 {
 		b.AddInt("event.duration", int64(f*1e9+0.5))
 	}
 	var bytes, packets int64
