@@ -34,6 +34,9 @@ type Finding struct {
 	Level       string `json:"level"`       // one of Levels
 	Explanation string `json:"explanation"` // one sentence with numbers: why this is a finding
 
+	Surprise float64 `json:"surprise,omitempty"` // of techniques: bits, -log2 of how likely it was by chance
+	Query    string  `json:"query,omitempty"`    // of techniques: LogsQL that selects the records it rests on
+
 	First int64 `json:"-"` // ns since the epoch of the first and last evidence; event.NoTime if unknown
 	Last  int64 `json:"-"`
 	Count int   `json:"count"` // events it rests on; Evidence holds at most MaxEvidence of them
@@ -115,7 +118,9 @@ type Technique interface {
 	Merge(digest any)
 
 	// Findings must give the same findings in the same order for the same
-	// events, however they were cut into batches.
+	// events, however they were cut into batches. One that has a Query and no
+	// Evidence gets it from the store if the noise budget lets it through; IDs
+	// that are empty are made then, too.
 	Findings(ctx context.Context, q Querier) ([]Finding, error)
 }
 

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/sextant-logs/sextant/evtx"
 	"github.com/sextant-logs/sextant/internal/event"
@@ -169,31 +168,7 @@ func edges(ctx context.Context, q Querier, source string, missing []evtx.Gap) ([
 		numbers = append(numbers, strconv.FormatUint(m.First-1, 10), strconv.FormatUint(m.Last+1, 10))
 	}
 	query := fmt.Sprintf(`"sextant.source":=%q "event.sequence":in(%s)`, source, strings.Join(numbers, ","))
-	var out []Evidence
-	err := q.Query(ctx, query, func(row []event.Field) error {
-		e := Evidence{Time: event.NoTime}
-		for _, f := range row {
-			v := strings.Clone(f.Value)
-			switch f.Name {
-			case "event.id":
-				e.ID = v
-			case "_msg":
-				e.Message = strings.ToValidUTF8(v[:min(len(v), 500)], "")
-			case "log.file.path":
-				e.Path = v
-			case "log.offset":
-				e.Offset, _ = strconv.ParseInt(v, 10, 64)
-			case "_time":
-				if t, err := time.Parse(time.RFC3339Nano, v); err == nil {
-					e.Time = t.UnixNano()
-				}
-			}
-		}
-		out = append(out, e)
-		return nil
-	})
-	slices.SortFunc(out, func(a, b Evidence) int { return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.ID, b.ID)) })
-	return out, err
+	return records(ctx, q, nil, query)
 }
 
 func nonEmpty(s string) []string {

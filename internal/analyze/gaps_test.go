@@ -9,10 +9,10 @@ import (
 	"github.com/sextant-logs/sextant/internal/event"
 )
 
-// rows answers the query for the records at the edges of gaps.
-type rows map[int]bool
+// stored answers the query for the records at the edges of gaps.
+type stored map[int]bool
 
-func (r rows) Query(_ context.Context, q string, fn func([]event.Field) error) error {
+func (r stored) Query(_ context.Context, q string, fn func([]event.Field) error) error {
 	for n := range r {
 		if strings.Contains(q, fmt.Sprintf("(%d,", n)) || strings.Contains(q, fmt.Sprintf(",%d,", n)) || strings.Contains(q, fmt.Sprintf(",%d)", n)) {
 			err := fn([]event.Field{{Name: "_time", Value: fmt.Sprintf("2024-03-04T10:%02d:00Z", n%60)}, {Name: "event.id", Value: fmt.Sprintf("s-%d", n)}, {Name: "_msg", Value: "record"}})
@@ -27,7 +27,7 @@ func (r rows) Query(_ context.Context, q string, fn func([]event.Field) error) e
 func missing(t *testing.T, numbers []int) []Finding {
 	t.Helper()
 	g := newGaps()
-	have := rows{}
+	have := stored{}
 	for i := 0; i < len(numbers); i += 7 {
 		var b event.Batch
 		for _, n := range numbers[i:min(i+7, len(numbers))] {

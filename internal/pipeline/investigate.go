@@ -38,6 +38,8 @@ type Investigation struct {
 	// investigate the same way again.
 	Settings string
 
+	MaxFindingsPerDay int // of techniques, see analyze.NewSet
+
 	syncEvents int64 // default syncEvents; tests want it often
 }
 
@@ -84,7 +86,7 @@ func Investigate(ctx context.Context, in Investigation) (*report.Investigation, 
 	if err := supersede(ctx, st, plan); err != nil {
 		return nil, err
 	}
-	run := &investigation{Investigation: in, detector: detector, gatherer: detector.NewGatherer(), techniques: analyze.Techniques(), store: st}
+	run := &investigation{Investigation: in, detector: detector, gatherer: detector.NewGatherer(), techniques: analyze.NewSet(in.MaxFindingsPerDay), store: st}
 	if run.patterns, err = openMining(in.Case, st.Ledger()); err != nil {
 		return nil, err
 	}
@@ -152,7 +154,8 @@ type investigation struct {
 	Investigation
 	detector   *detect.Detector
 	gatherer   *detect.Gatherer
-	techniques []analyze.Technique
+	techniques *analyze.Set
+	reports    []analyze.Report // what became of the techniques, once answers are given
 	store      *store.Embedded
 	patterns   *mining
 	matchers   []*detect.Matcher
@@ -217,7 +220,7 @@ func (run *investigation) newWorker() worker {
 	run.keep(matcher)
 	return worker{mask: newMasker(), do: func(t *task) error {
 		t.hits = matcher.MatchBatch(&t.batch, t.hits)
-		t.digests = run.digest(t.log.path, &t.batch, t.digests[:0])
+		t.digests = run.techniques.Digest(t.log.path, &t.batch, t.digests[:0])
 		return nil
 	}}
 }
@@ -237,21 +240,9 @@ func storer(st *store.Embedded) worker {
 	}}
 }
 
-// digest appends what each technique keeps of the batch.
-func (run *investigation) digest(path string, b *event.Batch, dst []any) []any {
-	for _, t := range run.techniques {
-		dst = append(dst, t.Digest(path, b))
-	}
-	return dst
-}
-
 // consume hands a stretch of a source to all that gathers findings.
 func (run *investigation) consume(path string, b *event.Batch, hits []detect.Hit, digests []any) error {
-	for i, d := range digests {
-		if d != nil {
-			run.techniques[i].Merge(d)
-		}
-	}
+	run.techniques.Merge(digests)
 	return run.gatherer.Add(b, path, hits)
 }
 
@@ -300,7 +291,7 @@ func (run *investigation) replay(ctx context.Context, plan *Plan) error {
 			for i := range batch.Events {
 				hits = matcher.Match(&batch.Events[i], i, hits)
 			}
-			err := run.consume(r.Path, &batch, hits, run.digest(r.Path, &batch, nil))
+			err := run.consume(r.Path, &batch, hits, run.techniques.Digest(r.Path, &batch, nil))
 			batch.Reset()
 			return err
 		}
@@ -334,6 +325,7 @@ func (run *investigation) conclude(ctx context.Context, plan *Plan) (*report.Inv
 			First: statistics.first, Last: statistics.last, TimeZone: zoneName(run.Zone)},
 		Incidents:  incidents,
 		Statistics: statistics.Statistics,
+		Techniques: run.reports,
 		Rules:      describeRules(run.gatherer.Summary()),
 		Problems:   slices.Clone(plan.Problems),
 		Unread:     plan.Unread,
@@ -357,12 +349,12 @@ func (run *investigation) answers(ctx context.Context, st store.Store) ([]analyz
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, t := range run.techniques {
-		more, err := t.Findings(ctx, st)
+	if run.techniques != nil {
+		more, reports, err := run.techniques.Findings(ctx, st)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", t.Name(), err)
+			return nil, nil, err
 		}
-		findings = append(findings, more...)
+		findings, run.reports = append(findings, more...), reports
 	}
 	slices.SortFunc(findings, func(a, b analyze.Finding) int {
 		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.ID, b.ID))

@@ -62,7 +62,7 @@ func (w without) QueryWith(ctx context.Context, logsql string, options store.Que
 // rebuild makes the answers anew from the evidence, as if the records were not
 // in it.
 func (v *verification) rebuild(ctx context.Context, detector *detect.Detector, ids []string) ([]incident.Incident, error) {
-	run := &investigation{Investigation: v.Investigation, detector: detector, gatherer: detector.NewGatherer(), techniques: analyze.Techniques(), store: v.store}
+	run := &investigation{Investigation: v.Investigation, detector: detector, gatherer: detector.NewGatherer(), techniques: analyze.NewSet(v.MaxFindingsPerDay), store: v.store}
 	gone := map[string]bool{}
 	for _, id := range ids {
 		gone[id] = true

@@ -22,7 +22,8 @@ type Investigation struct {
 	Findings   []Finding           `json:"findings"`
 	Incidents  []incident.Incident `json:"incidents"`
 	Statistics Statistics          `json:"statistics"`
-	Evidence   []analyze.Evidence  `json:"evidence"` // every record that an incident cites, by time, then id
+	Evidence   []analyze.Evidence  `json:"evidence"`   // every record that an incident cites, by time, then id
+	Techniques []analyze.Report    `json:"techniques"` // what became of each analysis technique, by name
 	Rules      Rules               `json:"rules"`
 	Problems   []string            `json:"problems"` // what went wrong with the evidence, one line each
 	Unread     bool                `json:"unread"`   // some PATH could not be read at all

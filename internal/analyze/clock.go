@@ -1,0 +1,210 @@
+package analyze
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// clock finds logs in which time steps back, of those that are otherwise
+// written in order of time: a clock that was set, or parts put together or put in.
+// And it finds logs that end within a record. See docs/techniques/clock.md.
+type clock struct {
+	logs    map[string]*ticks // by source id
+	order   []string
+	tooMany bool
+}
+
+// ticks is how time goes in a stretch of a log.
+type ticks struct {
+	path, dataset, host string
+	records             int   // with a time
+	back                int   // steps back of more than a second
+	first, last         int64 // times of the first and last record
+	lastID              string
+	steps               []step
+	broken              string // id of the last record, if it was not understood
+	undecoded           int
+}
+
+// step is one step back.
+type step struct {
+	from, to      int64
+	before, after string // event ids
+}
+
+const (
+	maxClockLogs = 100_000
+	maxSteps     = 8
+	stepLeast    = 2 * minute
+)
+
+var _ = register(newClock)
+
+func newClock() Technique { return &clock{logs: map[string]*ticks{}} }
+
+// Name implements Technique.
+func (*clock) Name() string { return "clock" }
+
+// Needs implements Technique.
+func (*clock) Needs() []string { return []string{"@timestamp"} }
+
+type clockDigest struct {
+	source          string
+	ticks           ticks
+	firstID, lastID string // of the records with a time
+}
+
+// Digest implements Technique.
+func (t *clock) Digest(path string, b *event.Batch) any {
+	if len(b.Events) == 0 {
+		return nil
+	}
+	id, _, _ := strings.Cut(b.Events[0].ID, "-")
+	d := &clockDigest{source: strings.Clone(id)}
+	d.ticks.path = path
+	var last *event.Event
+	for i := range b.Events {
+		e := &b.Events[i]
+		d.ticks.broken = ""
+		if e.Err != "" {
+			d.ticks.undecoded++
+			d.ticks.broken = e.ID
+		}
+		if e.Time == event.NoTime {
+			continue
+		}
+		if last == nil {
+			d.ticks.first = e.Time
+			d.ticks.dataset, d.ticks.host = strings.Clone(e.Get("event.dataset")), strings.Clone(e.Get("host.name"))
+			d.firstID = strings.Clone(e.ID)
+		} else {
+			d.ticks.tick(last.Time, e.Time, last.ID, e.ID, true)
+		}
+		d.ticks.records++
+		last = e
+	}
+	d.ticks.broken = strings.Clone(d.ticks.broken)
+	if last != nil {
+		d.ticks.last, d.lastID = last.Time, strings.Clone(last.ID)
+	}
+	return d
+}
+
+// tick notes the step from one record to the next.
+func (t *ticks) tick(from, to int64, before, after string, clone bool) {
+	if from-to <= second {
+		return
+	}
+	t.back++
+	if from-to < stepLeast || len(t.steps) >= maxSteps {
+		return
+	}
+	if clone {
+		before, after = strings.Clone(before), strings.Clone(after)
+	}
+	t.steps = append(t.steps, step{from, to, before, after})
+}
+
+// Merge implements Technique.
+func (t *clock) Merge(digest any) {
+	d := digest.(*clockDigest)
+	l := t.logs[d.source]
+	if l == nil {
+		if len(t.logs) >= maxClockLogs {
+			t.tooMany = true
+			return
+		}
+		l = &ticks{path: d.ticks.path}
+		t.logs[d.source] = l
+		t.order = append(t.order, d.source)
+	}
+	l.undecoded += d.ticks.undecoded
+	l.broken = d.ticks.broken
+	if d.ticks.records == 0 {
+		return
+	}
+	if l.records == 0 {
+		l.first, l.dataset, l.host = d.ticks.first, d.ticks.dataset, d.ticks.host
+	} else {
+		l.tick(l.last, d.ticks.first, l.lastID, d.firstID, false)
+	}
+	l.records += d.ticks.records
+	l.back += d.ticks.back
+	for _, s := range d.ticks.steps {
+		if len(l.steps) < maxSteps {
+			l.steps = append(l.steps, s)
+		}
+	}
+	l.last, l.lastID = d.ticks.last, d.lastID
+}
+
+func (t *clock) limits() []string {
+	if !t.tooMany {
+		return nil
+	}
+	return []string{fmt.Sprintf("more than %s sources: whether time goes back in the last of them was not looked at", thousands(maxClockLogs))}
+}
+
+// orderly is the share of steps back, of all, up to which a log is one that is
+// written in order of time: many write what took long late, with the time it began.
+const orderly = 0.002
+
+// Findings implements Technique.
+func (t *clock) Findings(context.Context, Querier) ([]Finding, error) {
+	var out []Finding
+	for _, id := range t.order {
+		l := t.logs[id]
+		if len(l.steps) > 0 && (l.back <= 2 || float64(l.back) <= orderly*float64(l.records)) && l.records >= 20 {
+			out = append(out, l.stepped())
+		}
+		if l.broken != "" && l.undecoded == 1 && l.records >= 20 {
+			out = append(out, l.cut())
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Finding) int { return cmp.Compare(a.First, b.First) })
+	return out, nil
+}
+
+func (l *ticks) stepped() Finding {
+	worst := slices.MaxFunc(l.steps, func(a, b step) int { return cmp.Compare(a.from-a.to, b.from-b.to) })
+	f := Finding{
+		Title: "Time steps back in a log", Level: "low", First: worst.to, Last: worst.from,
+		Rule:       Rule{ID: "clock.back", Name: "Clock set back", FalsePositives: []string{"The end of summer time, in a log that writes local time", "Parts of logs that were put together in another order", "A clock that was corrected after the start"}},
+		Techniques: []string{"T1070.006"}, Tactics: []string{"defense-evasion"}, Datasets: nonEmpty(l.dataset), Entities: Entities{Hosts: nonEmpty(l.host)},
+		Surprise: 10,
+	}
+	back := worst.from - worst.to
+	how := ""
+	if back > 59*minute && back < 61*minute {
+		how = "; an hour is what local time goes back by when summer time ends"
+		f.Level, f.Techniques, f.Tactics = "informational", nil, nil
+	}
+	times := "once"
+	if l.back > 1 {
+		times = fmt.Sprintf("%d times, the most", l.back)
+	}
+	f.Explanation = fmt.Sprintf("%s: time steps back %s, by %s from %s to %s, in %s records that are in order else%s.", clip(l.path, 120), times, lasting(back),
+		span(worst.from, worst.from), span(worst.to, worst.to), thousands(l.records), how)
+	var ids []string
+	for _, s := range l.steps {
+		ids = append(ids, quote(s.before), quote(s.after))
+	}
+	f.Query = `"event.id":in(` + strings.Join(ids, ",") + ")"
+	return f
+}
+
+func (l *ticks) cut() Finding {
+	f := Finding{
+		Title: "A log ends within a record", Level: "informational", First: l.last, Last: l.last,
+		Rule:     Rule{ID: "clock.cut", Name: "Cut log", FalsePositives: []string{"A copy of a log that was being written"}},
+		Datasets: nonEmpty(l.dataset), Entities: Entities{Hosts: nonEmpty(l.host)}, Surprise: 5,
+	}
+	f.Explanation = fmt.Sprintf("%s: the last of its %s records, and no other, is not whole: the log was cut, or copied while it was written.", clip(l.path, 120), thousands(l.records+1))
+	f.Query = `"event.id":in(` + quote(l.broken) + ")"
+	return f
+}

@@ -1,0 +1,295 @@
+package analyze
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// fan finds one that deals with far more others than usual within an hour: a
+// source that fails to log in to many accounts (spraying), an account that many
+// sources fail to log in to, a source that contacts many hosts, or many ports of
+// one (scanning), or asks a web server for many pages that do not exist. See docs/techniques/fan.md.
+type fan struct {
+	spans   map[fanKey]*fanSpan
+	order   []fanKey
+	tooMany bool
+}
+
+type fanKind uint8
+
+const (
+	fanUsers   fanKind = iota // accounts that a source failed to log in to
+	fanSources                // sources that failed to log in to an account
+	fanHosts                  // destinations a source connected to
+	fanPorts                  // ports of one destination a source connected to
+	fanLogins                 // hosts that an account logged in to
+)
+
+type fanKey struct {
+	kind fanKind
+	a, b string
+	hour int32
+}
+
+// fanSpan is what one did in an hour.
+type fanSpan struct {
+	values      distinct
+	count       int
+	first, last int64
+	dataset     string // of the first record
+}
+
+const maxFanSpans = 300_000
+
+var _ = register(newFan)
+
+func newFan() Technique { return &fan{spans: map[fanKey]*fanSpan{}} }
+
+// Name implements Technique.
+func (*fan) Name() string { return "fan" }
+
+// Needs implements Technique.
+func (*fan) Needs() []string { return []string{"source.ip", "user.name"} }
+
+type fanDigest struct {
+	keys  []fanKey
+	spans []fanSpan
+}
+
+// Digest implements Technique.
+func (t *fan) Digest(path string, b *event.Batch) any { return digestRows(t, path, b) }
+
+func (*fan) digest(_ string, rs *rows) any {
+	type key struct {
+		packed uint64
+		hour   int32
+	}
+	var t tally[key, fanSpan]
+	put := func(r *row, k fanKind, a, b sym, value uint64) {
+		s := t.at(key{pack(uint8(k), a, b, 0), hourOf(r.time)})
+		if s.count == 0 {
+			s.first, s.last, s.dataset = r.time, r.time, rs.keep(r.dataset)
+		}
+		s.count++
+		s.first, s.last = min(s.first, r.time), max(s.last, r.time)
+		s.values.add(value)
+	}
+	for i := range rs.list {
+		r := &rs.list[i]
+		if r.has(alert) {
+			continue
+		}
+		if r.has(authentication) && r.user != 0 {
+			if r.outcome == failure && r.source != 0 {
+				put(r, fanUsers, r.source, 0, hashOf(rs.names[r.user]))
+				put(r, fanSources, r.user, 0, hashOf(rs.names[r.source]))
+			}
+			if r.outcome == success && r.host != 0 {
+				put(r, fanLogins, r.user, 0, hashOf(rs.names[r.host]))
+			}
+		}
+		if r.source != 0 && r.destination != 0 && r.kind&(network|connection) != 0 && r.kind&web == 0 && r.question == "" && r.source != r.destination {
+			put(r, fanHosts, r.source, 0, hashOf(rs.names[r.destination]))
+			if r.port != 0 {
+				put(r, fanPorts, r.source, r.destination, mix(uint64(r.port)))
+			}
+		}
+	}
+	if len(t.keys) == 0 {
+		return nil
+	}
+	d := &fanDigest{spans: t.vals}
+	for _, k := range t.keys {
+		d.keys = append(d.keys, fanKey{fanKind(k.packed >> 60), rs.keep(sym(k.packed >> 40 & (1<<20 - 1))), rs.keep(sym(k.packed >> 20 & (1<<20 - 1))), k.hour})
+	}
+	return d
+}
+
+// Merge implements Technique.
+func (t *fan) Merge(digest any) {
+	d := digest.(*fanDigest)
+	for i, k := range d.keys {
+		s := &d.spans[i]
+		old := t.spans[k]
+		if old == nil {
+			if len(t.spans) >= maxFanSpans {
+				t.tooMany = true
+				continue
+			}
+			t.spans[k] = s
+			t.order = append(t.order, k)
+			continue
+		}
+		old.count += s.count
+		old.first, old.last = min(old.first, s.first), max(old.last, s.last)
+		old.values.merge(&s.values)
+	}
+}
+
+func (t *fan) limits() []string {
+	if !t.tooMany {
+		return nil
+	}
+	return []string{fmt.Sprintf("more than %s different sources and accounts an hour: how many others the last of them dealt with was not counted", thousands(maxFanSpans))}
+}
+
+// fanLeast is how many others within an hour there must be at least: more than
+// people come to by mistake.
+var fanLeast = map[fanKind]int{fanUsers: 8, fanSources: 12, fanHosts: 25, fanPorts: 25, fanLogins: 8}
+
+// fanTimes is by how many times one must exceed its own usual, and nine of ten
+// of its kind.
+const fanTimes = 3
+
+// Findings implements Technique.
+func (t *fan) Findings(context.Context, Querier) ([]Finding, error) {
+	// What is usual of each, and of its kind, by the hour; hours without are not counted.
+	own := map[fanKey][]fanSpanAt{}
+	kinds := map[fanKind][]float64{}
+	for _, k := range t.order {
+		s := t.spans[k]
+		n := s.values.count()
+		kinds[k.kind] = append(kinds[k.kind], float64(n))
+		h := k.hour
+		k.hour = 0
+		own[k] = append(own[k], fanSpanAt{h, float64(n)})
+	}
+	for _, v := range kinds {
+		slices.Sort(v)
+	}
+	var out []Finding
+	type run struct {
+		f    Finding
+		hour int32
+		most int
+		key  fanKey
+		of   string
+	}
+	runs := map[fanKey]*run{}
+	var flushed []*run
+	ordered := slices.Clone(t.order)
+	slices.SortFunc(ordered, func(a, b fanKey) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.a, b.a), cmp.Compare(a.b, b.b), cmp.Compare(a.hour, b.hour))
+	})
+	for _, k := range ordered {
+		s := t.spans[k]
+		n := s.values.count()
+		if n < fanLeast[k.kind] {
+			continue
+		}
+		who := k
+		who.hour = 0
+		mine := usualFan(own[who], k.hour)
+		common := percentile(kinds[k.kind], 0.9)
+		if float64(n) < fanTimes*max(mine, min(common, float64(n)/fanTimes)) {
+			continue
+		}
+		// Spraying tries few passwords on each account; many are one source's guesses at some.
+		if k.kind == fanUsers && s.count > 20*n {
+			continue
+		}
+		r := runs[who]
+		if r != nil && k.hour > r.hour+1 {
+			flushed = append(flushed, r)
+			r = nil
+		}
+		if r == nil {
+			r = &run{key: k, f: Finding{First: s.first, Last: s.last, Datasets: nonEmpty(s.dataset)}}
+			r.of = fmt.Sprintf("otherwise %.0f at most in nine of ten hours of its own", mine)
+			if len(own[who]) < 6 {
+				r.of = fmt.Sprintf("others of its kind %.0f at most in nine of ten hours", common)
+			}
+			runs[who] = r
+		}
+		r.hour = k.hour
+		r.f.Last, r.f.Count = max(r.f.Last, s.last), r.f.Count+s.count
+		r.most = max(r.most, n)
+		r.f.Surprise = max(r.f.Surprise, math.Log2(float64(len(kinds[k.kind])+1))+math.Log2(float64(n)/max(1, mine)))
+	}
+	for _, k := range ordered { // in the order of keys
+		k.hour = 0
+		if r := runs[k]; r != nil {
+			flushed = append(flushed, r)
+			delete(runs, k)
+		}
+	}
+	for _, r := range flushed {
+		r.f.describeFan(r.key, r.most, r.of)
+		out = append(out, r.f)
+	}
+	slices.SortStableFunc(out, func(a, b Finding) int { return cmp.Compare(a.First, b.First) })
+	return out, nil
+}
+
+type fanSpanAt struct {
+	hour int32
+	n    float64
+}
+
+// usualFan is what nine of ten of one's other hours stay below; 0 with fewer than six of them.
+func usualFan(all []fanSpanAt, not int32) float64 {
+	var vs []float64
+	for _, s := range all {
+		if s.hour-not > 2 || not-s.hour > 2 {
+			vs = append(vs, s.n)
+		}
+	}
+	if len(vs) < 5 {
+		return 0
+	}
+	slices.Sort(vs)
+	return percentile(vs, 0.9)
+}
+
+func (f *Finding) describeFan(k fanKey, most int, than string) {
+	w := where{}.between(f.First, f.Last)
+	a, b := clip(k.a, 100), clip(k.b, 100)
+	when := span(f.First, f.Last)
+	f.Level = "low"
+	switch k.kind {
+	case fanUsers:
+		f.Rule = Rule{ID: "fan.spray", Name: "One source, many accounts", FalsePositives: []string{"A proxy or terminal server that many people log in through"}}
+		f.Title = "One source fails to log in to many accounts"
+		f.Explanation = fmt.Sprintf("source %s failed to log in to %s with %s attempts %s; %s.", a, plural(most, "account", "different accounts"), thousands(f.Count), when, than)
+		f.Techniques, f.Tactics = []string{"T1110.003"}, []string{"credential-access"}
+		f.Entities.Sources = []string{k.a}
+		w = w.has("event.category", "authentication").is("event.outcome", "failure").any(k.a, "source.ip", "client.ip")
+		if inside(k.a) {
+			f.Level = "medium"
+		}
+	case fanSources:
+		f.Rule = Rule{ID: "fan.distributed", Name: "Many sources, one account", FalsePositives: []string{"A password that was changed while many devices still use the old one"}}
+		f.Title = "Many sources fail to log in to one account"
+		f.Explanation = fmt.Sprintf("account %s: logins from %s failed, %s attempts %s; %s.", a, plural(most, "source", "different sources"), thousands(f.Count), when, than)
+		f.Techniques, f.Tactics = []string{"T1110"}, []string{"credential-access"}
+		f.Entities.Users = []string{k.a}
+		w = w.has("event.category", "authentication").is("event.outcome", "failure").any(k.a, "user.name", "user.target.name")
+	case fanHosts:
+		f.Rule = Rule{ID: "fan.hosts", Name: "One source, many hosts", FalsePositives: []string{"A vulnerability scanner, monitoring or inventory of one's own", "A mail or DNS server"}}
+		f.Title = "One source connects to many hosts"
+		f.Explanation = fmt.Sprintf("source %s connected to %s an hour, %s connections %s; %s.", a, plural(most, "host", "different hosts"), thousands(f.Count), when, than)
+		f.Techniques, f.Tactics = []string{"T1018", "T1046"}, []string{"discovery"}
+		f.Entities.Sources = []string{k.a}
+		w = w.any(k.a, "source.ip", "client.ip")
+	case fanPorts:
+		f.Rule = Rule{ID: "fan.ports", Name: "One source, many ports of a host", FalsePositives: []string{"A vulnerability scanner of one's own", "FTP in passive mode, RPC"}}
+		f.Title = "One source connects to many ports of a host"
+		f.Explanation = fmt.Sprintf("source %s connected to %s of %s, %s connections %s; %s.", a, plural(most, "port", "different ports"), b, thousands(f.Count), when, than)
+		f.Techniques, f.Tactics = []string{"T1046"}, []string{"discovery"}
+		f.Entities.Sources, f.Entities.Destinations = []string{k.a}, []string{k.b}
+		w = w.any(k.a, "source.ip", "client.ip").is("destination.ip", k.b)
+	case fanLogins:
+		f.Rule = Rule{ID: "fan.logins", Name: "One account, many hosts", FalsePositives: []string{"Management software", "An administrator's round"}}
+		f.Title = "One account logs in to many hosts"
+		f.Explanation = fmt.Sprintf("account %s logged in to %s an hour, %s logins %s; %s.", a, plural(most, "host", "different hosts"), thousands(f.Count), when, than)
+		f.Techniques, f.Tactics = []string{"T1021"}, []string{"lateral-movement"}
+		f.Entities.Users = []string{k.a}
+		w = w.has("event.category", "authentication").is("event.outcome", "success").any(k.a, "user.name", "user.target.name")
+	}
+	f.Query = w.String()
+}

@@ -1,0 +1,246 @@
+package analyze
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// Set is all techniques at work on one case. Digest may be called from many
+// goroutines, Merge from one at a time, in source order.
+type Set struct {
+	techniques []Technique
+	worked     []bool
+	perDay     int
+}
+
+// MaxFindingsPerDay is the noise budget unless another is asked for.
+const MaxFindingsPerDay = 10
+
+// NewSet makes fresh techniques whose findings are held to perDay a day:
+// MaxFindingsPerDay if it is 0, without bound if it is negative.
+func NewSet(perDay int) *Set {
+	s := &Set{techniques: Techniques(), perDay: cmp.Or(perDay, MaxFindingsPerDay)}
+	s.worked = make([]bool, len(s.techniques))
+	return s
+}
+
+// A counter is a technique that works on rows, which are made once for all.
+type counter interface {
+	Technique
+	digest(path string, rs *rows) any
+}
+
+// Digest returns what each technique keeps of a batch, a stretch of the source path.
+func (s *Set) Digest(path string, b *event.Batch, dst []any) []any {
+	var rs *rows
+	for _, t := range s.techniques {
+		c, ok := t.(counter)
+		if !ok {
+			dst = append(dst, t.Digest(path, b))
+			continue
+		}
+		if rs == nil {
+			rs = newRows(b)
+		}
+		dst = append(dst, c.digest(path, rs))
+	}
+	if rs != nil {
+		rs.free()
+	}
+	return dst
+}
+
+// digestRows is Digest of a counter by itself.
+func digestRows(c counter, path string, b *event.Batch) any {
+	rs := newRows(b)
+	defer rs.free()
+	return c.digest(path, rs)
+}
+
+// Merge takes what Digest returned into the techniques.
+func (s *Set) Merge(digests []any) {
+	for i, d := range digests {
+		if d != nil {
+			s.worked[i] = true
+			s.techniques[i].Merge(d)
+		}
+	}
+}
+
+// Report says what became of one technique.
+type Report struct {
+	Name    string   `json:"name"`
+	Needs   []string `json:"needs"`             // fields of which an event must have one
+	Worked  bool     `json:"worked"`            // there were such events
+	Found   int      `json:"found"`             // findings before the noise budget
+	Kept    int      `json:"kept"`              // and after
+	Remarks []string `json:"remarks,omitempty"` // bounds that were reached, one sentence each
+}
+
+// limited is a technique with bounds that may have been reached.
+type limited interface {
+	// limits must say in a sentence each which bounds were reached.
+	limits() []string
+}
+
+// Findings returns what the techniques found, in order of time, within the
+// noise budget, each with its evidence; and what became of each technique.
+func (s *Set) Findings(ctx context.Context, q Querier) ([]Finding, []Report, error) {
+	var all []Finding
+	reports := make([]Report, len(s.techniques))
+	for i, t := range s.techniques {
+		reports[i] = Report{Name: t.Name(), Needs: t.Needs(), Worked: s.worked[i]}
+		if !s.worked[i] {
+			continue
+		}
+		found, err := t.Findings(ctx, q)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", t.Name(), err)
+		}
+		reports[i].Found = len(found)
+		if l, ok := t.(limited); ok {
+			reports[i].Remarks = l.limits()
+		}
+		for j := range found {
+			found[j].Kind = t.Name()
+		}
+		all = append(all, found...)
+	}
+	all = ration(all, s.perDay)
+	out := all[:0]
+	for i := range all {
+		f := &all[i]
+		if len(f.Evidence) == 0 && f.Query != "" {
+			if err := f.cite(ctx, q); err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", f.Kind, err)
+			}
+		}
+		if len(f.Evidence) == 0 {
+			continue // none of its records is in the store
+		}
+		f.complete()
+		for j := range reports {
+			if reports[j].Name == f.Kind {
+				reports[j].Kept++
+			}
+		}
+		out = append(out, *f)
+	}
+	slices.SortFunc(out, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
+	})
+	return out, reports, nil
+}
+
+// ration keeps of each day's findings (UTC, by their first record) the perDay
+// that matter most: by level; then each technique's most surprising before any's
+// second; then by surprise, and the rarer kind of finding first.
+func ration(all []Finding, perDay int) []Finding {
+	if perDay < 0 {
+		return all
+	}
+	rarity := map[string]int{}
+	for i := range all {
+		rarity[all[i].Rule.ID]++
+	}
+	surprising := func(a, b *Finding) int {
+		return cmp.Or(cmp.Compare(dayOf(a.First), dayOf(b.First)), cmp.Compare(LevelRank(b.Level), LevelRank(a.Level)),
+			cmp.Compare(b.Surprise, a.Surprise), cmp.Compare(rarity[a.Rule.ID], rarity[b.Rule.ID]),
+			cmp.Compare(a.First, b.First), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Explanation, b.Explanation), cmp.Compare(a.Query, b.Query), cmp.Compare(a.ID, b.ID))
+	}
+	ranked := make([]*Finding, len(all))
+	for i := range all {
+		ranked[i] = &all[i]
+	}
+	slices.SortFunc(ranked, surprising)
+	type turn struct {
+		day   int32
+		level int
+		kind  string
+	}
+	turns := map[turn]int{}
+	place := map[*Finding]int{}
+	for _, f := range ranked {
+		t := turn{dayOf(f.First), LevelRank(f.Level), f.Kind}
+		place[f] = turns[t]
+		turns[t]++
+	}
+	slices.SortStableFunc(ranked, func(a, b *Finding) int {
+		return cmp.Or(cmp.Compare(dayOf(a.First), dayOf(b.First)), cmp.Compare(LevelRank(b.Level), LevelRank(a.Level)), cmp.Compare(place[a], place[b]))
+	})
+	used := map[int32]int{}
+	var out []Finding
+	for _, f := range ranked {
+		if d := dayOf(f.First); used[d] < perDay {
+			used[d]++
+			out = append(out, *f)
+		}
+	}
+	return out
+}
+
+// complete gives a finding what follows from its evidence.
+func (f *Finding) complete() {
+	if f.Count == 0 {
+		f.Count = len(f.Evidence)
+	}
+	if f.ID == "" {
+		h := sha256.New()
+		for _, s := range []string{f.Kind, f.Rule.ID, f.Query, f.Evidence[0].ID} {
+			fmt.Fprintf(h, "%d:%s", len(s), s)
+		}
+		f.ID = hex.EncodeToString(h.Sum(nil)[:8])
+	}
+	var outcomes []string
+	for _, e := range f.Evidence {
+		if e.Outcome != "" {
+			outcomes = append(outcomes, e.Outcome)
+		}
+	}
+	f.Outcomes = distinctSorted(append(outcomes, f.Outcomes...))
+	f.Datasets = distinctSorted(f.Datasets)
+	e := &f.Entities
+	for _, l := range []*[]string{&e.Users, &e.Sources, &e.Destinations, &e.Hosts, &e.Processes, &e.Files, &e.URLs} {
+		*l = distinctSorted(*l)
+		*l = (*l)[:min(len(*l), MaxEntities)]
+	}
+}
+
+// distinctSorted sorts values, each once, without the empty one.
+func distinctSorted(vs []string) []string {
+	vs = slices.DeleteFunc(slices.Clone(vs), func(s string) bool { return s == "" })
+	slices.Sort(vs)
+	return slices.Compact(vs)
+}
+
+// few shows the first values of a list in a sentence.
+func few(vs []string, most int) string {
+	shown := make([]string, 0, most)
+	for _, v := range vs[:min(len(vs), most)] {
+		shown = append(shown, clip(v, 80))
+	}
+	s := strings.Join(shown, ", ")
+	if len(vs) > most {
+		s += fmt.Sprintf(" and %d more", len(vs)-most)
+	}
+	return s
+}
+
+// clip cuts text from a log for showing it in a sentence.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	cut := most
+	for cut > 0 && s[cut]&0xc0 == 0x80 {
+		cut--
+	}
+	return s[:cut] + "…"
+}

@@ -1,0 +1,223 @@
+package analyze
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/event"
+)
+
+// tunnel finds domains through whose names data is sent: many different names below
+// one registered domain, long, of letters that follow each other at random, from few
+// sources. See docs/techniques/tunnel.md.
+type tunnel struct {
+	domains map[string]*zone
+	order   []string
+	tooMany bool
+}
+
+// zone is what was asked below a registered domain.
+type zone struct {
+	queries     int
+	names       distinct
+	sources     distinct
+	length      int64   // of the labels below the domain, in all
+	bits        float64 // their oddity, weighted by length
+	letters     [40]int // how often they have each letter, digit, other
+	bulky       int     // queries for types with room for data: TXT, NULL, CNAME, MX, SRV, KEY, PRIVATE
+	top         []asker // the first sources
+	dataset     string
+	first, last int64
+}
+
+type asker struct {
+	name  string
+	count int
+}
+
+const (
+	maxZones  = 50_000
+	maxAskers = 8
+)
+
+var _ = register(newTunnel)
+
+func newTunnel() Technique { return &tunnel{domains: map[string]*zone{}} }
+
+// Name implements Technique.
+func (*tunnel) Name() string { return "tunnel" }
+
+// Needs implements Technique.
+func (*tunnel) Needs() []string { return []string{"dns.question.name"} }
+
+type tunnelDigest struct {
+	keys []string
+	vals []zone
+}
+
+// Digest implements Technique.
+func (t *tunnel) Digest(path string, b *event.Batch) any { return digestRows(t, path, b) }
+
+func (*tunnel) digest(_ string, rs *rows) any {
+	var t tally[string, zone]
+	for i := range rs.list {
+		r := &rs.list[i]
+		if r.question == "" || r.answered && r.rcode == "" || r.has(alert) {
+			continue
+		}
+		domain := registered(r.question)
+		below := len(r.question) - len(domain) - 1
+		if domain == "" || below < 1 {
+			continue
+		}
+		if strings.HasSuffix(r.question, ".") {
+			below--
+		}
+		z := t.at(domain)
+		if z.queries == 0 {
+			z.first, z.last, z.dataset = r.time, r.time, rs.keep(r.dataset)
+		}
+		z.first, z.last = min(z.first, r.time), max(z.last, r.time)
+		z.queries++
+		labels := r.question[:below]
+		z.names.add(hashOf(labels))
+		z.length += int64(below)
+		z.bits += oddity(labels) * float64(below)
+		for i := range len(labels) {
+			switch c := labels[i] | 0x20; {
+			case 'a' <= c && c <= 'z':
+				z.letters[c-'a']++
+			case '0' <= labels[i] && labels[i] <= '9':
+				z.letters[26+labels[i]-'0']++
+			case labels[i] != '.':
+				z.letters[36]++
+			}
+		}
+		switch r.qtype {
+		case "TXT", "NULL", "CNAME", "MX", "SRV", "KEY", "PRIVATE", "16", "10", "5", "15", "33", "65399":
+			z.bulky++
+		}
+		if s := cmp.Or(r.source, r.host); s != 0 {
+			name := rs.keep(s)
+			z.sources.add(hashOf(name))
+			z.asked(name, 1)
+		}
+	}
+	if len(t.keys) == 0 {
+		return nil
+	}
+	d := &tunnelDigest{vals: t.vals, keys: t.keys}
+	for i, k := range d.keys {
+		d.keys[i] = strings.Clone(k)
+	}
+	return d
+}
+
+func (z *zone) asked(name string, n int) {
+	for i := range z.top {
+		if z.top[i].name == name {
+			z.top[i].count += n
+			return
+		}
+	}
+	if len(z.top) < maxAskers {
+		z.top = append(z.top, asker{name, n})
+	}
+}
+
+// Merge implements Technique.
+func (t *tunnel) Merge(digest any) {
+	d := digest.(*tunnelDigest)
+	for i, k := range d.keys {
+		from := &d.vals[i]
+		z := t.domains[k]
+		if z == nil {
+			if len(t.domains) >= maxZones {
+				t.tooMany = true
+				continue
+			}
+			z = &zone{first: from.first, last: from.last, dataset: from.dataset}
+			t.domains[k] = z
+			t.order = append(t.order, k)
+		}
+		z.queries += from.queries
+		z.names.merge(&from.names)
+		z.sources.merge(&from.sources)
+		z.length += from.length
+		z.bits += from.bits
+		for j, n := range from.letters {
+			z.letters[j] += n
+		}
+		z.bulky += from.bulky
+		for _, a := range from.top {
+			z.asked(a.name, a.count)
+		}
+		z.first, z.last = min(z.first, from.first), max(z.last, from.last)
+	}
+}
+
+func (t *tunnel) limits() []string {
+	if !t.tooMany {
+		return nil
+	}
+	return []string{fmt.Sprintf("more than %s registered domains were asked for: the last were not watched for tunnels", thousands(maxZones))}
+}
+
+// What a tunnel must be. RITA tells of 100 names below a domain and more; names of
+// content networks are as many, but short and made of words.
+const (
+	tunnelNames  = 100
+	tunnelLength = 18  // bytes below the domain, in the mean
+	tunnelBits   = 6.5 // a letter; words have about 4
+	tunnelFew    = 3   // sources: more use a service than a tunnel
+)
+
+// Findings implements Technique.
+func (t *tunnel) Findings(context.Context, Querier) ([]Finding, error) {
+	var out []Finding
+	for _, k := range t.order {
+		z := t.domains[k]
+		names, sources := z.names.count(), z.sources.count()
+		length := float64(z.length) / float64(z.queries)
+		bits := z.bits / float64(z.length)
+		if names < tunnelNames || length < tunnelLength || bits < tunnelBits || float64(names) < 0.3*float64(z.queries) {
+			continue
+		}
+		f := Finding{
+			Title: "Data in looked-up names", Level: "low", First: z.first, Last: z.last, Count: z.queries, Datasets: nonEmpty(z.dataset),
+			Rule: Rule{ID: "tunnel", Name: "DNS tunnel", References: []string{"https://github.com/activecm/rita"}, FalsePositives: []string{
+				"Reputation services and virus scanners that ask by hash", "Content networks with generated host names"}},
+			Techniques: []string{"T1071.004", "T1048.003"}, Tactics: []string{"command-and-control", "exfiltration"},
+			Surprise: math.Log2(float64(names)) * length / 4,
+		}
+		if sources <= tunnelFew && names >= 2*tunnelNames && length >= 24 {
+			f.Level = "medium"
+		}
+		bulky := ""
+		if z.bulky*10 >= z.queries {
+			bulky = fmt.Sprintf(", %d %% for types with room for data (TXT and the like)", 100*z.bulky/z.queries)
+		}
+		var who []string
+		for _, a := range z.top {
+			who = append(who, a.name)
+		}
+		f.Explanation = fmt.Sprintf("%s queries for %s different names below %s %s by %s: %.0f bytes each below the domain, %.1f bits a letter (words have about 4; entropy %.1f), about %s in all%s.",
+			thousands(z.queries), thousands(names), clip(k, 80), span(z.first, z.last), few(who, 3), length, bits, entropyOf(z.letters[:]), bytesText(float64(z.length)), bulky)
+		w := where{}.between(z.first, z.last)
+		for _, a := range z.top {
+			if _, ok := address(a.name); ok {
+				f.Entities.Sources = append(f.Entities.Sources, a.name)
+			} else {
+				f.Entities.Hosts = append(f.Entities.Hosts, a.name)
+			}
+		}
+		f.Query = append(w, `"dns.question.name":`+quote(k)).String()
+		out = append(out, f)
+	}
+	slices.SortStableFunc(out, func(a, b Finding) int { return cmp.Compare(a.First, b.First) })
+	return out, nil
+}
