@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sextant-logs/sextant/internal/detect"
+	"github.com/sextant-logs/sextant/internal/enrich"
 	"github.com/sextant-logs/sextant/internal/pipeline"
 	"github.com/sextant-logs/sextant/internal/rulepack"
 	"github.com/sextant-logs/sextant/sigma"
@@ -23,6 +24,7 @@ type readFlags struct {
 	zone    string
 	year    int
 	threads int
+	geoip   []string
 	recover bool
 }
 
@@ -31,6 +33,7 @@ func (f *readFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.zone, "tz", "", "zone of times that name none: a name such as Europe/Berlin, or +02:00 (default UTC)")
 	c.Flags().IntVar(&f.year, "year", 0, "year of the first time in logs that write no year (default: inferred from order and file times)")
 	c.Flags().BoolVar(&f.recover, "recover", false, "also take records from unused and damaged parts of Windows event logs")
+	c.Flags().StringSliceVar(&f.geoip, "geoip", nil, "databases in MaxMind's format (.mmdb) that say where addresses are and whose")
 	c.Flags().IntVar(&f.threads, "threads", envInt("SEXTANT_THREADS"), "decode with so many threads (default: one for each core)")
 }
 
@@ -41,6 +44,11 @@ func (f *readFlags) options(paths []string) (pipeline.Options, error) {
 		return opt, err
 	}
 	opt.Zone = zone
+	if len(f.geoip) > 0 {
+		if opt.Geo, err = enrich.OpenGeo(f.geoip); err != nil { // open until the program ends
+			return opt, usageError{err}
+		}
+	}
 	if f.year != 0 && (f.year < 1970 || f.year > 2200) {
 		return opt, usagef("--year %d: want a year between 1970 and 2200", f.year)
 	}

@@ -1,7 +1,8 @@
 // Package enrich adds to an event what follows from its own fields: the
 // related.* lists for pivoting, addresses that stand only in *.address, and what
 // the two ends of a connection say of it (network.type, direction, community_id).
-// It looks nothing up and adds nothing that the record does not imply.
+// It adds nothing that the record does not imply but for what geolocation databases say
+// of its addresses, where some are given.
 package enrich
 
 import (
@@ -13,7 +14,10 @@ import (
 
 // Enricher enriches events; one per goroutine. The zero Enricher is ready.
 type Enricher struct {
-	seen []related
+	Geo *Geo // nil: addresses are not looked up
+
+	seen   []related
+	places [2]map[string]place // of sources and destinations that were looked up
 }
 
 // related is one value of a related.* list.
@@ -145,6 +149,10 @@ func (en *Enricher) Enrich(b *event.Batch) {
 				b.Add("network.community_id", communityID(source, destination, ends[0].port, ends[1].port, transport, b))
 			}
 		}
+	}
+	if en.Geo != nil {
+		en.locate(b, "source.", ends[0].ip)
+		en.locate(b, "destination.", ends[1].ip)
 	}
 	clear(en.seen)
 }

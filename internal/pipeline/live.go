@@ -30,6 +30,7 @@ type LiveOptions struct {
 	Case    string // the case directory; made if it does not exist
 	Rules   detect.Options
 	Zone    *time.Location // of stamps that have none; nil is UTC
+	Geo     *enrich.Geo    // says where addresses are; nil to leave it
 	Threads int            // GOMAXPROCS
 	Version string
 	Spool   spool.Options
@@ -230,7 +231,7 @@ func (l *Live) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	for range threads {
 		workers.Go(func() {
-			w := &liveWorker{l: l, matcher: l.detector.NewMatcher(), writer: l.store.NewWriter()}
+			w := &liveWorker{l: l, matcher: l.detector.NewMatcher(), writer: l.store.NewWriter(), en: enrich.Enricher{Geo: l.o.Geo}}
 			for t := range work {
 				if !t.end && ctx.Err() == nil {
 					t.fail = w.do(t)

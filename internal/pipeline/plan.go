@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sextant-logs/sextant/internal/enrich"
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/format"
 	"github.com/sextant-logs/sextant/internal/source"
@@ -32,6 +33,7 @@ type Options struct {
 	Zone    *time.Location // of stamps that have none; nil is UTC
 	Year    int            // of the first stamp of logs that write no year; 0 to infer it
 	Threads int            // GOMAXPROCS
+	Geo     *enrich.Geo    // says where addresses are; nil to leave it
 	Recover bool           // also take records from unused and damaged parts of binary logs
 
 	// Progress, when set, is told how far a stage is, from any goroutine,

@@ -93,7 +93,7 @@ func pass(ctx context.Context, logs []*Log, opt Options, st stages) error {
 	for range threads {
 		decoders.Go(func() {
 			w := st.worker()
-			var en enrich.Enricher
+			en := enrich.Enricher{Geo: opt.Geo}
 			for t := range work {
 				if t.chunk != nil && ctx.Err() == nil {
 					busy <- struct{}{}
