@@ -34,7 +34,7 @@ type generatedKey struct {
 type lookups struct {
 	all, odd, missing distinct // missing: odd ones that did not exist
 	known             bool     // answers say whether names exist
-	bits              float64  // of the odd ones' names, for the mean
+	bits              int64    // of the odd ones' names, for the mean, in thousandths
 	scored            int
 	examples          []string
 	dataset           string
@@ -100,7 +100,7 @@ func (*generated) digest(_ string, rs *rows) any {
 		}
 		l.first, l.last = min(l.first, r.time), max(l.last, r.time)
 		l.odd.add(hash)
-		l.bits += bits
+		l.bits += int64(1000 * bits)
 		l.scored++
 		if r.rcode == "NXDOMAIN" || r.rcode == "NXDomain" || r.rcode == "3" {
 			l.missing.add(hash)
@@ -186,7 +186,7 @@ func (t *generated) Findings(context.Context, Querier) ([]Finding, error) {
 			Rule: Rule{ID: "generated", Name: "Generated domain names", FalsePositives: []string{"Names in a language or of abbreviations that the letter statistics do not know",
 				"Browsers that probe for hijacked answers with random names"}},
 			Techniques: []string{"T1568.002"}, Tactics: []string{"command-and-control"},
-			Surprise: float64(odd) * (l.bits/float64(l.scored) - wordBits),
+			Surprise: float64(odd) * (float64(l.bits)/1000/float64(l.scored) - wordBits),
 		}
 		exist := "whether they exist is not recorded"
 		if l.known {
@@ -194,7 +194,7 @@ func (t *generated) Findings(context.Context, Querier) ([]Finding, error) {
 			f.Level = "medium"
 		}
 		f.Explanation = fmt.Sprintf("%s asked for %d domains with names as random letters have them (%.1f bits a letter, words have about 4), of %d domains in all, %s; %s: %s.",
-			clip(k.source, 100), odd, l.bits/float64(l.scored), all, span(l.first, l.last), exist, few(l.examples, 4))
+			clip(k.source, 100), odd, float64(l.bits)/1000/float64(l.scored), all, span(l.first, l.last), exist, few(l.examples, 4))
 		w := where{}.between(l.first, l.last)
 		if _, ok := address(k.source); ok {
 			w = w.any(k.source, "source.ip", "client.ip")

@@ -58,7 +58,7 @@ func (*travel) digest(_ string, rs *rows) any {
 	var t tally[key, stay]
 	for i := range rs.list {
 		r := &rs.list[i]
-		if !r.located || r.user == 0 || r.source == 0 || !r.has(authentication) || r.outcome != success {
+		if !r.located || !(r.latitude >= -90 && r.latitude <= 90 && r.longitude >= -180 && r.longitude <= 180) || r.user == 0 || r.source == 0 || !r.has(authentication) || r.outcome != success {
 			continue
 		}
 		s := t.at(key{r.user, r.source, hourOf(r.time)})

@@ -26,7 +26,7 @@ type zone struct {
 	names       distinct
 	sources     distinct
 	length      int64   // of the labels below the domain, in all
-	bits        float64 // their oddity, weighted by length
+	bits        int64   // their oddity, weighted by length, in thousandths
 	letters     [40]int // how often they have each letter, digit, other
 	bulky       int     // queries for types with room for data: TXT, NULL, CNAME, MX, SRV, KEY, PRIVATE
 	top         []asker // the first sources
@@ -86,7 +86,7 @@ func (*tunnel) digest(_ string, rs *rows) any {
 		labels := r.question[:below]
 		z.names.add(hashOf(labels))
 		z.length += int64(below)
-		z.bits += oddity(labels) * float64(below)
+		z.bits += int64(1000 * oddity(labels) * float64(below))
 		for i := range len(labels) {
 			switch c := labels[i] | 0x20; {
 			case 'a' <= c && c <= 'z':
@@ -183,7 +183,7 @@ func (t *tunnel) Findings(context.Context, Querier) ([]Finding, error) {
 		z := t.domains[k]
 		names, sources := z.names.count(), z.sources.count()
 		length := float64(z.length) / float64(z.queries)
-		bits := z.bits / float64(z.length)
+		bits := float64(z.bits) / 1000 / float64(z.length)
 		if names < tunnelNames || length < tunnelLength || bits < tunnelBits || float64(names) < 0.3*float64(z.queries) {
 			continue
 		}
