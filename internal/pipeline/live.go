@@ -388,6 +388,7 @@ func (w *liveWorker) decode(t *liveTask, e *spool.Entry) {
 	// A stamp without a year is of the half year before or behind the arrival.
 	clock := timestamp.NewClock(w.l.o.Zone, time.Unix(0, d.Received).AddDate(0, -6, 0).UnixNano())
 	created := time.Unix(0, d.Received).UTC().Format(time.RFC3339Nano)
+	var record *spool.Record // the one being decoded
 	decode := f.NewRecordDecoder(&format.Params{Clock: clock, Done: func(b *event.Batch) {
 		ev := b.Event()
 		ev.ID = eventID(b, t.segment, ev.Offset)
@@ -395,14 +396,20 @@ func (w *liveWorker) decode(t *liveTask, e *spool.Entry) {
 			t.undecoded++
 		}
 		if ev.Time == event.NoTime {
-			ev.Time = d.Received
+			ev.Time = cmp.Or(record.Time, d.Received)
+		}
+		for _, f := range record.Fields {
+			if !ev.Has(f.Name) {
+				b.Add(f.Name, f.Value)
+			}
 		}
 		b.Add("event.created", created)
 		b.Add("log.source.address", d.Peer)
 		w.en.Enrich(b)
 	}}, d.Header)
 	for i := range d.Records {
-		decode(d.Records[i].Data, e.Offsets[i], &t.batch)
+		record = &d.Records[i]
+		decode(record.Data, e.Offsets[i], &t.batch)
 	}
 }
 

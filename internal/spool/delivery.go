@@ -35,7 +35,10 @@ func (d *Delivery) size() int {
 		n += len(h) + 10
 	}
 	for i := range d.Records {
-		n += len(d.Records[i].Data) + 30
+		n += len(d.Records[i].Data) + 50
+		for _, f := range d.Records[i].Fields {
+			n += len(f.Name) + len(f.Value) + 20
+		}
 	}
 	return n
 }
@@ -44,11 +47,19 @@ func (d *Delivery) size() int {
 type Record struct {
 	Data []byte
 
+	// What came with the record and is not in it: a time, for records that say none
+	// (ns since the epoch; 0: none), and fields by their ECS names.
+	Time   int64
+	Fields []Field
+
 	// Key identifies the record itself wherever and however often it is sent
 	// (agent, file and offset; a document's _id): further records with it are
 	// left out. Zero: none.
 	Key Key
 }
+
+// Field is an ECS field that a record's envelope had.
+type Field struct{ Name, Value string }
 
 // Mark is a position of a collector.
 type Mark struct {
@@ -97,6 +108,11 @@ func appendDelivery(dst []byte, d *Delivery) []byte {
 		} else {
 			dst = append(append(dst, 1), r.Key[:]...)
 		}
+		dst = binary.AppendVarint(dst, r.Time)
+		dst = binary.AppendUvarint(dst, uint64(len(r.Fields)))
+		for _, f := range r.Fields {
+			dst = appendText(appendText(dst, f.Name), f.Value)
+		}
 		dst = binary.AppendUvarint(dst, uint64(len(r.Data)))
 		dst = append(dst, r.Data...)
 	}
@@ -127,6 +143,10 @@ func parseDelivery(body []byte) (d *Delivery, offsets []int64, err error) {
 		var rec Record
 		if flag := r.take(1); len(flag) == 1 && flag[0] == 1 {
 			copy(rec.Key[:], r.take(len(rec.Key)))
+		}
+		rec.Time = r.varint()
+		for range r.count() {
+			rec.Fields = append(rec.Fields, Field{r.text(), r.text()})
 		}
 		size := r.uvarint()
 		offsets = append(offsets, int64(r.all-len(r.rest)))

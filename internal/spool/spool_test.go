@@ -275,7 +275,7 @@ func TestADeliveryReadsBackAsItWasWritten(t *testing.T) {
 		for i, p := range data {
 			r := Record{Data: p}
 			if i%2 == 0 {
-				r.Key = key
+				r.Key, r.Time, r.Fields = key, received, []Field{{name, value}}
 			}
 			d.Records = append(d.Records, r)
 		}

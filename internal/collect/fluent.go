@@ -1,0 +1,220 @@
+package collect
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/sextant-logs/sextant/internal/spool"
+)
+
+// Fluentd's forward protocol, as Fluentd and Fluent Bit send it: single messages,
+// batches, packed and compressed batches. A message that asks for an
+// acknowledgement ("chunk") gets it when its events are on disk.
+//
+// Source: fluent/fluentd wiki, "Forward Protocol Specification v1". The
+// handshake with a shared key is not spoken: use TLS with client certificates.
+var (
+	_ = register("fluent", "Fluentd and Fluent Bit (forward protocol)", newFluent)
+	_ = register("fluent+tls", "the same over TLS: ?cert=&key= and, for client certificates, &client-ca=", newFluent)
+)
+
+type fluent struct {
+	syslogTCP
+}
+
+func newFluent(u *url.URL, o Options) (Collector, error) {
+	return &fluent{syslogTCP{url: u, o: o}}, nil
+}
+
+// Run implements Collector.
+func (c *fluent) Run(ctx context.Context, sink Sink) error {
+	return serveTCP(ctx, c.l, c.o, func(ctx context.Context, conn net.Conn) error {
+		return c.connection(ctx, conn, sink)
+	})
+}
+
+func (c *fluent) connection(ctx context.Context, conn net.Conn, sink Sink) error {
+	var buf []byte
+	part := make([]byte, 64<<10)
+	want := 1 // bytes that must be there before another try is worth it
+	for {
+		for len(buf) >= want {
+			n, err := packEnd(buf, 0)
+			if errors.Is(err, errMore) {
+				want = len(buf) + max(1, len(buf)/4)
+				break
+			}
+			if err != nil {
+				return err
+			}
+			if err := c.message(ctx, conn, sink, buf[:n:n]); err != nil {
+				return err
+			}
+			buf, want = bytes.Clone(buf[n:]), 1
+			if len(buf) == 0 {
+				break
+			}
+		}
+		if len(buf) > maxFrameBytes {
+			return fmt.Errorf("a message of more than %d bytes", maxFrameBytes)
+		}
+		conn.SetReadDeadline(time.Now().Add(idleTimeout))
+		if ctx.Err() != nil {
+			return nil
+		}
+		n, err := conn.Read(part)
+		buf = append(buf, part[:n]...)
+		if err != nil {
+			return err
+		}
+		if len(buf) < want && n < len(part) {
+			want = len(buf) // the sender pauses: it may be whole
+		}
+	}
+}
+
+// message takes one message: [tag, time, record, option?], [tag, [[time,
+// record], …], option?], or [tag, packed entries, option?].
+func (c *fluent) message(ctx context.Context, conn net.Conn, sink Sink, p []byte) error {
+	kind, n, at, err := packHead(p)
+	if err != nil {
+		return err
+	}
+	if kind == 'n' {
+		return nil // heartbeat
+	}
+	if kind != 'a' || n < 2 || n > 4 {
+		return fmt.Errorf("%w: a message is an array of two to four", errMsgpack)
+	}
+	tag, m, err := packText(p[at:])
+	if err != nil {
+		return err
+	}
+	at += m
+	d := &spool.Delivery{Collector: c.Name(), Peer: peerIP(conn.RemoteAddr()), Format: "json", Received: time.Now().UnixNano()}
+	fields := []spool.Field{{Name: "fluent.tag", Value: tag}}
+	add := func(p []byte) (int, error) { // time and record
+		ns, m, err := packTime(p)
+		if err != nil {
+			return 0, err
+		}
+		doc, k, err := appendPacked(nil, p[m:], 0)
+		if err != nil {
+			return 0, err
+		}
+		d.Records = append(d.Records, spool.Record{Data: doc, Time: ns, Fields: fields})
+		return m + k, nil
+	}
+	var option []byte
+	kind, count, head, err := packHead(p[at:])
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case 'a': // forward mode
+		inner := at + head
+		for range count {
+			k, _, h, err := packHead(p[inner:])
+			if err != nil || k != 'a' {
+				return errMsgpack
+			}
+			m, err := add(p[inner+h:])
+			if err != nil {
+				return err
+			}
+			inner += h + m
+		}
+		option = p[inner:]
+	case 's', 'b': // packed
+		packed, m, err := packText(p[at:])
+		if err != nil {
+			return err
+		}
+		option = p[at+m:]
+		entries := []byte(packed)
+		if fluentOption(option, "compressed") == "gzip" {
+			z, err := gzip.NewReader(bytes.NewReader(entries))
+			if err != nil {
+				return err
+			}
+			if entries, err = io.ReadAll(io.LimitReader(z, maxFrameBytes+1)); err != nil {
+				return err
+			}
+			if len(entries) > maxFrameBytes {
+				return fmt.Errorf("more than %d bytes in a compressed message", maxFrameBytes)
+			}
+		}
+		for len(entries) > 0 {
+			k, _, h, err := packHead(entries)
+			if err != nil || k != 'a' {
+				return errMsgpack
+			}
+			end, err := packEnd(entries, 0)
+			if err != nil {
+				return errMsgpack
+			}
+			if _, err := add(entries[h:end]); err != nil {
+				return err
+			}
+			entries = entries[end:]
+		}
+	default: // one message
+		m, err := add(p[at:])
+		if err != nil {
+			return err
+		}
+		option = p[at+m:]
+	}
+	chunk := fluentOption(option, "chunk")
+	if chunk != "" {
+		d.Request = spool.KeyOf([]byte("fluent"), []byte(tag), []byte(chunk))
+	}
+	if err := deliver(context.WithoutCancel(ctx), sink, c.o.Stats, d); err != nil {
+		return err
+	}
+	if chunk == "" {
+		return nil
+	}
+	answer := append([]byte{0x81, 0xa3}, "ack"...)
+	answer = append(append(answer, 0xda, byte(len(chunk)>>8), byte(len(chunk))), chunk...)
+	conn.SetWriteDeadline(time.Now().Add(30 * time.Second))
+	if _, err := conn.Write(answer); err != nil {
+		return err
+	}
+	sink.Settle(d.Request)
+	return nil
+}
+
+// fluentOption is the text of an option, "" if there is none.
+func fluentOption(p []byte, name string) string {
+	kind, n, at, err := packHead(p)
+	if err != nil || kind != 'm' {
+		return ""
+	}
+	for range n {
+		key, m, err := packText(p[at:])
+		if err != nil {
+			return ""
+		}
+		at += m
+		if key == name {
+			value, _, err := packText(p[at:])
+			if err != nil || len(value) > 1<<15 {
+				return ""
+			}
+			return value
+		}
+		if m, err = packEnd(p[at:], 0); err != nil {
+			return ""
+		}
+		at += m
+	}
+	return ""
+}
