@@ -77,7 +77,7 @@ func (c *kafka) Listen(context.Context) (err error) {
 
 // Run implements Collector.
 func (c *kafka) Run(ctx context.Context, sink Sink) error {
-	defer c.client.Close()
+	defer c.client.CloseAllowingRebalance()
 	for {
 		fetches := c.client.PollRecords(ctx, 5000)
 		if ctx.Err() != nil || fetches.IsClientClosed() {

@@ -34,6 +34,8 @@ type datagrams struct {
 	format  string
 	receive func(p []byte) []spool.Record // makes records of a datagram, which is its own
 	peered  func(p []byte, peer netip.AddrPort) []spool.Record
+	begin   func(Sink)                  // nil, or told of the sink before the first datagram
+	mark    func(netip.Addr) spool.Mark // nil, or the mark of a delivery
 
 	conn *net.UDPConn
 }
@@ -67,6 +69,9 @@ type datagram struct {
 }
 
 func (c *datagrams) Run(ctx context.Context, sink Sink) error {
+	if c.begin != nil {
+		c.begin(sink)
+	}
 	waiting := make(chan []datagram, 64)
 	go func() {
 		defer close(waiting)
@@ -152,7 +157,7 @@ func (c *datagrams) deliveries(group [][]datagram) []*spool.Delivery {
 			} else {
 				records = c.receive(g.data)
 			}
-			if len(records) == 0 {
+			if len(records) == 0 && c.mark == nil {
 				continue
 			}
 			addr := g.peer.Addr().Unmap()
@@ -163,6 +168,11 @@ func (c *datagrams) deliveries(group [][]datagram) []*spool.Delivery {
 				ds = append(ds, d)
 			}
 			d.Records = append(d.Records, records...)
+			if c.mark != nil {
+				if m := c.mark(addr); m.Name != "" {
+					d.Mark = m
+				}
+			}
 		}
 	}
 	return ds

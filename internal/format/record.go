@@ -64,3 +64,7 @@ func (f *Format) NewRecordDecoder(p *Params, header []string) func(record []byte
 		}
 	}
 }
+
+// JournalEntry is the length of the entry in the journal's export format at the
+// start of p with the blank line that ends it; 0 where it does not end.
+func JournalEntry(p []byte) int { return exportEntry(p, nil) }
