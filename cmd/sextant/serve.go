@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sextant-logs/sextant/internal/alert"
 	"github.com/sextant-logs/sextant/internal/collect"
 	"github.com/sextant-logs/sextant/internal/pipeline"
 	"github.com/sextant-logs/sextant/internal/server"
@@ -25,6 +28,7 @@ func newServe() *cobra.Command {
 	var rules ruleFlags
 	var caseDir, zone string
 	var listen, tail []string
+	var alerts alert.Options
 	var insecure bool
 	var threads int
 	c := &cobra.Command{
@@ -71,10 +75,21 @@ Paths under an http:// or https:// listener:
 				}
 				s.collectors = append(s.collectors, t)
 			}
+			alerts.Dir, alerts.Log = filepath.Join(caseDir, "alerts"), log
+			if s.alerts, err = alert.New(alerts); err != nil {
+				return usageError{err}
+			}
 			live, err := pipeline.OpenLive(c.Context(), pipeline.LiveOptions{Case: caseDir, Rules: ruleOptions, Zone: location,
-				Threads: threads, Version: version, Log: log})
+				Threads: threads, Version: version, Log: log, Found: s.alerts.Found})
 			if err != nil {
 				return err
+			}
+			if s.access, err = server.OpenAccess(caseDir); err != nil {
+				return errors.Join(err, live.Close())
+			}
+			s.dir, s.open = caseDir, insecure
+			if err := s.guarded(); err != nil && !insecure {
+				return errors.Join(usageError{err}, live.Close())
 			}
 			err = s.run(c.Context(), live, func() { fmt.Fprintln(c.ErrOrStderr(), "ready") })
 			return errors.Join(err, live.Close())
@@ -83,6 +98,10 @@ Paths under an http:// or https:// listener:
 	c.Flags().StringVarP(&caseDir, "case", "c", "case", "case directory; made if it does not exist")
 	c.Flags().StringArrayVar(&listen, "listen", nil, "where to listen, as a URL; may be given several times (default: "+strings.Join(defaultListeners, ", ")+")")
 	c.Flags().StringArrayVar(&tail, "tail", nil, "follow the files that match this pattern; may be given several times")
+	c.Flags().StringArrayVar(&alerts.URLs, "alert", nil, "tell of new findings there; may be given several times (see `sextant alert --help`)")
+	c.Flags().StringVar(&alerts.Level, "alert-level", "high", "tell of findings from this level on")
+	c.Flags().DurationVar(&alerts.Group, "alert-group", 30*time.Second, "gather findings for so long before telling of them")
+	c.Flags().IntVar(&alerts.PerHour, "alerts-per-hour", 60, "at most so many messages to one place; what is beyond goes as one")
 	c.Flags().StringVar(&zone, "tz", "", "zone of times that name none (default UTC)")
 	c.Flags().IntVar(&threads, "threads", envInt("SEXTANT_THREADS"), "decode with so many threads (default: one for each core)")
 	c.Flags().BoolVar(&insecure, "let-anyone-connect", false, "allow listeners that other machines reach without TLS or without saying who they are")
@@ -110,6 +129,27 @@ type serving struct {
 	collectors []collect.Collector
 	servers    []*url.URL
 	stats      []*collect.Stats // of collectors, in order
+	access     *server.Access
+	dir        string
+	open       bool
+	alerts     *alert.Alerter
+}
+
+// guarded says what is wrong with a server that others can reach and that asks
+// nobody who he is.
+func (s *serving) guarded() error {
+	for _, u := range s.servers {
+		if u.Scheme == "https" && !isLoopback(u) && s.access.Empty() {
+			return fmt.Errorf("--listen %s://%s: others can reach it and nobody may log in yet: make a user or token with `sextant access`, or add --let-anyone-connect", u.Scheme, u.Host)
+		}
+	}
+	return nil
+}
+
+func isLoopback(u *url.URL) bool {
+	local := *u
+	local.Scheme = "http"
+	return collect.Exposed(&local) == ""
 }
 
 func (s *serving) options(name string) collect.Options {
@@ -154,7 +194,7 @@ func (s *serving) run(ctx context.Context, live *pipeline.Live, ready func()) er
 		}
 	}
 	for _, u := range s.servers {
-		servers = append(servers, server.New(u, server.Options{Case: live, Log: s.log, Collectors: each}))
+		servers = append(servers, server.New(u, server.Options{Case: live, Dir: s.dir, Access: s.access, Open: s.open, Log: s.log, Collectors: each}))
 	}
 	var all sync.WaitGroup // of collectors and servers
 	type runner interface {
@@ -196,6 +236,7 @@ func (s *serving) run(ctx context.Context, live *pipeline.Live, ready func()) er
 			}
 		})
 	}
+	all.Go(func() { s.alerts.Run(ctx) })
 	ready()
 	<-ctx.Done()
 	all.Wait()

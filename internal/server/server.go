@@ -33,7 +33,10 @@ type Case interface {
 // Options configure New.
 type Options struct {
 	Case       Case
+	Dir        string  // the case directory, for the audit log
+	Access     *Access // who may do what
 	Log        *slog.Logger
+	Open       bool                                         // everybody who can connect may do everything while nobody is known
 	Collectors func(fn func(name string, s *collect.Stats)) // all that collect, for metrics
 }
 
@@ -43,6 +46,7 @@ type Server struct {
 	url   *url.URL
 	l     net.Listener
 	http  *http.Server
+	audit *audit
 	stats collect.Stats
 }
 
@@ -75,6 +79,10 @@ func (s *Server) Listen(ctx context.Context) error {
 		}
 		l = tls.NewListener(l, config)
 	}
+	if s.audit, err = openAudit(s.o.Dir, s.o.Log); err != nil {
+		l.Close()
+		return err
+	}
 	s.l = l
 	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelInfo)}
@@ -89,6 +97,7 @@ func (s *Server) Run(ctx context.Context) error {
 		_ = s.http.Shutdown(end)
 	})
 	defer stop()
+	defer s.audit.close()
 	if err := s.http.Serve(s.l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
@@ -96,17 +105,42 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) handler() http.Handler {
+	ip := net.ParseIP(s.url.Hostname())
+	local := s.url.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	g := newGuard(s.o.Access, local || s.o.Open, s.url.Scheme == "https", s.audit)
 	mux := http.NewServeMux()
 	for _, e := range collect.Endpoints() {
-		mux.Handle(e.Pattern, e.Handler(s.o.Case, s.Name(), collect.Options{Log: s.o.Log, Stats: &s.stats}))
+		h := e.Handler(s.o.Case, s.Name(), collect.Options{Log: s.o.Log, Stats: &s.stats})
+		if !e.Open {
+			h = g.want(Ingest, h)
+		}
+		mux.Handle(e.Pattern, h)
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ready") })
-	mux.HandleFunc("GET /metrics", s.metrics)
-	mux.HandleFunc("GET /api/query", s.query)
-	mux.HandleFunc("POST /api/query", s.query)
-	mux.HandleFunc("GET /api/investigation", s.investigation)
-	return mux
+	mux.HandleFunc("GET /login", loginPage)
+	mux.HandleFunc("POST /login", g.login)
+	mux.HandleFunc("POST /logout", g.logout)
+	viewer := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, g.want(Viewer, h)) }
+	viewer("GET /metrics", s.metrics)
+	viewer("GET /api/query", s.query)
+	viewer("POST /api/query", s.query)
+	viewer("GET /api/investigation", s.investigation)
+	viewer("GET /report", s.report)
+	mux.Handle("GET /{$}", s.root(g, mux))
+	// Other sites' pages must not make a browser that is logged in do anything here.
+	return http.NewCrossOriginProtection().Handler(secured(mux))
+}
+
+// secured sets the headers that keep a browser from being used against us.
+func secured(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("X-Frame-Options", "DENY")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.ServeHTTP(w, r)
+	})
 }
 
 // query answers ?query=LOGSQL&limit=N with JSON lines.
@@ -118,6 +152,7 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	s.audit.write(r, whoIs(r), "search", r.FormValue("query"))
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	var line []byte
 	began := false

@@ -1,0 +1,245 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// who is behind a request.
+type who struct {
+	Name string
+	Role Role
+}
+
+type whoKey struct{}
+
+// whoIs returns who a request is from.
+func whoIs(r *http.Request) who {
+	w, _ := r.Context().Value(whoKey{}).(who)
+	return w
+}
+
+const cookieName = "sextant"
+
+const (
+	sessionLength = 12 * time.Hour
+	maxSessions   = 10_000
+	maxFailures   = 10 // of one address within failureWindow
+	failureWindow = 5 * time.Minute
+	maxWatched    = 50_000 // addresses
+	maxHashing    = 4      // passwords checked at once: each takes 64 MiB
+)
+
+// guard lets requests through to those who may make them.
+type guard struct {
+	access *Access
+	open   bool // nobody is known, and only this machine can connect: all may do all
+	https  bool
+	audit  *audit
+
+	mu       sync.Mutex
+	sessions map[string]session
+	failures map[string]*failing
+	hashing  chan struct{}
+}
+
+type session struct {
+	who
+	until time.Time
+}
+
+type failing struct {
+	count int
+	since time.Time
+}
+
+func newGuard(access *Access, open, https bool, audit *audit) *guard {
+	return &guard{access: access, open: open, https: https, audit: audit, sessions: map[string]session{}, failures: map[string]*failing{}, hashing: make(chan struct{}, maxHashing)}
+}
+
+// want lets through who has the role.
+func (g *guard) want(role Role, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = g.access.reload()
+		if g.open && g.access.Empty() {
+			// A page of a foreign name that leads here (DNS rebinding) is not this machine's user.
+			if !localHost(r.Host) {
+				http.Error(w, "this server answers to localhost only", http.StatusForbidden)
+				return
+			}
+			h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), whoKey{}, who{"local", Admin})))
+			return
+		}
+		from := remoteHost(r)
+		if g.blocked(from) {
+			w.Header().Set("Retry-After", "300")
+			http.Error(w, "too many failed logins from your address: wait five minutes", http.StatusTooManyRequests)
+			return
+		}
+		me, tried := g.authenticate(r)
+		switch {
+		case me.Role == "":
+			if tried {
+				g.failed(from)
+				g.audit.write(r, who{}, "login failed", "")
+			}
+			if strings.Contains(r.Header.Get("Accept"), "text/html") && r.Method == http.MethodGet {
+				http.Redirect(w, r, "/login", http.StatusSeeOther)
+				return
+			}
+			w.Header().Set("WWW-Authenticate", `Basic realm="sextant", charset="UTF-8"`)
+			http.Error(w, "log in, or send a token: Authorization: Bearer TOKEN", http.StatusUnauthorized)
+		case !me.Role.allows(role):
+			http.Error(w, fmt.Sprintf("%s has the role %s; this needs %s", me.Name, me.Role, role), http.StatusForbidden)
+		default:
+			h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), whoKey{}, me)))
+		}
+	})
+}
+
+// authenticate finds who the request is from; tried says that it claims to be
+// somebody.
+func (g *guard) authenticate(r *http.Request) (me who, tried bool) {
+	if c, err := r.Cookie(cookieName); err == nil {
+		g.mu.Lock()
+		s, ok := g.sessions[c.Value]
+		g.mu.Unlock()
+		if ok && time.Now().Before(s.until) {
+			return s.who, true
+		}
+	}
+	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	value = strings.TrimSpace(value)
+	switch strings.ToLower(scheme) {
+	case "bearer", "splunk":
+		return g.byToken(value), true
+	case "apikey": // Elasticsearch's: id:key
+		if raw, err := base64.StdEncoding.DecodeString(value); err == nil {
+			_, key, _ := strings.Cut(string(raw), ":")
+			return g.byToken(key), true
+		}
+		return who{}, true
+	case "basic":
+		name, password, _ := r.BasicAuth()
+		if me := g.byToken(password); me.Role != "" {
+			return me, true
+		}
+		return g.byPassword(name, password), true
+	}
+	return who{}, false
+}
+
+func (g *guard) byToken(secret string) who {
+	if name, role, ok := g.access.token(secret); ok {
+		return who{name, role}
+	}
+	return who{}
+}
+
+func (g *guard) byPassword(name, password string) who {
+	g.hashing <- struct{}{}
+	defer func() { <-g.hashing }()
+	if role, ok := g.access.password(name, password); ok {
+		return who{name, role}
+	}
+	return who{}
+}
+
+// login answers POST /login with a session's cookie.
+func (g *guard) login(w http.ResponseWriter, r *http.Request) {
+	_ = g.access.reload()
+	from := remoteHost(r)
+	if g.blocked(from) {
+		http.Error(w, "too many failed logins from your address: wait five minutes", http.StatusTooManyRequests)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	me := g.byPassword(r.PostFormValue("name"), r.PostFormValue("password"))
+	if me.Role == "" {
+		g.failed(from)
+		g.audit.write(r, who{Name: r.PostFormValue("name")}, "login failed", "")
+		http.Redirect(w, r, "/login?failed", http.StatusSeeOther)
+		return
+	}
+	id := rand.Text()
+	g.mu.Lock()
+	if len(g.sessions) >= maxSessions {
+		for k, s := range g.sessions {
+			if time.Now().After(s.until) {
+				delete(g.sessions, k)
+			}
+		}
+	}
+	full := len(g.sessions) >= maxSessions
+	if !full {
+		g.sessions[id] = session{me, time.Now().Add(sessionLength)}
+	}
+	g.mu.Unlock()
+	if full {
+		http.Error(w, "too many sessions", http.StatusServiceUnavailable)
+		return
+	}
+	g.audit.write(r, me, "login", "")
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: id, Path: "/", HttpOnly: true, Secure: g.https, SameSite: http.SameSiteStrictMode, MaxAge: int(sessionLength / time.Second)})
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// logout ends the session.
+func (g *guard) logout(w http.ResponseWriter, r *http.Request) {
+	if c, err := r.Cookie(cookieName); err == nil {
+		g.mu.Lock()
+		delete(g.sessions, c.Value)
+		g.mu.Unlock()
+	}
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1})
+	http.Redirect(w, r, "/login", http.StatusSeeOther)
+}
+
+func (g *guard) blocked(from string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f := g.failures[from]
+	if f != nil && time.Since(f.since) > failureWindow {
+		delete(g.failures, from)
+		f = nil
+	}
+	return f != nil && f.count >= maxFailures
+}
+
+func (g *guard) failed(from string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f := g.failures[from]
+	if f == nil {
+		if len(g.failures) >= maxWatched {
+			clear(g.failures)
+		}
+		f = &failing{since: time.Now()}
+		g.failures[from] = f
+	}
+	f.count++
+}
+
+func remoteHost(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// localHost reports whether a Host header names this machine itself.
+func localHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return host == "localhost" || host == "" || ip != nil && ip.IsLoopback()
+}
