@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,7 +15,9 @@ import (
 func newSimulateIntrusion() *cobra.Command {
 	var o simulate.Options
 	var campaigns, skew []string
-	var output, zone, start string
+	var output, zone, start, to string
+	var rate int
+	var truncate []string
 	c := &cobra.Command{
 		Use:   "intrusion",
 		Short: "The logs of a small company in which intrusions happen, with the truth about them",
@@ -24,11 +27,16 @@ under DIR/evidence, what each hostile record is in DIR/labels.jsonl, and what re
 happened in DIR/truth.json. The same options give the same bytes.
 
 --campaign list prints what can happen; all runs each once; none is a benign world.
---without leaves out logs: of every host (suricata) or of one (web1/auth).`,
+--without leaves out logs: of every host (suricata) or of one (web1/auth).
+
+--to sends each line to a syslog collector as well, in the order of the simulated time:
+what syslog daemons wrote as it is, lines of other programs behind a header of
+RFC 3164. Windows event logs are files only.`,
 		Example: `  sextant simulate intrusion --campaign list
   sextant simulate intrusion --campaign all --seed 1 -o demo
   sextant investigate --case case demo/evidence && sextant score demo/truth.json case
-  sextant simulate intrusion --campaign ssh-brute-force-succeeds --spread 20 --slow 10 --without suricata -o hard`,
+  sextant simulate intrusion --campaign ssh-brute-force-succeeds --spread 20 --slow 10 --without suricata -o hard
+  sextant simulate intrusion --rate 500 --to syslog+tcp://127.0.0.1:5514 -o demo`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			for _, name := range campaigns {
@@ -65,6 +73,25 @@ happened in DIR/truth.json. The same options give the same bytes.
 				}
 				o.Skew[host] = d
 			}
+			o.Truncate = map[string]float64{}
+			for _, s := range truncate {
+				name, share, ok := strings.Cut(s, "=")
+				keep, err := strconv.ParseFloat(share, 64)
+				if !ok || err != nil {
+					return usagef("--truncate %q: want SOURCE=SHARE or HOST/SOURCE=SHARE, such as web1/auth=0.6", s)
+				}
+				o.Truncate[name] = keep
+			}
+			if to != "" {
+				sender, err := newSyslogSender(c.Context(), to, rate)
+				if err != nil {
+					return err
+				}
+				defer sender.close()
+				o.Stream = sender.send
+			} else if rate != 0 {
+				return usagef("--rate is for --to: files are written as fast as can be")
+			}
 			sum, err := simulate.Intrusion(output, o)
 			if err != nil {
 				return err
@@ -89,6 +116,9 @@ happened in DIR/truth.json. The same options give the same bytes.
 	f.IntVar(&o.Slow, "slow", 1, "leave so many times as long between an attacker's attempts")
 	f.StringSliceVar(&o.Without, "without", nil, "leave out a log: SOURCE or HOST/SOURCE, of "+strings.Join(simulate.Sources(), ", "))
 	f.StringSliceVar(&skew, "skew", nil, "a host's clock is off: HOST=SPAN, such as web1=-7m")
+	f.StringSliceVar(&truncate, "truncate", nil, "of a log's newest file only a share is left: SOURCE=SHARE or HOST/SOURCE=SHARE, such as web1/auth=0.6")
+	f.StringVar(&to, "to", "", "send the lines of text logs to a collector as well: syslog+udp://HOST:PORT or syslog+tcp://HOST:PORT")
+	f.IntVar(&rate, "rate", 0, "with --to: lines a second (default: as fast as can be)")
 	f.StringVar(&zone, "tz", "", "the hosts' local time zone (default UTC)")
 	return c
 }

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sextant-logs/sextant/evtx"
@@ -42,10 +44,14 @@ type marked struct {
 // textLog is a log of lines that is rotated at midnight, host's time, as
 // logrotate's daily, delaycompress, notifempty do it: NAME, NAME.1, NAME.2.gz …
 type textLog struct {
-	w    *world
-	host *host
-	path string // on disk, "…/evidence/web1/var/log/auth.log"
-	name string // the same within the output directory
+	w      *world
+	host   *host
+	path   string // on disk, "…/evidence/web1/var/log/auth.log"
+	source string // as in Sources
+	name   string // the same within the output directory
+
+	head func() string         // what a file begins with, nil for nothing
+	tail func(at int64) string // what it ends with when it is closed at a time
 
 	line    []byte // being built
 	buf     *bufio.Writer
@@ -61,13 +67,31 @@ func (w *world) newTextLog(h *host, path string) *textLog {
 	name := "evidence/" + h.name + "/" + path
 	l := &textLog{w: w, host: h, path: filepath.Join(w.dir, filepath.FromSlash(name)), name: name, sum: sha256.New()}
 	l.rotates = h.midnightAfter()
+	l.source = sourceOf(path)
 	w.logs = append(w.logs, l)
 	return l
+}
+
+// sourceOf is the kind of log that a path is of.
+func sourceOf(path string) string {
+	for _, s := range []struct{ part, source string }{
+		{"/auth.log", "auth"}, {"/syslog", "syslog"}, {"/kern.log", "kern"}, {"/apache2/", "apache"}, {"/nginx/", "nginx"}, {"/suricata/", "suricata"},
+		{"/zeek/", "zeek"}, {"/named/", "dns"}, {"/dhcpd.log", "dhcp"}, {"cloudtrail/", "cloudtrail"}, {"/audit/", "auditd"}, {"/postgresql/", "postgresql"},
+		{"/kubernetes/", "kubernetes"}, {"/LogFiles/", "iis"},
+	} {
+		if strings.Contains(path, s.part) {
+			return s.source
+		}
+	}
+	return ""
 }
 
 // end completes the line that was built and writes it.
 func (l *textLog) end(m mark) {
 	now := l.w.now
+	if l.w.o.Stream != nil && l.err == nil {
+		l.err = l.w.o.Stream(Line{Host: l.host.name, Path: l.name, At: l.host.local(), Text: l.line})
+	}
 	if now >= l.rotates {
 		l.rotate()
 		l.rotates = l.host.midnightAfter()
@@ -100,6 +124,16 @@ func (l *textLog) open() {
 	} else {
 		l.buf.Reset(l.file)
 	}
+	if l.head != nil && l.err == nil {
+		l.frame(l.head())
+	}
+}
+
+// frame writes what belongs to no record.
+func (l *textLog) frame(text string) {
+	l.cur.bytes += int64(len(text))
+	l.sum.Write([]byte(text))
+	_, l.err = l.buf.WriteString(text)
 }
 
 // segment is the file's name until the number of rotations is known.
@@ -108,6 +142,11 @@ func (l *textLog) segment(i int) string { return l.path + ".part" + strconv.Itoa
 func (l *textLog) rotate() {
 	if l.cur.records == 0 || l.err != nil {
 		return
+	}
+	if l.tail != nil {
+		if l.frame(l.tail(l.cur.last)); l.err != nil {
+			return
+		}
 	}
 	if l.err = l.buf.Flush(); l.err == nil {
 		l.err = l.file.Close()
@@ -120,6 +159,7 @@ func (l *textLog) rotate() {
 }
 
 func (l *textLog) finish() ([]logFile, error) {
+	l.truncate()
 	l.rotate()
 	if l.err != nil {
 		return nil, fmt.Errorf("write %s: %w", l.name, l.err)
@@ -143,6 +183,48 @@ func (l *textLog) finish() ([]logFile, error) {
 		}
 	}
 	return l.done, nil
+}
+
+// truncate cuts the newest file off, amid a record, where the options say so:
+// somebody, or a full disk, took its end.
+func (l *textLog) truncate() {
+	keep, cut := l.w.o.truncated(l.host.name, l.source)
+	if !cut || l.cur.records == 0 || l.err != nil {
+		return
+	}
+	if l.err = l.buf.Flush(); l.err != nil {
+		return
+	}
+	size := max(int64(float64(l.cur.bytes)*keep), 1)
+	if l.err = l.file.Truncate(size); l.err != nil {
+		return
+	}
+	data, err := os.ReadFile(l.file.Name())
+	if err != nil {
+		l.err = err
+		return
+	}
+	if _, l.err = l.file.Seek(0, io.SeekEnd); l.err != nil {
+		return
+	}
+	l.sum.Reset()
+	l.sum.Write(data)
+	l.tail = nil
+	whole := int64(bytes.LastIndexByte(data, '\n') + 1)
+	l.cur.bytes = size
+	l.cur.records = int64(bytes.Count(data, []byte("\n")))
+	if l.head != nil {
+		l.cur.records -= int64(strings.Count(l.head(), "\n"))
+	}
+	if whole < size {
+		l.cur.records++ // the record that was cut through
+	}
+	for i, m := range l.cur.marks {
+		if m.offset >= size {
+			l.cur.marks = l.cur.marks[:i]
+			break
+		}
+	}
 }
 
 // place gives a finished segment its name, compressed or not. The gzip header

@@ -20,6 +20,11 @@ func (w *world) populate() {
 	w.liveWeb()
 	w.liveInternet()
 	w.liveWindows()
+	w.liveDHCP(w.sensor.host)
+	w.liveCloud(w.cloud)
+	w.livePostgreSQL(w.app)
+	w.liveKubernetes(w.app)
+	w.liveIIS(w.dc)
 }
 
 // liveLinux is what a server does by itself.

@@ -18,11 +18,24 @@ type Options struct {
 	Start     time.Time // its date is the first day, from midnight in Zone; zero means 2026-03-02, a Monday
 
 	// Evasions.
-	Spread  int                      // attacking addresses that share one campaign's work; 0 or 1 is one
-	Slow    int                      // gaps between an attacker's attempts are so many times as long; 0 is 1
-	Without []string                 // logs that are not kept: SOURCE or HOST/SOURCE, see Sources
-	Skew    map[string]time.Duration // by host: how far its clock is off
-	Zone    *time.Location           // of the hosts and of the people's days; nil means UTC
+	Spread   int                      // attacking addresses that share one campaign's work; 0 or 1 is one
+	Slow     int                      // gaps between an attacker's attempts are so many times as long; 0 is 1
+	Without  []string                 // logs that are not kept: SOURCE or HOST/SOURCE, see Sources
+	Skew     map[string]time.Duration // by host: how far its clock is off
+	Truncate map[string]float64       // by HOST/SOURCE or SOURCE: of the newest file only this share is left
+	Zone     *time.Location           // of the hosts and of the people's days; nil means UTC
+
+	// Stream, when set, is given each line of text as it is written, from one
+	// goroutine; an error of it ends the simulation.
+	Stream func(Line) error
+}
+
+// truncated returns the share of a log's newest file that is left.
+func (o *Options) truncated(host, source string) (keep float64, cut bool) {
+	if keep, cut = o.Truncate[host+"/"+source]; !cut {
+		keep, cut = o.Truncate[source]
+	}
+	return keep, cut
 }
 
 // Summary counts what Intrusion wrote.
@@ -109,6 +122,15 @@ func (o *Options) complete() error {
 		if !slices.Contains(Sources(), kind) || host != "" && !slices.Contains(Hosts(), host) {
 			return fmt.Errorf("no log is called %q; want SOURCE or HOST/SOURCE of the hosts %s and the sources %s",
 				s, strings.Join(Hosts(), ", "), strings.Join(Sources(), ", "))
+		}
+	}
+	for s, keep := range o.Truncate {
+		host, kind, ok := strings.Cut(s, "/")
+		if !ok {
+			host, kind = "", s
+		}
+		if !slices.Contains(Sources(), kind) || host != "" && !slices.Contains(Hosts(), host) || keep < 0 || keep >= 1 {
+			return fmt.Errorf("truncate %s=%v: want SOURCE or HOST/SOURCE, and a share from 0 to below 1", s, keep)
 		}
 	}
 	for host, d := range o.Skew {

@@ -58,6 +58,11 @@ func (c *sshConnection) fail(user string) {
 		invalid = "invalid user "
 	}
 	c.logf("Failed password for %s%s from %s port %d ssh2", invalid, user, c.from, c.port)
+	if acct := user; known {
+		c.audit("USER_AUTH", "PAM:authentication grantors=?", acct, false)
+	} else {
+		c.audit("USER_AUTH", "PAM:authentication grantors=?", "(unknown)", false)
+	}
 	c.failed++
 	c.first = user
 	c.flow.toServer += 300
@@ -142,6 +147,8 @@ func (c *sshConnection) accept(user, key string) *session {
 		c.logf("Accepted password for %s from %s port %d ssh2", user, c.from, c.port)
 	}
 	a.wait(4 * msec)
+	c.audit("USER_AUTH", "PAM:authentication grantors=pam_unix", user, true)
+	c.audit("USER_LOGIN", "login", user, true)
 	c.logf("pam_unix(sshd:session): session opened for user %s(uid=%d) by (uid=0)", user, s.uid)
 	h.session++
 	s.number = h.session
@@ -184,6 +191,7 @@ func (s *session) sudo(command string, do func()) {
 	h.newPID(a) // sudo logs none, but is a process
 	h.authf(a, "sudo", 0, "%8s : TTY=%s ; PWD=%s ; USER=root ; COMMAND=%s", s.user, s.tty, s.home(), command)
 	h.authf(a, "sudo", 0, "pam_unix(sudo:session): session opened for user root(uid=0) by %s(uid=%d)", s.user, s.uid)
+	s.auditCommand(command)
 	a.pause(50*msec, 300*msec)
 	if do != nil {
 		do()
@@ -221,6 +229,7 @@ func (h *host) addUser(a *actor, name, tty string) {
 	pid := h.newPID(a)
 	h.authf(a, "useradd", pid, "new group: name=%s, GID=%d", name, uid)
 	h.authf(a, "useradd", pid, "new user: name=%s, UID=%d, GID=%d, home=/home/%s, shell=/bin/bash, from=/dev/%s", name, uid, uid, name, tty)
+	h.auditAccount(a, "ADD_USER", "adding user", name, "/usr/sbin/useradd")
 }
 
 func (h *host) setPassword(a *actor, name string) {
@@ -231,4 +240,5 @@ func (h *host) addToGroup(a *actor, name, group string) {
 	pid := h.newPID(a)
 	h.authf(a, "usermod", pid, "add '%s' to group '%s'", name, group)
 	h.authf(a, "usermod", pid, "add '%s' to shadow group '%s'", name, group)
+	h.auditAccount(a, "USER_MGMT", "add-user-to-group grp=\""+group+"\"", name, "/usr/sbin/usermod")
 }

@@ -14,6 +14,7 @@ import (
 type sensor struct {
 	host *host
 	eve  *textLog
+	zeek *zeek
 	ids  nidsRNG
 	// Tags of the second that was written last.
 	second int64
@@ -44,7 +45,7 @@ type flow struct {
 
 // sees reports whether the conversation passes the sensor.
 func (s *sensor) sees(f *flow) bool {
-	return s.eve != nil && !(strings.HasPrefix(f.source, "10.20.") && strings.HasPrefix(f.dest, "10.20."))
+	return (s.eve != nil || s.zeek != nil) && !(strings.HasPrefix(f.source, "10.20.") && strings.HasPrefix(f.dest, "10.20."))
 }
 
 // open begins a conversation.
@@ -91,6 +92,10 @@ func (s *sensor) close(a *actor, f *flow) {
 }
 
 func (s *sensor) logFlow(f *flow, ended int64, m mark) {
+	s.zeek.flow(f, ended, m)
+	if s.eve == nil {
+		return
+	}
 	s.head(f, "flow", false)
 	l := s.eve
 	if f.app != "" {
@@ -157,6 +162,10 @@ func (s *sensor) http(a *actor, f *flow, r *webRequest) {
 	if !s.sees(f) {
 		return
 	}
+	s.zeek.request(a, f, r)
+	if s.eve == nil {
+		return
+	}
 	s.head(f, "http", false)
 	s.eve.line = fmt.Appendf(s.eve.line, `,"tx_id":%d,`, r.tx)
 	s.appendHTTP(r)
@@ -170,6 +179,10 @@ func (s *sensor) tls(a *actor, f *flow, name string) {
 	f.toServer += 700
 	f.toClient += 3600
 	if !s.sees(f) {
+		return
+	}
+	s.zeek.handshake(a, f, name)
+	if s.eve == nil {
 		return
 	}
 	s.head(f, "tls", false)
@@ -188,7 +201,7 @@ type signature struct {
 // alert is a signature's match; r is the request it matched in, or nil.
 func (s *sensor) alert(a *actor, f *flow, g *signature, r *webRequest) {
 	f.alerted = true
-	if !s.sees(f) {
+	if s.eve == nil || !s.sees(f) {
 		return
 	}
 	s.head(f, "alert", false)
@@ -220,15 +233,24 @@ func (s *sensor) resolve(a *actor, client, name string, addresses ...string) {
 	f := s.open(a, "UDP", client, clientPort(a), "192.0.2.53", 53)
 	f.app = "dns"
 	f.toServer, f.toClient = int64(30+len(name)), int64(50+len(name)+16*len(addresses))
+	s.host.asked(a, client, f.sport, name)
 	if !s.sees(&f) {
 		return
 	}
 	l := s.eve
 	id := a.rng.below(65536)
-	s.head(&f, "dns", false)
-	l.line = fmt.Appendf(l.line, `,"dns":{"type":"query","id":%d,"rrname":"%s","rrtype":"A","tx_id":0,"opcode":0}}`, id, name)
-	l.end(a.mark)
+	asked := a.w.now
+	if l != nil {
+		s.head(&f, "dns", false)
+		l.line = fmt.Appendf(l.line, `,"dns":{"type":"query","id":%d,"rrname":"%s","rrtype":"A","tx_id":0,"opcode":0}}`, id, name)
+		l.end(a.mark)
+	}
 	a.pause(2*msec, 40*msec)
+	s.zeek.resolved(a, &f, asked, id, name, addresses)
+	if l == nil {
+		s.close(a, &f)
+		return
+	}
 	s.head(&f, "dns", true)
 	code := "NOERROR"
 	if len(addresses) == 0 {

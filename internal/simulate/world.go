@@ -25,6 +25,7 @@ type world struct {
 	dc      *host
 	ws      *host
 	sensor  *sensor
+	cloud   *host
 	people  []*person
 	persons map[string]*person
 
@@ -37,11 +38,11 @@ type world struct {
 }
 
 // Hosts lists the hosts whose logs are kept.
-func Hosts() []string { return []string{"web1", "bastion1", "app1", "dc1", "ws01", "sensor1"} }
+func Hosts() []string { return []string{"web1", "bastion1", "app1", "dc1", "ws01", "sensor1", "aws1"} }
 
 // Sources lists the kinds of logs that hosts keep.
 func Sources() []string {
-	return []string{"auth", "syslog", "kern", "apache", "nginx", "suricata", "security", "system", "sysmon", "powershell"}
+	return []string{"auth", "syslog", "kern", "auditd", "apache", "nginx", "iis", "postgresql", "kubernetes", "suricata", "zeek", "dns", "dhcp", "cloudtrail", "security", "system", "sysmon", "powershell"}
 }
 
 const (
@@ -72,6 +73,10 @@ type host struct {
 	access, errors     *textLog // of the web server
 	security, system   *eventLog
 	sysmon, powershell *eventLog
+	auditLog, database *textLog
+	named, iis         *textLog
+	trail, kube        *textLog
+	calls, serial      int64 // recorded by the cloud or the cluster, and by auditd
 	windows            *windows
 	firewall           firewall
 	boot               int64
@@ -143,6 +148,16 @@ func newWorld(dir string, o Options) (*world, error) {
 	for _, h := range []*host{w.dc, w.ws} {
 		h.newWindows()
 	}
+	w.cloud = w.newHost("aws1", "192.0.2.200", false)
+	w.sensor.zeek = w.newZeek(probe)
+	probe.named = w.newNamed(probe)
+	w.newCloud(w.cloud)
+	for _, h := range []*host{w.web, w.app} {
+		w.newAuditd(h)
+	}
+	w.newPostgreSQL(w.app)
+	w.newKubernetes(w.app)
+	w.newIIS(w.dc)
 	return w, nil
 }
 

@@ -132,6 +132,9 @@ func TestSameOptionsGiveTheSameBytesAndOtherSeedsOthers(t *testing.T) {
 var formats = map[string]string{
 	"auth.log": "syslog", "syslog": "syslog", "kern.log": "syslog", "eve.json": "suricata.eve",
 	"apache2/access.log": "apache.access", "apache2/error.log": "apache.error", "nginx/access.log": "nginx.access",
+	"current/conn.log": "zeek", "current/dns.log": "zeek", "current/http.log": "zeek", "current/ssl.log": "zeek",
+	"named/query.log": "bind.query", "dhcpd.log": "syslog", "eu-central-1.jsonl": "aws.cloudtrail", "audit/audit.log": "auditd.log",
+	"15-main.log": "postgresql.log", "kubernetes/audit.log": "kubernetes.audit_logs", "W3SVC1/u_ex.log": "iis.access",
 }
 
 func TestEveryLineIsReadAsItsFormatAndUnderstood(t *testing.T) {
@@ -178,7 +181,7 @@ func TestEveryLineIsReadAsItsFormatAndUnderstood(t *testing.T) {
 				if e.Err != "" {
 					t.Fatalf("%s: not understood: %s: %s", file.Path, e.Err, e.Raw)
 				}
-				if e.Time < last || e.Time < truthTime(t, truth.First) || e.Time > truthTime(t, truth.Last) {
+				if e.Time < last && !strings.HasSuffix(name, "conn.log") || e.Time < truthTime(t, truth.First) || e.Time > truthTime(t, truth.Last) {
 					t.Fatalf("%s: time goes back or is outside the world: %s", file.Path, e.Raw)
 				}
 				last = e.Time
