@@ -51,8 +51,9 @@ type webCase struct {
 }
 
 const (
-	webReach     = time.Minute // from a request to what it makes the server do
-	biggerTimes  = 2           // an answer this many times the biggest of others holds more than the page
+	callReach    = 24 * time.Hour // from a connection's begin to the record of it
+	webReach     = time.Minute    // from a request to what it makes the server do
+	biggerTimes  = 2              // an answer this many times the biggest of others holds more than the page
 	biggerBytes  = 8 << 10
 	pageBaseline = 3 // others' answers that make a baseline
 	webPages     = 5 // pages of a finding that are compared
@@ -135,17 +136,18 @@ func webOutcome(ctx context.Context, c *court, n *node) (*webCase, error) {
 
 	// Whom the server called.
 	for _, source := range outside(n.f.Entities.Sources) {
-		calls, err := c.store.flows(ctx, c.owns[host], []string{source}, s, 50)
+		// Sensors write of a connection when it has ended, which may be hours later.
+		calls, err := c.store.flows(ctx, c.owns[host], []string{source}, span{s.from, s.to + int64(callReach)}, 200)
 		if err != nil {
 			return nil, err
 		}
 		calls = slices.DeleteFunc(calls, func(r record) bool {
 			a, ok := parseAddress(r.source)
-			return !ok || isOutside(a) || r.has("denied") || r.outcome == "failure" || !soonAfter(answered, r.time, webReach)
+			return !ok || isOutside(a) || r.has("denied") || r.outcome == "failure" || !soonAfter(answered, r.began(), webReach) || r.sourcePort != "" && lowPort(r.sourcePort)
 		})
 		if len(calls) > 0 {
 			r := calls[0]
-			text := fmt.Sprintf("%s, and %s opened a connection to the attacker's address %s (port %s) at %s", ok, show(r.source), show(r.destination), show(cmp.Or(r.port, "unknown")), clock(r.time))
+			text := fmt.Sprintf("%s, and %s opened a connection to the attacker's address %s (port %s) at %s", ok, show(r.source), show(r.destination), show(cmp.Or(r.port, "unknown")), clock(r.began()))
 			n.verdict = verdict{result: Succeeded, followed: calls[:min(len(calls), 10)], why: []Sentence{{sentence(text), cite(idsOf(answered[:min(len(answered), attempts)]), idsOf(calls[:min(len(calls), 10)]))}}}
 			return nil, nil
 		}

@@ -88,6 +88,7 @@ type hostAddress struct{ host, address string }
 type record struct {
 	id       string
 	time     int64
+	start    int64 // event.start, 0 where the record does not say; see began
 	path     string
 	dataset  string
 	host     string
@@ -131,7 +132,7 @@ var columns = []string{
 	"source.ip", "destination.ip", "destination.port", "source.bytes", "destination.bytes",
 	"suricata.eve.flow.state", "zeek.connection.state", "pcap.flow.state", "system.auth.ssh.method",
 	"http.request.method", "url.original", "url.path", "http.response.status_code", "http.response.body.bytes",
-	"source.port", "process.pid", "process.entity_id", "process.parent.entity_id", "dns.type", "dns.response_code", "dns.question.name", "url.domain", "winlog.event_data.Action ID",
+	"source.port", "event.start", "process.pid", "process.entity_id", "process.parent.entity_id", "dns.type", "dns.response_code", "dns.question.name", "url.domain", "winlog.event_data.Action ID",
 	"process.name", "process.executable", "process.command_line", "process.parent.name", "process.parent.executable",
 	"process.title", "system.auth.sudo.command", "file.path", "registry.path", "service.name", "winlog.event_data.ServiceName", "winlog.event_data.TaskName",
 }
@@ -149,6 +150,10 @@ func (r *record) set(name, v string) {
 	case "sextant.time": // the row's _time is not the record's
 		if v != "" {
 			r.time = event.NoTime
+		}
+	case "event.start":
+		if t := parseTime(v); v != "" && t != event.NoTime {
+			r.start = t
 		}
 	case "log.file.path":
 		r.path = v
@@ -285,6 +290,14 @@ func number(v string) int64 {
 		return int64(f)
 	}
 	return 0
+}
+
+// began is when what the record tells of began.
+func (r *record) began() int64 {
+	if r.start == 0 || r.time == event.NoTime {
+		return r.time
+	}
+	return r.start
 }
 
 func (r *record) is(category string) bool   { return slices.Contains(r.category, category) }
