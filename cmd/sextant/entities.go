@@ -1,0 +1,114 @@
+package main
+
+import (
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sextant-logs/sextant/internal/analyze"
+	"github.com/sextant-logs/sextant/internal/export"
+)
+
+var _ = command(newEntities)
+
+func newEntities() *cobra.Command {
+	var events eventFlags
+	var at, of, output string
+	c := &cobra.Command{
+		Use:     "entities [PATH…]",
+		Aliases: []string{"links"},
+		Short:   "Who and what was at which address when",
+		Long: `List which user, host and hardware address was at which IP address when, as DHCP
+leases, VPN sessions, logins and logouts, Windows logons, Kerberos tickets and arpwatch tell. Each
+link says from which to which record it was seen, until when it may be taken to hold,
+and what tells so. --of asks for one address, user or host; --at for one moment.`,
+		Example: `  sextant entities --case case
+  sextant entities --case case --of 192.0.2.15 --at 2026-03-02T09:30:00Z
+  sextant entities --case case --of alice -o csv`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := oneOf("-o", output, "table", "jsonl", "csv"); err != nil {
+				return err
+			}
+			moment, err := parseTime("--at", at)
+			if err != nil {
+				return err
+			}
+			st, done, err := events.open(c, args)
+			if err != nil {
+				return err
+			}
+			defer done()
+			all, err := analyze.ReadLinks(c.Context(), st)
+			if err != nil {
+				return err
+			}
+			links := all.All()
+			if of != "" {
+				links = all.Always(of)
+			}
+			if at != "" {
+				links = slices.DeleteFunc(slices.Clone(links), func(k analyze.Link) bool { return moment < k.From || moment > k.Until })
+			}
+			w := buffered(c)
+			columns := width(c.OutOrStdout())
+			var rows [][]export.Cell
+			for _, k := range links {
+				assumed := ""
+				if k.Until > k.To {
+					assumed = "?"
+				}
+				from, to, until := shortStamp(k.From), shortStamp(k.To), shortStamp(k.Until)+assumed
+				row := []export.Cell{{Name: "address", Value: k.Address}, {Name: "kind", Value: k.Kind}, {Name: "is", Value: k.Value}}
+				if columns < wideTable {
+					row = append(row, export.Cell{Name: "when", Text: shortSpan(k.From, k.Until) + assumed})
+					from, to, until = "-", "-", "-"
+				}
+				rows = append(rows, append(row, export.Cell{Name: "from", Value: stampOf(k.From), Text: from}, export.Cell{Name: "to", Value: stampOf(k.To), Text: to}, export.Cell{Name: "until", Value: stampOf(k.Until), Text: until},
+					export.Cell{Name: "records", Value: k.Count, Text: "-"}, export.Cell{Name: "per", Value: k.By}, export.Cell{Name: "evidence", Value: k.Evidence, Text: "-"}))
+			}
+			if err := export.WriteCells(w, output, rows, columns); err != nil {
+				return err
+			}
+			if output == "table" {
+				a := answers{w: w, width: min(columns, 100)}
+				switch {
+				case len(rows) == 0 && (of != "" || at != ""):
+					a.say("", "No record tells of that.")
+				case len(rows) == 0:
+					a.say("", "No record tells who was at which address: there are no leases, logins, VPN sessions or tickets here.")
+				default:
+					a.say("", "Times are UTC, from the first record that says so. A question mark: the end is assumed.")
+				}
+				if at != "" && of != "" {
+					if s := all.Sentence(of, moment); s != "" {
+						a.say("", s+".")
+					}
+				}
+				if all.More {
+					a.say("", "There are more than are kept.")
+				}
+			}
+			return w.Flush()
+		},
+	}
+	c.Flags().StringVarP(&events.caseDir, "case", "c", "case", "case directory, where no PATH is given")
+	c.Flags().StringVar(&of, "of", "", "only this address, user, host or hardware address")
+	c.Flags().StringVar(&at, "at", "", "only what held at this time: 2026-03-01T12:00:00Z")
+	c.Flags().StringVarP(&output, "output", "o", "table", "output format: table, jsonl, csv")
+	events.read.register(c)
+	return c
+}
+
+// shortSpan is a stretch of time in few characters.
+func shortSpan(from, to int64) string {
+	a, b := time.Unix(0, from).UTC(), time.Unix(0, to).UTC()
+	switch {
+	case a.Year() != b.Year():
+		return a.Format("2006-01-02") + "–" + b.Format("2006-01-02")
+	case a.YearDay() != b.YearDay():
+		return a.Format("01-02 15:04") + "–" + b.Format("01-02 15:04")
+	}
+	return a.Format("01-02 15:04") + "–" + b.Format("15:04")
+}
