@@ -62,7 +62,7 @@ and what tells so. --of asks for one address, user or host; --at for one moment.
 				from, to, until := shortStamp(k.From), shortStamp(k.To), shortStamp(k.Until)+assumed
 				row := []export.Cell{{Name: "address", Value: k.Address}, {Name: "kind", Value: k.Kind}, {Name: "is", Value: k.Value}}
 				if columns < wideTable {
-					row = append(row, export.Cell{Name: "when", Text: shortSpan(k.From, k.Until) + assumed})
+					row = append(row, export.Cell{Name: "when", Text: shortSpan(k.From, k.Until) + assumed, Whole: true})
 					from, to, until = "-", "-", "-"
 				}
 				rows = append(rows, append(row, export.Cell{Name: "from", Value: stampOf(k.From), Text: from}, export.Cell{Name: "to", Value: stampOf(k.To), Text: to}, export.Cell{Name: "until", Value: stampOf(k.Until), Text: until},

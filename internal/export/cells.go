@@ -17,6 +17,7 @@ type Cell struct {
 	Name  string
 	Value any    // string, int64, int, float64 or bool; nil: of no use to a program
 	Text  string // how a person reads it; "": Value as it is, "-": not shown to people
+	Whole bool   // of no use to a person when it is cut
 }
 
 // WriteCells writes rows that all have the same cells in the same order: "table"
@@ -189,11 +190,12 @@ func writeTable(b *bufio.Writer, rows [][]Cell, width int) {
 	}
 	text := make([][]string, len(rows)+1)
 	widths := make([]int, len(shown))
-	right := make([]bool, len(shown))
+	right, whole := make([]bool, len(shown)), make([]bool, len(shown))
 	for n, i := range shown {
 		name := Terminal(rows[0][i].Name)
 		text[0] = append(text[0], name)
 		widths[n], right[n] = cells(name), rows[0][i].numeric()
+		whole[n] = rows[0][i].Whole
 	}
 	for r, row := range rows {
 		for n, i := range shown {
@@ -217,7 +219,7 @@ func writeTable(b *bufio.Writer, rows [][]Cell, width int) {
 			if n == 0 {
 				least = max(floor, minWidth)
 			}
-			if !right[n] && widths[n] > least && (widest < 0 || widths[n] > widths[widest]) {
+			if !right[n] && !whole[n] && widths[n] > least && (widest < 0 || widths[n] > widths[widest]) {
 				widest = n
 			}
 		}
