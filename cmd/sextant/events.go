@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/pipeline"
 	"github.com/sextant-logs/sextant/internal/store"
@@ -26,12 +28,22 @@ type eventFlags struct {
 
 func (f *eventFlags) register(c *cobra.Command) {
 	c.Flags().StringVarP(&f.caseDir, "case", "c", "case", "case directory, where no PATH is given")
+	f.selection(c)
+	f.read.register(c)
+}
+
+// queryer is what answers a query.
+type queryer interface {
+	Query(ctx context.Context, logsql string, fn func(row []event.Field) error) error
+}
+
+// selection registers the flags that say which records are meant.
+func (f *eventFlags) selection(c *cobra.Command) {
 	c.Flags().StringVar(&f.where, "where", "", "only records that this LogsQL query finds: 'event.outcome:failure'")
 	c.Flags().StringVar(&f.from, "from", "", "only records from this time on: 2026-03-01 or 2026-03-01T12:00:00Z")
 	c.Flags().StringVar(&f.to, "to", "", "only records before this time")
 	c.Flags().StringVar(&f.host, "host", "", "only records of this host.name")
 	c.Flags().StringVar(&f.user, "user", "", "only records that name this user")
-	f.read.register(c)
 }
 
 // query is the query for the records that the flags ask for.

@@ -27,7 +27,10 @@ type Options struct {
 	Columns []string // the columns to write, in this order; none: those the rows have
 	Width   int      // table: characters of a line, 0 for no bound
 	Nested  bool     // jsonl: nested documents with ECS names and types; else flat names, all text
-	TempDir string   // csv, parquet: where rows wait until all columns are known, os.TempDir()
+	// Tags gives what a record is marked with, by its event.id: Timesketch gets
+	// it as "tag", others as the column sextant.tags; nil for no tags.
+	Tags    func(id string) []string
+	TempDir string // csv, parquet: where rows wait until all columns are known, os.TempDir()
 }
 
 // Writer writes rows in one format.
@@ -44,12 +47,19 @@ type Writer interface {
 	Discard() error
 }
 
-// New returns a Writer of one of Formats on w. Without Options.Columns, CSV
+// New returns a Writer of one of Formats, or "timesketch", on w. Without Options.Columns, CSV
 // and Parquet keep the rows in memory, and beyond some MiB in a temporary
 // file, until Close: only then are all columns known. Of more than 1,000
 // columns, the rarest become one, sextant.rest, a JSON object.
 func New(w io.Writer, format string, options Options) (Writer, error) {
+	if tags := options.Tags; tags != nil && format != "timesketch" {
+		options.Tags = nil
+		inner, err := New(w, format, options)
+		return &tagged{Writer: inner, tags: tags}, err
+	}
 	switch format {
+	case "timesketch":
+		return newTimesketch(w, options), nil
 	case "table":
 		return newTable(w, options), nil
 	case "jsonl":

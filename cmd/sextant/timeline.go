@@ -1,0 +1,443 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sextant-logs/sextant/internal/analyze"
+	"github.com/sextant-logs/sextant/internal/chart"
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/statistics"
+	"github.com/sextant-logs/sextant/internal/store"
+	"github.com/sextant-logs/sextant/internal/timeline"
+)
+
+var _ = command(newTimeline)
+
+// timelineCommand prints one timeline.
+type timelineCommand struct {
+	events eventFlags
+	show   []string
+	limit  int
+	output string
+
+	c     *cobra.Command
+	st    store.Store
+	query string
+	w     *bufio.Writer
+	width int
+	a     answers
+}
+
+var timelineParts = []string{"overview", "bursts", "rhythms", "silence", "sessions", "processes", "flows", "events"}
+
+func newTimeline() *cobra.Command {
+	var t timelineCommand
+	c := &cobra.Command{
+		Use:   "timeline [PATH…]",
+		Short: "All sources in one order: bursts, rhythms, silence, sessions, and the events themselves",
+		Long: `Put the records of all sources in one order of time. First what a list does not show: how
+many when, by hour and weekday and by day, bursts, what repeats at intervals, silences,
+sessions from login to logout; then the events, those that repeat within a minute as one
+line. --show chooses parts: ` + strings.Join(timelineParts, ", ") + `.
+
+-o timesketch, csv and jsonl write all events for other programs.`,
+		Example: `  sextant timeline --case case
+  sextant timeline --case case --from 2026-03-02T08:00:00Z --to 2026-03-02T10:00:00Z --show events
+  sextant timeline --user alice --show sessions,processes,events auth.log Security.evtx
+  sextant timeline --case case -o timesketch > case.jsonl`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := oneOf("-o", t.output, "text", "timesketch", "csv", "jsonl"); err != nil {
+				return err
+			}
+			for _, s := range t.show {
+				if err := oneOf("--show", s, timelineParts...); err != nil {
+					return err
+				}
+			}
+			if t.limit < 0 {
+				return usagef("--limit %d: want 0, for all, or more", t.limit)
+			}
+			q, err := t.events.query()
+			if err != nil {
+				return err
+			}
+			st, done, err := t.events.open(c, args)
+			if err != nil {
+				return err
+			}
+			defer done()
+			t.w = buffered(c)
+			t.c, t.st, t.query, t.width = c, st, q, width(c.OutOrStdout())
+			t.a = answers{w: t.w, width: min(t.width, 100)}
+			if t.output == "text" {
+				err = t.text()
+			} else {
+				var tags func(string) []string
+				if len(args) == 0 {
+					if tags, err = caseTags(t.events.caseDir); err != nil {
+						return err
+					}
+				}
+				err = exportRows(c, st, q, t.w, t.output, tags)
+			}
+			if e := t.w.Flush(); err == nil {
+				err = e
+			}
+			return err
+		},
+	}
+	c.Flags().StringSliceVar(&t.show, "show", []string{"overview", "bursts", "rhythms", "silence", "sessions", "events"}, "which parts")
+	c.Flags().IntVarP(&t.limit, "limit", "n", 200, "at most so many events, and a tenth of it of the rest; 0 for all")
+	c.Flags().StringVarP(&t.output, "output", "o", "text", "text, timesketch, csv or jsonl")
+	t.events.register(c)
+	return c
+}
+
+// few is how many of a list are shown.
+func (t *timelineCommand) few() int {
+	if t.limit == 0 {
+		return 1 << 30
+	}
+	return max(5, t.limit/10)
+}
+
+func (t *timelineCommand) head(title string) {
+	fmt.Fprintln(t.w)
+	if useColour(t.c.OutOrStdout()) {
+		fmt.Fprintf(t.w, "\x1b[1m%s\x1b[0m\n", title)
+	} else {
+		fmt.Fprintln(t.w, title)
+	}
+}
+
+// list prints a sentence for each of n things, at most few.
+func (t *timelineCommand) list(n int, sentence func(i int) string) {
+	for i := range min(n, t.few()) {
+		writePoint(t.w, sentence(i), t.a.width)
+	}
+	if more := n - t.few(); more > 0 {
+		t.a.say("", fmt.Sprintf("… and %s more; --limit shows more.", thousands(int64(more))))
+	}
+}
+
+func (t *timelineCommand) text() error {
+	ctx := t.c.Context()
+	events, first, last, err := statistics.Span(ctx, t.st, t.query)
+	if err != nil {
+		return err
+	}
+	if events == 0 {
+		t.a.say("", "No record is found.")
+		return nil
+	}
+	if first == event.NoTime {
+		t.a.say("", fmt.Sprintf("%s, none with a time.", plural(events, "record")))
+	} else {
+		t.a.say("", fmt.Sprintf("%s from %s to %s UTC (%s).", plural(events, "record"), shortStamp(first), shortStamp(last), lasting(time.Duration(last-first))))
+	}
+	parts := map[string]func() error{
+		"overview": func() error { return t.overview(first, last) }, "bursts": func() error { return t.bursts(first, last) }, "rhythms": t.rhythms, "silence": func() error { return t.silence(first, last) },
+		"sessions": t.sessions, "processes": t.processes, "flows": t.flows, "events": t.entries,
+	}
+	for _, name := range timelineParts {
+		if slices.Contains(t.show, name) && (first != event.NoTime || name == "events") {
+			if err := parts[name](); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// overview draws how many records there are when.
+func (t *timelineCommand) overview(first, last int64) error {
+	ctx := t.c.Context()
+	opt := chart.Options{Columns: min(t.width, 120), Colour: useColour(t.c.OutOrStdout())}
+	draw := func(c chart.Chart) error {
+		fmt.Fprintln(t.w)
+		return chart.Terminal(t.w, chart.Figure{Panels: []chart.Chart{c}}, opt)
+	}
+	f := chartCommand{by: []string{"event.dataset"}, top: 7, c: t.c, st: t.st, query: t.query}
+	over, err := f.series(false)
+	if err == nil {
+		err = draw(over)
+	}
+	if err != nil {
+		return err
+	}
+	span := time.Duration(last - first)
+	if span >= 48*time.Hour {
+		f.by = nil
+		hours, err := f.heatmap()
+		if err == nil {
+			err = draw(hours)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if span >= 14*24*time.Hour {
+		days, err := statistics.CountByDay(ctx, t.st, t.query)
+		if err != nil {
+			return err
+		}
+		return draw(calendarOf("Records by day (UTC)", days))
+	}
+	return nil
+}
+
+// rates are counts by log and host, in steps short enough to tell bursts.
+func (t *timelineCommand) rates(first, last int64, steps int) (*statistics.Series, error) {
+	const column = "sextant.series"
+	q := t.query + ` | format "<event.dataset> <host.name>" as "` + column + `"`
+	return statistics.CountOverTime(t.c.Context(), t.st, q, column, "", statistics.StepFor(time.Duration(last-first), steps), 40)
+}
+
+func (t *timelineCommand) bursts(first, last int64) error {
+	s, err := t.rates(first, last, 2000)
+	if err != nil {
+		return err
+	}
+	var bursts []timeline.Burst
+	for _, b := range timeline.Bursts(s) {
+		if b.Name != statistics.Other {
+			bursts = append(bursts, b)
+		}
+	}
+	if len(bursts) == 0 {
+		return nil
+	}
+	t.head("Bursts")
+	t.list(len(bursts), func(i int) string {
+		b := &bursts[i]
+		return fmt.Sprintf("%s: %s records %s (peak %s in %s, usually %s)", strings.TrimSpace(b.Name), thousands(b.Count), span(b.From, b.To), thousands(b.Peak), shortStep(b.Step), export.Figure(b.Usual))
+	})
+	return nil
+}
+
+// span is a stretch of time for people.
+func span(from, to int64) string {
+	a, b := time.Unix(0, from).UTC(), time.Unix(0, to).UTC()
+	if a.Year() == b.Year() && a.YearDay() == b.YearDay() {
+		return a.Format("2006-01-02 15:04:05") + "–" + b.Format("15:04:05")
+	}
+	return a.Format("2006-01-02 15:04:05") + " – " + b.Format("2006-01-02 15:04:05")
+}
+
+func (t *timelineCommand) rhythms() error {
+	all, err := timeline.Rhythms(t.c.Context(), t.st, t.query)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	t.head("What repeats at intervals")
+	t.list(len(all), func(i int) string { return all[i].Sentence() })
+	return nil
+}
+
+func (t *timelineCommand) silence(first, last int64) error {
+	s, err := t.rates(first, last, 5000)
+	if err != nil {
+		return err
+	}
+	var all []timeline.Silence
+	for _, x := range timeline.Silences(s) {
+		if x.Name != statistics.Other {
+			all = append(all, x)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	t.head("Silences")
+	t.list(len(all), func(i int) string {
+		x := &all[i]
+		return fmt.Sprintf("%s: nothing for %s, %s (usually at most %s)", strings.TrimSpace(x.Name), timeline.Length(time.Duration(x.To-x.From)), span(x.From, x.To), timeline.Length(x.Usual))
+	})
+	return nil
+}
+
+func (t *timelineCommand) sessions() error {
+	condition, err := t.sessionFilter()
+	if err != nil {
+		return err
+	}
+	all, err := analyze.ReadSessions(t.c.Context(), t.st, condition)
+	if err != nil {
+		return err
+	}
+	from, _ := parseTime("--from", t.events.from)
+	to, _ := parseTime("--to", t.events.to)
+	sessions := slices.DeleteFunc(all.All, func(s analyze.Session) bool {
+		return t.events.from != "" && s.To != event.NoTime && s.To < from || t.events.to != "" && s.From >= to || s.Kind == "windows logon" && strings.HasSuffix(s.User, "$")
+	})
+	if len(sessions) == 0 {
+		return nil
+	}
+	// Many short ones of the same are one line.
+	type group struct {
+		analyze.Session
+		n     int
+		total time.Duration
+	}
+	var groups []*group
+	index := map[string]*group{}
+	for _, s := range sessions {
+		key := strings.Join([]string{s.Kind, s.Host, s.User, s.Source, s.Detail}, "\x00")
+		g := index[key]
+		if g == nil {
+			g = &group{Session: s}
+			index[key] = g
+			groups = append(groups, g)
+		}
+		g.n++
+		if s.To != event.NoTime {
+			g.total += time.Duration(s.To - s.From)
+			g.To = max(g.To, s.To)
+		}
+	}
+	slices.SortStableFunc(groups, func(a, b *group) int { return cmp.Compare(a.From, b.From) })
+	t.head(fmt.Sprintf("Sessions (%s)", thousands(int64(len(sessions)))))
+	t.list(len(groups), func(i int) string {
+		g := groups[i]
+		text := g.Kind
+		if g.Detail != "" {
+			text += " (" + g.Detail + ")"
+		}
+		text = strings.TrimSpace(fmt.Sprintf("%s %s", g.User, text))
+		if g.Host != "" {
+			text += " on " + g.Host
+		}
+		if g.Source != "" {
+			text += " from " + g.Source
+		}
+		if g.Address != "" {
+			text += ", given " + g.Address
+		}
+		switch {
+		case g.n > 1:
+			return fmt.Sprintf("%s: %d sessions, %s from %s, %s in all", text, g.n, "the first", shortStamp(g.From), timeline.Length(g.total))
+		case g.To == event.NoTime:
+			return fmt.Sprintf("%s: %s, its end is not recorded", text, shortStamp(g.From))
+		}
+		return fmt.Sprintf("%s: %s (%s)", text, span(g.From, g.To), timeline.Length(time.Duration(g.To-g.From)))
+	})
+	return nil
+}
+
+// sessionFilter is what narrows sessions: not the time, which would cut them.
+func (t *timelineCommand) sessionFilter() (string, error) {
+	f := t.events
+	f.from, f.to = "", ""
+	q, err := f.query()
+	if err != nil || q == "*" {
+		return "", err
+	}
+	filter, pipes, err := store.Split(q)
+	return strings.Join(append([]string{filter}, pipes...), " | "), err
+}
+
+func (t *timelineCommand) processes() error {
+	all, err := timeline.ReadProcesses(t.c.Context(), t.st, t.query)
+	if err != nil || len(all.Roots) == 0 {
+		return err
+	}
+	t.head("Process trees")
+	slices.SortStableFunc(all.Roots, func(a, b *timeline.Process) int { return cmp.Compare(a.Begun(), b.Begun()) })
+	lines, most := 0, max(t.limit, t.few())
+	for _, root := range all.Roots {
+		root.Walk(func(p *timeline.Process, depth, times int) {
+			if lines++; t.limit > 0 && lines > most {
+				return
+			}
+			when := "               "
+			if p.Started != event.NoTime {
+				when = time.Unix(0, p.Started).UTC().Format("01-02 15:04:05 ")
+			}
+			text := strings.Repeat("  ", depth) + p.Command
+			if depth == 0 {
+				text = p.Host + " " + text
+			}
+			if times > 1 {
+				text += fmt.Sprintf(" (× %d)", times)
+			}
+			fmt.Fprintln(t.w, when+chart.Fit(export.Terminal(text), t.width-len(when)))
+		})
+	}
+	if t.limit > 0 && lines > most {
+		t.a.say("", fmt.Sprintf("… and %s more.", thousands(int64(lines-most))))
+	}
+	return nil
+}
+
+func (t *timelineCommand) flows() error {
+	all, err := timeline.Flows(t.c.Context(), t.st, t.query, min(t.few(), 1000))
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	t.head("Flows of connections, most bytes first")
+	var rows [][]export.Cell
+	for _, f := range all {
+		rows = append(rows, []export.Cell{{Name: "source", Value: f.Source}, {Name: "destination", Value: f.Destination}, {Name: "port", Value: f.Port}, {Name: "records", Value: f.Count},
+			{Name: "sent", Text: size(int64(f.Sent))}, {Name: "received", Text: size(int64(f.Received))}, {Name: "when", Text: shortSpan(f.First, f.Last), Whole: true}})
+	}
+	return export.WriteCells(t.w, "table", rows, t.width)
+}
+
+// entries prints the events, day by day.
+func (t *timelineCommand) entries() error {
+	t.head("Events")
+	day := ""
+	n, more := 0, int64(0)
+	err := timeline.Entries(t.c.Context(), t.st, t.query, func(e *timeline.Entry) error {
+		if n++; t.limit > 0 && n > t.limit {
+			more++
+			return nil
+		}
+		at := time.Unix(0, e.First).UTC()
+		if d := at.Format("Monday 2 January 2006"); d != day && e.First != event.NoTime {
+			day = d
+			fmt.Fprintln(t.w, "── "+d+" "+strings.Repeat("─", max(0, min(t.width, 100)-len(d)-4)))
+		}
+		clock := at.Format("15:04:05")
+		if e.Untimed || e.First == event.NoTime {
+			clock = "  ?     "
+		}
+		mark := " "
+		if e.Outcome == "failure" {
+			mark = "✗"
+		}
+		host := e.Host
+		if i := strings.IndexByte(host, '.'); i > 0 {
+			host = host[:i]
+		}
+		source := host
+		if source == "" {
+			source = e.Dataset
+		}
+		source = chart.Fit(source, 12)
+		line := clock + " " + source + strings.Repeat(" ", max(0, 12-chart.Cells(source))) + " " + mark + " "
+		tail := ""
+		if e.Count > 1 {
+			tail = fmt.Sprintf(" × %s", thousands(e.Count))
+			if e.Last-e.First >= int64(time.Second) {
+				tail += " to " + time.Unix(0, e.Last).UTC().Format("15:04:05")
+			}
+		}
+		room := t.width - chart.Cells(line) - chart.Cells(tail)
+		fmt.Fprintln(t.w, strings.TrimRight(line+chart.Fit(export.Terminal(e.Text), max(room, 10))+tail, " "))
+		return nil
+	})
+	if more > 0 {
+		t.a.say("", fmt.Sprintf("… and %s more lines: --from, --to and --where narrow them, --limit 0 shows all.", thousands(more)))
+	}
+	return err
+}

@@ -1,0 +1,377 @@
+package statistics
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+	"strings"
+	"time"
+
+	"gonum.org/v1/gonum/dsp/fourier"
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/store"
+)
+
+// Association says that two series of event rates rise together, the second
+// some time after the first.
+type Association struct {
+	Leader, Follower string
+	Lag              time.Duration // by which the follower comes later; 0: together, within a step
+	R                float64       // correlation at that lag
+	// Episodes are the separate rises that both have, Of those that the leader
+	// has: two bursts that happen to fall together are one episode.
+	Episodes, Of int
+	P            float64 // probability of as large an R at any lag looked at, by chance
+	Q            float64 // P corrected for the number of pairs (false discovery rate)
+	Shifts       float64 // share of all other shifts of time at which R is as large somewhere within as many lags
+	Steps        int
+	Step         time.Duration
+}
+
+// CorrelateOptions say how to look for associations; the zero value of each has
+// a default.
+type CorrelateOptions struct {
+	By     []string      // fields whose values make a series; event.dataset, event.action, event.outcome
+	Step   time.Duration // length of a step; from 1 s, so that there are at most 16,384
+	MaxLag time.Duration // 60 steps
+	Top    int           // series, those with the most events; 40
+}
+
+const (
+	maxCorrelated = 16_384 // steps
+	minRises      = 8      // steps in which a series has events, for it to be looked at
+	minEpisodes   = 5
+)
+
+// Correlation is what Correlate found.
+type Correlation struct {
+	Step, MaxLag time.Duration
+	First, Last  int64
+	Series       int // that were looked at
+	Pairs        int
+	Associations []Association // surest first; Q ≤ 0.01, the rest is left out
+}
+
+// Correlate looks for pairs of series that rise together or one after the other.
+//
+// Counts are square-rooted, which makes their variance even, and what changes
+// slowly, such as night and day, is taken out: a running mean over some lags.
+// All lags are had at once from the Fourier transform. What R is by chance is
+// not taken from a formula but from the pair itself: from its correlations at
+// all other shifts of time, at which the series keep their bursts and lose
+// their relation. An association also needs several episodes that agree.
+func Correlate(ctx context.Context, st store.Store, query string, o CorrelateOptions) (*Correlation, error) {
+	if o.By == nil {
+		o.By = []string{"event.dataset", "event.action", "event.outcome"}
+	}
+	if o.Top == 0 {
+		o.Top = 40
+	}
+	query = with(query, timed)
+	c := &Correlation{}
+	var err error
+	if _, c.First, c.Last, err = Span(ctx, st, query); err != nil || c.First == event.NoTime {
+		return c, err
+	}
+	if o.Step <= 0 {
+		o.Step = StepFor(time.Duration(c.Last-c.First), maxCorrelated)
+	}
+	o.Step = max(o.Step.Truncate(time.Second), time.Second)
+	start := floorTo(c.First, o.Step)
+	steps := int((c.Last-start)/int64(o.Step)) + 1
+	if steps > 4*maxCorrelated {
+		return nil, fmt.Errorf("%d steps of %s are too many, %d are allowed: choose longer ones, or a shorter time", steps, o.Step, 4*maxCorrelated)
+	}
+	lags := 60
+	if o.MaxLag > 0 {
+		lags = int(o.MaxLag / o.Step)
+	}
+	lags = max(1, min(lags, steps/6))
+	c.Step, c.MaxLag = o.Step, time.Duration(lags)*o.Step
+	if steps < 60 {
+		return c, nil // too few for anything to be told from chance
+	}
+	names, counts, err := seriesOf(ctx, st, query, o, start, steps)
+	if err != nil {
+		return nil, err
+	}
+	c.correlate(names, counts, lags)
+	return c, nil
+}
+
+// seriesOf reads the series with the most events.
+func seriesOf(ctx context.Context, st store.Store, query string, o CorrelateOptions, start int64, steps int) ([]string, [][]float64, error) {
+	quoted := make([]string, len(o.By))
+	for i, f := range o.By {
+		quoted[i] = quote(f)
+	}
+	by := strings.Join(quoted, ", ")
+	kept := keeper{n: o.Top, before: func(a, b Value) int { return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value)) }}
+	key := func(row []event.Field) string {
+		var parts []string
+		for _, f := range o.By {
+			parts = append(parts, column(row, f))
+		}
+		return strings.Join(parts, "\x00")
+	}
+	err := store.Grouped(ctx, st, query, o.By[0], "stats by ("+by+") count() sextant_n", func() { kept.kept = nil }, func(row []event.Field) error {
+		n, err := number(row, "sextant_n")
+		if k := key(row); n >= minRises && strings.Trim(k, "\x00") != "" {
+			kept.add(Value{Value: k, Count: n})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	var names []string
+	var counts [][]float64
+	index := map[string]int{}
+	var conditions []string
+	for i, v := range kept.sorted() {
+		index[v.Value] = i
+		names = append(names, strings.Join(strings.FieldsFunc(v.Value, func(r rune) bool { return r == 0 }), " "))
+		counts = append(counts, make([]float64, steps))
+		var and []string
+		for j, part := range strings.Split(v.Value, "\x00") {
+			and = append(and, quoted[j]+":="+quote(part))
+		}
+		conditions = append(conditions, "("+strings.Join(and, " ")+")")
+	}
+	if len(names) < 2 {
+		return nil, nil, nil
+	}
+	err = st.QueryWith(ctx, with(query, strings.Join(conditions, " or "))+" | stats by ("+bucket(o.Step)+", "+by+") count() sextant_n", store.QueryOptions{Unsorted: true}, func(row []event.Field) error {
+		n, err := number(row, "sextant_n")
+		at := parseTime(column(row, "_time"))
+		if i, ok := index[key(row)]; ok && at != event.NoTime {
+			counts[i][min(max(int((at-start)/int64(o.Step)), 0), steps-1)] += float64(n)
+		}
+		return err
+	})
+	return names, counts, err
+}
+
+// correlate compares all pairs of series.
+func (c *Correlation) correlate(names []string, counts [][]float64, lags int) {
+	type prepared struct {
+		name      string
+		z         []float64    // unit length, mean zero
+		transform []complex128 // of z, padded
+		rises     []int        // steps in which it is high, the first of each episode
+	}
+	if len(counts) == 0 {
+		return
+	}
+	n := len(counts[0])
+	size := 1 << bits.Len(uint(n-1)) // circular: shifts wrap around
+	if size < n+lags {
+		size *= 2
+	}
+	fft := fourier.NewFFT(size)
+	var all []prepared
+	for i, x := range counts {
+		if occupied(x) < minRises {
+			continue
+		}
+		z, ok := whiten(x, 4*lags)
+		if !ok {
+			continue
+		}
+		padded := make([]float64, size)
+		copy(padded, z)
+		all = append(all, prepared{names[i], z, fft.Coefficients(nil, padded), rises(z, max(2, lags/20))})
+	}
+	c.Series = len(all)
+	product := make([]complex128, size/2+1)
+	r := make([]float64, size)
+	for i := range all {
+		for j := i + 1; j < len(all); j++ {
+			a, b := &all[i], &all[j]
+			c.Pairs++
+			for k := range product {
+				product[k] = complex(real(a.transform[k]), -imag(a.transform[k])) * b.transform[k]
+			}
+			fft.Sequence(r, product)
+			at := func(shift int) float64 { return r[(shift+size)%size] / float64(size) }
+			best := 0
+			for s := -lags; s <= lags; s++ {
+				if v := at(s); v > at(best) || v == at(best) && abs(s) < abs(best) {
+					best = s
+				}
+			}
+			found := Association{Leader: a.name, Follower: b.name, R: at(best), Lag: time.Duration(best) * c.Step, Steps: n, Step: c.Step}
+			if found.R < 0.1 {
+				continue
+			}
+			// The shifts that keep at least half of the series over each other.
+			far := min(n/2, size-n/2-1)
+			var others, maxima []float64
+			for s := lags + 1; s+2*lags <= far; s++ {
+				others = append(others, at(s), at(-s))
+			}
+			for s := lags + 1; s+2*lags <= far; s += max(1, lags/2) {
+				up, down := math.Inf(-1), math.Inf(-1)
+				for k := range 2*lags + 1 {
+					up, down = max(up, at(s+k)), max(down, at(-s-k))
+				}
+				maxima = append(maxima, up, down)
+			}
+			if len(maxima) < 6 {
+				continue
+			}
+			as := 0
+			for _, m := range maxima {
+				if m >= found.R {
+					as++
+				}
+			}
+			found.Shifts = float64(as) / float64(len(maxima))
+			sd := spread(others)
+			one := distuv.UnitNormal.Survival(found.R / sd)
+			found.P = min(1, one*float64(2*lags+1))
+			found.P = max(found.P, 1e-300)
+			lead, follow, lag := a, b, best
+			if best < 0 {
+				found.Leader, found.Follower, found.Lag = b.name, a.name, -found.Lag
+				lead, follow, lag = b, a, -best
+			}
+			found.Of, found.Episodes = len(lead.rises), agreeing(lead.rises, follow.z, lag)
+			if found.Shifts > 0.02 || found.Episodes < minEpisodes || found.Episodes*3 < found.Of {
+				found.P = 1
+			}
+			c.Associations = append(c.Associations, found)
+		}
+	}
+	p := make([]float64, len(c.Associations))
+	for i := range p {
+		p[i] = c.Associations[i].P
+	}
+	for i, q := range Adjust(p, c.Pairs) {
+		c.Associations[i].Q = q
+	}
+	c.Associations = slices.DeleteFunc(c.Associations, func(a Association) bool { return a.Q > 0.01 })
+	slices.SortFunc(c.Associations, func(a, b Association) int {
+		return cmp.Or(cmp.Compare(b.R*math.Sqrt(float64(b.Episodes)), a.R*math.Sqrt(float64(a.Episodes))), strings.Compare(a.Leader, b.Leader), strings.Compare(a.Follower, b.Follower))
+	})
+}
+
+func abs(x int) int { return max(x, -x) }
+
+// whiten returns a series without its slow changes, of mean zero and length
+// one; false if nothing is left.
+func whiten(counts []float64, window int) ([]float64, bool) {
+	n := len(counts)
+	x := make([]float64, n)
+	for i, v := range counts {
+		x[i] = math.Sqrt(v)
+	}
+	sum := make([]float64, n+1)
+	for i, v := range x {
+		sum[i+1] = sum[i] + v
+	}
+	z := make([]float64, n)
+	for i := range x {
+		lo, hi := max(0, i-window/2), min(n, i+window/2+1)
+		z[i] = x[i] - (sum[hi]-sum[lo])/float64(hi-lo)
+	}
+	// One huge burst must not be all there is: what is above eight times the
+	// usual size of a rise is cut to that.
+	var up []float64
+	for _, v := range z {
+		if v > 0 {
+			up = append(up, v)
+		}
+	}
+	if len(up) == 0 {
+		return nil, false
+	}
+	slices.Sort(up)
+	cut := 8 * up[len(up)/2]
+	mean, square := 0.0, 0.0
+	for i := range z {
+		z[i] = min(max(z[i], -cut), cut)
+		mean += z[i] / float64(n)
+	}
+	for i := range z {
+		z[i] -= mean
+		square += z[i] * z[i]
+	}
+	if !(square > 1e-12) {
+		return nil, false
+	}
+	for i := range z {
+		z[i] /= math.Sqrt(square)
+	}
+	return z, true
+}
+
+// rises returns where episodes of a whitened series begin: steps above two of
+// its standard deviations with none for some steps before.
+func rises(z []float64, apart int) []int {
+	high := 2 / math.Sqrt(float64(len(z)))
+	var out []int
+	last := -apart - 1
+	for i, v := range z {
+		if v > high {
+			if i-last > apart {
+				out = append(out, i)
+			}
+			last = i
+		}
+	}
+	return out
+}
+
+// agreeing counts the episodes of a leader after which, by the lag and two
+// steps more or less, the follower is high.
+func agreeing(rises []int, z []float64, lag int) int {
+	high := 1.5 / math.Sqrt(float64(len(z)))
+	n := 0
+	for _, at := range rises {
+		for s := at + lag - 2; s <= at+lag+2; s++ {
+			if s >= 0 && s < len(z) && z[s] > high {
+				n++
+				break
+			}
+		}
+	}
+	return n
+}
+
+// spread is a standard deviation that outliers widen but do not rule: the
+// larger of the usual one and the one of the middle 95 %.
+func spread(x []float64) float64 {
+	s := slices.Clone(x)
+	slices.Sort(s)
+	sd := 0.0
+	for _, v := range s {
+		sd += v * v
+	}
+	sd = math.Sqrt(sd / float64(len(s)))
+	middle := (s[len(s)*39/40] - s[len(s)/40]) / 3.92
+	return max(sd, middle, 1e-9)
+}
+
+// Sentence says what goes with what.
+func (a *Association) Sentence() string {
+	over := time.Duration(a.Steps) * a.Step
+	span := fmt.Sprintf("%.0f h", over.Hours())
+	switch {
+	case over < 2*time.Hour:
+		span = fmt.Sprintf("%.0f min", over.Minutes())
+	case over >= 72*time.Hour:
+		span = fmt.Sprintf("%.0f days", over.Hours()/24)
+	}
+	r := strings.TrimPrefix(fmt.Sprintf("%.2f", a.R), "0")
+	support := fmt.Sprintf("r = %s over %s, in %d of its %d rises, %s", r, span, a.Episodes, a.Of, probability("q", a.Q))
+	if a.Lag == 0 {
+		return fmt.Sprintf("%s and %s rise together, within %s (%s).", a.Leader, a.Follower, a.Step, support)
+	}
+	return fmt.Sprintf("%s leads %s by %s (%s).", a.Leader, a.Follower, a.Lag, support)
+}

@@ -1,0 +1,342 @@
+package timeline
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+	"strings"
+	"time"
+
+	"gonum.org/v1/gonum/dsp/fourier"
+
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/store"
+)
+
+// Rhythm is something that repeats at regular intervals.
+type Rhythm struct {
+	What   string // host, program, action, user and the like, what they are of
+	Period time.Duration
+	Jitter time.Duration // typical deviation from the period; negative where only the period is known
+	Times  int           // occurrences, events that come together counted once
+	Missed int           // times at which it should have come and did not
+	First,
+	Last int64
+	// Share is the part of intervals that are the period or a multiple of it; where
+	// it comes from an autocorrelation, that.
+	Share float64
+	Noisy bool // other events come in between: found by autocorrelation
+}
+
+const (
+	minTimes     = 8
+	maxTimes     = 4000 // of one rhythm that are looked at
+	maxRhythms   = 3000 // candidates
+	spectralBins = 8192
+)
+
+// rhythmKeys are what a rhythm may be of: the columns that tell its events from
+// others, most telling sets first.
+var rhythmKeys = [][]string{
+	{"host.name", "process.name", "event.action", "user.name"},
+	{"source.ip", "destination.ip", "destination.port"},
+	{"source.ip", "url.path"},
+	{"source.ip", "dns.question.name"},
+}
+
+// Rhythms finds what repeats at regular intervals among the events that a query
+// finds: scheduled jobs, polling, beacons. Each is said once, for the most
+// telling set of columns; the most regular come first.
+func Rhythms(ctx context.Context, st store.Store, query string) ([]Rhythm, error) {
+	var out []Rhythm
+	for _, keys := range rhythmKeys {
+		found, err := rhythmsBy(ctx, st, query, keys)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	slices.SortStableFunc(out, func(a, b Rhythm) int {
+		if a.Noisy != b.Noisy {
+			if a.Noisy {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Or(cmp.Compare(b.Share*math.Log(float64(b.Times)), a.Share*math.Log(float64(a.Times))), strings.Compare(a.What, b.What))
+	})
+	return out, nil
+}
+
+func rhythmsBy(ctx context.Context, st store.Store, query string, keys []string) ([]Rhythm, error) {
+	quoted := make([]string, len(keys))
+	any := make([]string, 0, len(keys))
+	for i, k := range keys {
+		quoted[i] = fmt.Sprintf("%q", k)
+		if i > 0 || len(keys) > 2 {
+			any = append(any, quoted[i]+":*")
+		}
+	}
+	by := strings.Join(quoted, ", ")
+	condition := strings.Join(any[len(any)-min(len(any), 2):], " ")
+	if keys[0] == "host.name" {
+		condition = `"event.action":* "process.name":*`
+	}
+	// Which combinations occur often enough, but not more often than can be looked at.
+	base := query + ` | filter !"sextant.time":* ` + condition
+	counted := base + fmt.Sprintf(` | stats by (%s) count() sextant_n | filter sextant_n:>=%d sextant_n:<=%d | sort by (sextant_n desc, %s) | limit %d`, by, minTimes, maxTimes, by, maxRhythms)
+	var out []Rhythm
+	type candidate struct {
+		values []string
+	}
+	var all []candidate
+	err := store.Grouped(ctx, st, base, keys[0], strings.TrimPrefix(counted, base+" | "), func() { all = nil }, func(fs []event.Field) error {
+		r := row(fs)
+		var c candidate
+		for _, k := range keys {
+			c.values = append(c.values, r.get(k))
+		}
+		all = append(all, c)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b candidate) int { return slices.Compare(a.values, b.values) })
+	all = all[:min(len(all), maxRhythms)]
+	// Their times, some candidates at a time, so that memory stays bounded.
+	for len(all) > 0 {
+		part := all[:min(len(all), 50)]
+		all = all[len(part):]
+		var conditions []string
+		for _, c := range part {
+			var and []string
+			for i, v := range c.values {
+				and = append(and, quoted[i]+fmt.Sprintf(":=%q", v))
+			}
+			conditions = append(conditions, "("+strings.Join(and, " ")+")")
+		}
+		q := base + " | filter " + strings.Join(conditions, " or ") + fmt.Sprintf(" | stats by (%s) values(_time) limit %d sextant_t", by, maxTimes)
+		err := st.QueryWith(ctx, q, store.QueryOptions{Unsorted: true}, func(fs []event.Field) error {
+			r := row(fs)
+			var name []string
+			for i, k := range keys {
+				v := r.get(k)
+				if v == "" {
+					continue
+				}
+				if i == 1 && (k == "destination.ip" || k == "dns.question.name" || k == "url.path") {
+					name = append(name, "→")
+				}
+				name = append(name, limited(v, 80))
+			}
+			times, err := timesOf(fs)
+			if err != nil {
+				return err
+			}
+			if rh, ok := rhythm(times); ok {
+				rh.What = strings.Join(name, " ")
+				out = append(out, rh)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// timesOf reads the JSON array of times, ascending.
+func timesOf(fs []event.Field) ([]int64, error) {
+	for _, f := range fs {
+		if f.Name != "sextant_t" {
+			continue
+		}
+		var texts []string
+		if err := json.Unmarshal([]byte(f.Value), &texts); err != nil {
+			return nil, fmt.Errorf("the store's list of times: %w", err)
+		}
+		var out []int64
+		for _, s := range texts {
+			if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+				out = append(out, t.UnixNano())
+			}
+		}
+		slices.Sort(out)
+		return out, nil
+	}
+	return nil, nil
+}
+
+// rhythm looks for a period in ascending times. Events that come together are
+// one occurrence; how close that is, is tried out.
+func rhythm(times []int64) (Rhythm, bool) {
+	best, ok := Rhythm{}, false
+	for _, together := range []time.Duration{0, time.Second, 10 * time.Second, time.Minute} {
+		starts := collapse(times, together)
+		if len(starts) < minTimes {
+			break
+		}
+		if r, regular := regular(starts); regular && (!ok || r.Share > best.Share+0.02) {
+			best, ok = r, true
+		}
+	}
+	if ok {
+		return best, true
+	}
+	return spectral(times)
+}
+
+// collapse keeps the first of times that follow each other within a gap.
+func collapse(times []int64, gap time.Duration) []int64 {
+	var out []int64
+	for i, t := range times {
+		if i == 0 || t-times[i-1] > int64(gap) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// regular tests whether intervals are mostly one period, or a small multiple of
+// it where one was missed.
+func regular(starts []int64) (Rhythm, bool) {
+	intervals := make([]float64, len(starts)-1)
+	for i := range intervals {
+		intervals[i] = float64(starts[i+1] - starts[i])
+	}
+	sorted := slices.Clone(intervals)
+	slices.Sort(sorted)
+	period := sorted[len(sorted)/2]
+	if period < float64(2*time.Second) {
+		return Rhythm{}, false
+	}
+	// Multiples pull the median up when every second one is missed; the lower
+	// quartile is tried by what fits.
+	once, fits, missed := 0, 0, 0
+	var off []float64
+	for _, d := range intervals {
+		k := math.Round(d / period)
+		if k < 1 || k > 50 || math.Abs(d-k*period) > 0.1*period+float64(time.Second) {
+			continue
+		}
+		fits++
+		missed += int(k) - 1
+		if k == 1 {
+			once++
+			off = append(off, math.Abs(d-period))
+		}
+	}
+	share := float64(fits) / float64(len(intervals))
+	if share < 0.8 || once*2 < len(intervals) || missed > once {
+		return Rhythm{}, false
+	}
+	slices.Sort(off)
+	jitter := off[len(off)/2]
+	// A tenth either side holds a fifth of intervals of any length about the
+	// period; only what is much tighter is a rhythm where there are few.
+	if jitter > 0.05*period && len(starts) < 24 {
+		return Rhythm{}, false
+	}
+	return Rhythm{Period: time.Duration(period), Jitter: time.Duration(jitter), Times: len(starts), Missed: missed, First: starts[0], Last: starts[len(starts)-1], Share: share}, true
+}
+
+// spectral finds a period among other events by the autocorrelation of counts,
+// which the Fourier transform gives for all lags at once.
+func spectral(times []int64) (Rhythm, bool) {
+	n := len(times)
+	if n < 4*minTimes {
+		return Rhythm{}, false
+	}
+	first, last := times[0], times[n-1]
+	step := max((last-first)/spectralBins, int64(time.Second))
+	bins := int((last-first)/step) + 1
+	if bins < 64 {
+		return Rhythm{}, false
+	}
+	size := 1 << bits.Len(uint(2*bins))
+	x := make([]float64, size)
+	sum := 0.0
+	for _, t := range times {
+		x[(t-first)/step]++
+	}
+	for i := range bins { // a busy minute is one occurrence
+		x[i] = min(x[i], 1)
+		sum += x[i]
+	}
+	mean := sum / float64(bins)
+	for i := range bins {
+		x[i] -= mean
+	}
+	fft := fourier.NewFFT(size)
+	c := fft.Coefficients(nil, x)
+	for i := range c {
+		c[i] = complex(real(c[i])*real(c[i])+imag(c[i])*imag(c[i]), 0)
+	}
+	acf := fft.Sequence(nil, c)
+	if !(acf[0] > 0) {
+		return Rhythm{}, false
+	}
+	at := func(lag int) float64 { // the neighbours too: jitter spreads a peak
+		return (acf[lag-1] + acf[lag] + acf[lag+1]) / acf[0]
+	}
+	const least = 4
+	best := 0
+	for lag := least; lag < bins/minTimes; lag++ {
+		if best == 0 || at(lag) > at(best)*1.02 {
+			best = lag
+		}
+	}
+	if best == 0 {
+		return Rhythm{}, false
+	}
+	// Chance: the autocorrelation of noise has the standard deviation 1/√bins; a
+	// rhythm shows at twice its period too, and not halfway.
+	if r := at(best); r < 0.35 || r < 8*math.Sqrt(3/float64(bins)) || at(2*best) < 0.6*r || at(best+best/2) > 0.5*r {
+		return Rhythm{}, false
+	}
+	return Rhythm{Period: time.Duration(int64(best) * step), Jitter: -1, Times: n, First: first, Last: last, Share: min(at(best), 1), Noisy: true}, true
+}
+
+// Sentence says what repeats.
+func (r *Rhythm) Sentence() string {
+	if r.Noisy {
+		return fmt.Sprintf("%s: about every %s among other events (autocorrelation %.2f), %d records", r.What, Length(r.Period), r.Share, r.Times)
+	}
+	s := fmt.Sprintf("%s: every %s ± %s, %d times", r.What, Length(r.Period), Length(r.Jitter), r.Times)
+	if r.Missed > 0 {
+		s += fmt.Sprintf(", %d missed", r.Missed)
+	}
+	return s
+}
+
+// Length is a duration in the one or two units that matter.
+func Length(d time.Duration) string {
+	day := 24 * time.Hour
+	two := func(a int64, u string, b int64, v string) string {
+		if b == 0 {
+			return fmt.Sprintf("%d %s", a, u)
+		}
+		return fmt.Sprintf("%d %s %d %s", a, u, b, v)
+	}
+	switch {
+	case d >= day:
+		return two(int64(d/day), "d", int64(d%day/time.Hour), "h")
+	case d >= time.Hour:
+		return two(int64(d/time.Hour), "h", int64(d%time.Hour/time.Minute), "min")
+	case d >= time.Minute:
+		return two(int64(d/time.Minute), "min", int64(d%time.Minute/time.Second), "s")
+	case d >= 10*time.Second:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d >= time.Second:
+		return strings.Replace(fmt.Sprintf("%.1f s", d.Seconds()), ".0", "", 1)
+	case d >= time.Millisecond:
+		return fmt.Sprintf("%d ms", d/time.Millisecond)
+	}
+	return "0 s"
+}

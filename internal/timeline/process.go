@@ -1,0 +1,128 @@
+package timeline
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/store"
+)
+
+// Process is one that was started, with what it started itself.
+type Process struct {
+	Host, User, Command string
+	PID                 string
+	Started             int64 // event.NoTime for a parent that is known by name only
+	ID                  string
+	Children            []*Process
+	parent              *Process
+}
+
+// Processes is the forest of the processes that were started.
+type Processes struct {
+	Roots []*Process // by the time of the first start in them
+	More  bool       // there were more starts than are kept
+}
+
+const (
+	maxProcesses = 20_000
+	maxDepth     = 40
+)
+
+// ReadProcesses builds the forest of the process starts that a query finds, by
+// the entity ids of processes where the log has them (Sysmon, EDR), else by
+// their number on the host at the time.
+func ReadProcesses(ctx context.Context, st store.Store, query string) (*Processes, error) {
+	out := &Processes{}
+	byID := map[string]*Process{}
+	n := 0
+	q := query + ` | filter !"sextant.time":* event.category:process event.type:start process.pid:* | sort by (_time, event.id) | limit ` + fmt.Sprint(maxProcesses+1) + ` | fields _time, event.id, host.name, user.name, process.pid, process.entity_id, process.name, process.executable, process.command_line, process.parent.pid, process.parent.entity_id, process.parent.name, process.parent.executable, process.parent.command_line`
+	err := st.Query(ctx, q, func(fs []event.Field) error {
+		if n++; n > maxProcesses {
+			out.More = true
+			return nil
+		}
+		r := row(fs)
+		key := func(entity, pid string) string {
+			if entity != "" {
+				return "e\x00" + r.get("host.name") + "\x00" + entity
+			}
+			return "p\x00" + r.get("host.name") + "\x00" + pid
+		}
+		p := &Process{Host: r.get("host.name"), User: r.get("user.name"), PID: r.get("process.pid"), Started: r.time("_time"), ID: r.get("event.id"),
+			Command: first(r.get("process.command_line"), r.get("process.executable"), r.get("process.name"))}
+		if ppid := r.get("process.parent.pid"); ppid != "" || r.get("process.parent.entity_id") != "" {
+			k := key(r.get("process.parent.entity_id"), ppid)
+			parent := byID[k]
+			name := first(r.get("process.parent.command_line"), r.get("process.parent.executable"), r.get("process.parent.name"))
+			if parent == nil && name != "" {
+				parent = &Process{Host: p.Host, PID: ppid, Command: name, Started: event.NoTime}
+				byID[k] = parent
+				out.Roots = append(out.Roots, parent)
+			}
+			if parent != nil && depth(parent) < maxDepth {
+				p.parent = parent
+				parent.Children = append(parent.Children, p)
+			}
+		}
+		if p.parent == nil {
+			out.Roots = append(out.Roots, p)
+		}
+		byID[key(r.get("process.entity_id"), p.PID)] = p
+		return nil
+	})
+	return out, err
+}
+
+func depth(p *Process) int {
+	n := 0
+	for ; p != nil && n <= maxDepth; p = p.parent {
+		n++
+	}
+	return n
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// Begun is when the first process of a tree was started.
+func (p *Process) Begun() int64 {
+	t := p.Started
+	for _, c := range p.Children {
+		if b := c.Begun(); t == event.NoTime || b != event.NoTime && b < t {
+			t = b
+		}
+	}
+	return t
+}
+
+// Walk calls fn with each process of the tree, parents first. What a process
+// starts over and over with the same command is one, with the number of times.
+func (p *Process) Walk(fn func(p *Process, depth int, times int)) { p.walk(0, 1, fn) }
+
+func (p *Process) walk(depth, times int, fn func(*Process, int, int)) {
+	fn(p, depth, times)
+	var order []string
+	same := map[string][]*Process{}
+	for _, c := range p.Children {
+		k := c.Command + "\x00" + c.User
+		if same[k] == nil {
+			order = append(order, k)
+		}
+		same[k] = append(same[k], c)
+	}
+	for _, k := range order {
+		one := *same[k][0]
+		one.Children = nil
+		for _, c := range same[k] {
+			one.Children = append(one.Children, c.Children...)
+		}
+		one.walk(depth+1, len(same[k]), fn)
+	}
+}
