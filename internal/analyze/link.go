@@ -122,7 +122,7 @@ func (r *linkReader) session(s *Session) {
 
 // dhcp reads leases. Servers and clients tell of them, and sensors that see them.
 func (r *linkReader) dhcp(ctx context.Context, q Querier) error {
-	const query = `!"sextant.time":* ((event.dataset:="dhcpd.log" event.action:in(DHCPACK,DHCPRELEASE,DHCPDECLINE,DHCPEXPIRE)) or event.dataset:="zeek.dhcp" or (event.dataset:="suricata.eve" suricata.eve.dhcp.dhcp_type:=ack)) | sort by (_time, event.id)
+	const query = `!"sextant.time":* ((event.dataset:="dhcpd.log" event.action:in(DHCPACK,DHCPRELEASE,DHCPDECLINE,DHCPEXPIRE)) or event.dataset:="zeek.dhcp" or (event.dataset:="suricata.eve" suricata.eve.dhcp.dhcp_type:=ack))
 		| fields _time, event.id, event.dataset, event.action, event.provider, host.name, host.hostname, client.ip, client.address, client.mac, client.domain, zeek.dhcp.address.assigned, zeek.dhcp.assigned_addr, zeek.dhcp.host_name, zeek.dhcp.hostname, zeek.dhcp.lease_time, zeek.dhcp.duration, suricata.eve.dhcp.lease_time, suricata.eve.dhcp.assigned_ip`
 	return q.Query(ctx, query, func(row []event.Field) error {
 		f := sessionRow(row)
@@ -199,7 +199,7 @@ func parseStamp(s string) int64 {
 
 // arpwatch reads which hardware address answers for which address.
 func (r *linkReader) arpwatch(ctx context.Context, q Querier) error {
-	return q.Query(ctx, `!"sextant.time":* process.name:=arpwatch | sort by (_time, event.id) | fields _time, event.id, _msg`, func(row []event.Field) error {
+	return q.Query(ctx, `!"sextant.time":* process.name:=arpwatch | fields _time, event.id, _msg`, func(row []event.Field) error {
 		f := sessionRow(row)
 		words := strings.Fields(f.get("_msg"))
 		for i := 0; i+2 < len(words) && i < 4; i++ {

@@ -50,7 +50,7 @@ func ReadSessions(ctx context.Context, q Querier, filter string) (*Sessions, err
 		query += " | filter " + filter
 	}
 	s := &sessionReader{open: map[string]*Session{}}
-	err := q.Query(ctx, query+" | sort by (_time, event.id)"+sessionFields, func(row []event.Field) error {
+	err := q.Query(ctx, query+sessionFields, func(row []event.Field) error {
 		r := sessionRow(row)
 		s.read(&r)
 		return nil

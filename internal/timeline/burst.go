@@ -26,13 +26,15 @@ const (
 	burstRatio = 3.0
 	burstGamma = 1.0
 	maxBursts  = 200 // of one series
+	minBurst   = 20  // events
+	around     = 6 * time.Hour
 )
 
 // Bursts finds the bursts of each series with Kleinberg's automaton of two
 // states (Bursty and Hierarchical Structure in Streams, 2002), which does not
 // fall out of a burst for one quiet step, nor into it for one busy one. The usual
-// rate is the median of the steps between the quartiles, so that bursts do not
-// raise it. The heaviest come first.
+// rate is the median of the hours around, which knows day from night and which
+// a burst does not raise. The heaviest come first.
 func Bursts(s *statistics.Series) []Burst {
 	var out []Burst
 	for i, name := range s.Names {
@@ -47,14 +49,13 @@ func burstsOf(name string, counts []float64, start int64, step time.Duration) []
 	if n < 12 {
 		return nil
 	}
-	sorted := slices.Clone(counts)
-	slices.Sort(sorted)
-	usual := 0.0 // the mean of the middle half
-	for _, v := range sorted[n/4 : n-n/4] {
-		usual += v / float64(n-2*(n/4))
+	usual := local(counts, step)
+	base := make([]float64, n)
+	high := make([]float64, n)
+	for i, u := range usual {
+		base[i] = max(u, 0.5)
+		high[i] = base[i]*burstRatio + 2
 	}
-	base := max(usual, 0.5)
-	high := base*burstRatio + 2
 	// Poisson cost of a count at a rate; what both states share is left out.
 	cost := func(v, rate float64) float64 { return rate - v*math.Log(rate) }
 	enter := burstGamma * math.Log(float64(n))
@@ -69,7 +70,7 @@ func burstsOf(name string, counts []float64, start int64, step time.Duration) []
 		if x := quiet + enter; x < b {
 			b, from[i][1] = x, 0
 		}
-		quiet, busy = q+cost(v, base), b+cost(v, high)
+		quiet, busy = q+cost(v, base[i]), b+cost(v, high[i])
 	}
 	state := uint8(0)
 	if busy < quiet {
@@ -85,18 +86,37 @@ func burstsOf(name string, counts []float64, start int64, step time.Duration) []
 		if states[i] == 0 {
 			continue
 		}
-		b := Burst{Name: name, From: start + int64(i)*int64(step), Usual: usual, Step: step}
+		b := Burst{Name: name, From: start + int64(i)*int64(step), Usual: usual[i], Step: step}
 		for ; i < n && states[i] == 1; i++ {
 			b.Count += int64(counts[i])
 			b.Peak = max(b.Peak, int64(counts[i]))
-			b.Weight += cost(counts[i], base) - cost(counts[i], high)
+			b.Weight += cost(counts[i], base[i]) - cost(counts[i], high[i])
 			b.To = start + int64(i+1)*int64(step)
 		}
-		out = append(out, b)
+		if b.Count >= minBurst {
+			out = append(out, b)
+		}
 	}
 	if len(out)*5 > n { // so many are how this log is
 		return nil
 	}
 	slices.SortStableFunc(out, func(a, b Burst) int { return cmp.Compare(b.Weight, a.Weight) })
 	return out[:min(len(out), maxBursts)]
+}
+
+// local returns for each step the median of those around it.
+func local(counts []float64, step time.Duration) []float64 {
+	n := len(counts)
+	half := min(max(int(around/step/2), 12), max(n/4, 6))
+	stride := max(1, half/16)
+	out := make([]float64, n)
+	window := make([]float64, 0, 2*half+1)
+	for i := 0; i < n; i += stride {
+		window = append(window[:0], counts[max(0, i-half):min(n, i+half+1)]...)
+		slices.Sort(window)
+		for j := i; j < min(i+stride, n); j++ {
+			out[j] = window[len(window)/2]
+		}
+	}
+	return out
 }

@@ -30,6 +30,7 @@ type Rhythm struct {
 	// it comes from an autocorrelation, that.
 	Share float64
 	Noisy bool // other events come in between: found by autocorrelation
+	Alike int  // others at the same place that beat in the same time
 }
 
 const (
@@ -69,7 +70,25 @@ func Rhythms(ctx context.Context, st store.Store, query string) ([]Rhythm, error
 		}
 		return cmp.Or(cmp.Compare(b.Share*math.Log(float64(b.Times)), a.Share*math.Log(float64(a.Times))), strings.Compare(a.What, b.What))
 	})
-	return out, nil
+	return merged(out), nil
+}
+
+// merged makes one of what beats in the same time at the same place: a job's
+// start, its session and its end.
+func merged(all []Rhythm) []Rhythm {
+	var out []Rhythm
+	for _, r := range all {
+		place := strings.Join(strings.SplitN(r.What+"  ", " ", 3)[:2], " ")
+		same := slices.IndexFunc(out, func(o Rhythm) bool {
+			return strings.HasPrefix(o.What, place) && o.Noisy == r.Noisy && math.Abs(float64(o.Period-r.Period)) <= 0.02*float64(o.Period) && math.Abs(float64(o.Times-r.Times)) <= 0.1*float64(o.Times)
+		})
+		if same >= 0 {
+			out[same].Alike++
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 func rhythmsBy(ctx context.Context, st store.Store, query string, keys []string) ([]Rhythm, error) {
@@ -312,12 +331,18 @@ func (r *Rhythm) Sentence() string {
 	if r.Missed > 0 {
 		s += fmt.Sprintf(", %d missed", r.Missed)
 	}
+	if r.Alike > 0 {
+		s += fmt.Sprintf(" (and %d more alike)", r.Alike)
+	}
 	return s
 }
 
 // Length is a duration in the one or two units that matter.
 func Length(d time.Duration) string {
 	day := 24 * time.Hour
+	if d >= time.Minute {
+		d = d.Round(time.Second)
+	}
 	two := func(a int64, u string, b int64, v string) string {
 		if b == 0 {
 			return fmt.Sprintf("%d %s", a, u)

@@ -36,7 +36,7 @@ func ReadProcesses(ctx context.Context, st store.Store, query string) (*Processe
 	out := &Processes{}
 	byID := map[string]*Process{}
 	n := 0
-	q := query + ` | filter !"sextant.time":* event.category:process event.type:start process.pid:* | sort by (_time, event.id) | limit ` + fmt.Sprint(maxProcesses+1) + ` | fields _time, event.id, host.name, user.name, process.pid, process.entity_id, process.name, process.executable, process.command_line, process.parent.pid, process.parent.entity_id, process.parent.name, process.parent.executable, process.parent.command_line`
+	q := query + ` | filter !"sextant.time":* event.category:process event.type:start process.pid:* | limit ` + fmt.Sprint(maxProcesses+1) + ` | fields _time, event.id, host.name, user.name, process.pid, process.entity_id, process.name, process.executable, process.command_line, process.parent.pid, process.parent.entity_id, process.parent.name, process.parent.executable, process.parent.command_line`
 	err := st.Query(ctx, q, func(fs []event.Field) error {
 		if n++; n > maxProcesses {
 			out.More = true

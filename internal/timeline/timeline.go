@@ -57,7 +57,7 @@ func Entries(ctx context.Context, st store.Store, query string, fn func(*Entry) 
 		}
 		return nil
 	}
-	err := st.Query(ctx, query+" | sort by (_time, sextant.source, log.offset, event.sequence, event.id) | fields "+fields, func(row []event.Field) error {
+	err := st.Query(ctx, query+" | fields "+fields, func(row []event.Field) error {
 		e := entryOf(row)
 		if err := emit(e.First, false); err != nil {
 			return err
