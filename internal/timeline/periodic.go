@@ -241,7 +241,7 @@ func regular(starts []int64) (Rhythm, bool) {
 	var off []float64
 	for _, d := range intervals {
 		k := math.Round(d / period)
-		if k < 1 || k > 50 || math.Abs(d-k*period) > 0.1*period+float64(time.Second) {
+		if k < 1 || k > 50 || math.Abs(d-k*period) > 0.1*period+min(float64(time.Second), 0.1*period) {
 			continue
 		}
 		fits++
@@ -259,7 +259,7 @@ func regular(starts []int64) (Rhythm, bool) {
 	jitter := off[len(off)/2]
 	// A tenth either side holds a fifth of intervals of any length about the
 	// period; only what is much tighter is a rhythm where there are few.
-	if jitter > 0.05*period && len(starts) < 24 {
+	if jitter > 0.1*period || jitter > 0.05*period && len(starts) < 24 {
 		return Rhythm{}, false
 	}
 	return Rhythm{Period: time.Duration(period), Jitter: time.Duration(jitter), Times: len(starts), Missed: missed, First: starts[0], Last: starts[len(starts)-1], Share: share}, true
