@@ -46,6 +46,7 @@ by shifting the two against each other in time, and left out.`,
 			if err != nil {
 				return err
 			}
+			const shown = 20
 			w := buffered(c)
 			if output != "table" {
 				var rows [][]export.Cell
@@ -63,10 +64,13 @@ by shifting the two against each other in time, and left out.`,
 			case found.First == event.NoTime:
 				a.say("", "No record that is asked for has a time.")
 			case found.Pairs == 0:
-				a.say("", fmt.Sprintf("There is too little to correlate between %s and %s: it takes two kinds of records, each in several steps of time, and 60 steps (of %s here).", shortStamp(found.First), shortStamp(found.Last), found.Step))
+				a.say("", fmt.Sprintf("There is too little to correlate between %s and %s: it takes two kinds of records, each in several steps of time, and 60 steps (of %s here).", shortStamp(found.First), shortStamp(found.Last), statistics.ShortLength(found.Step)))
 			default:
-				for i := range found.Associations {
+				for i := range found.Associations[:min(len(found.Associations), shown)] {
 					writePoint(w, found.Associations[i].Sentence(), a.width)
+				}
+				if more := len(found.Associations) - shown; more > 0 {
+					a.say("", fmt.Sprintf("… and %d weaker ones; -o jsonl has all.", more))
 				}
 				if len(found.Associations) > 0 {
 					fmt.Fprintln(w)
@@ -74,7 +78,7 @@ by shifting the two against each other in time, and left out.`,
 					a.say("", "Nothing rises together or one after the other by more than chance explains.")
 				}
 				a.say("", fmt.Sprintf("%s of %s in steps of %s from %s to %s UTC, up to %s apart. r is the correlation; q the share of false alarms to expect (Benjamini–Hochberg).",
-					plural(int64(found.Pairs), "pair"), plural(int64(found.Series), "kind"), found.Step, shortStamp(found.First), shortStamp(found.Last), found.MaxLag))
+					plural(int64(found.Pairs), "pair"), plural(int64(found.Series), "kind"), statistics.ShortLength(found.Step), shortStamp(found.First), shortStamp(found.Last), statistics.ShortLength(found.MaxLag)))
 			}
 			return w.Flush()
 		},

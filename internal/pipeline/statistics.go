@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,6 +78,7 @@ const topValues = 20
 // statistics asks the store for the counts behind the report's charts.
 func statistics(ctx context.Context, st store.Store) (*caseStatistics, error) {
 	s := &caseStatistics{}
+	s.Days = []report.Count{}
 	first, last := int64(event.NoTime), int64(event.NoTime)
 	err := st.Query(ctx, timed+` | stats count() n, min(_time) first, max(_time) last`, func(row []event.Field) error {
 		if r := columns(row); r("n") != "0" {
@@ -112,12 +114,17 @@ func statistics(ctx context.Context, st store.Store) (*caseStatistics, error) {
 	if s.Timeline, err = timeline(ctx, st, first, last); err != nil {
 		return nil, err
 	}
+	days := map[string]int64{}
 	err = st.Query(ctx, timed+` | stats by (_time:1h) count() n`, func(row []event.Field) error {
 		t := time.Unix(0, parseTime(columns(row)("_time"))).UTC()
 		n, err := strconv.ParseInt(columns(row)("n"), 10, 64)
 		s.WeekHours[(int(t.Weekday())+6)%7][t.Hour()] += n
+		days[t.Format(time.DateOnly)] += n
 		return err
 	})
+	for _, day := range slices.Sorted(maps.Keys(days)) {
+		s.Days = append(s.Days, report.Count{Value: day, Count: days[day]})
+	}
 	return s, err
 }
 

@@ -43,6 +43,7 @@ type view struct {
 	*Investigation
 	Style    template.CSS
 	Charts   []template.HTML
+	Graphs   []template.HTML // of each incident's entities; empty where there is little to see
 	Rows     []Finding // findings shown: gravest first
 	Hidden   int       // findings not shown
 	Entities []entityList
@@ -52,6 +53,9 @@ type entityList struct {
 	Name   string
 	Counts []Count
 }
+
+// maxGraphs bounds the incidents that get a picture of their entities.
+const maxGraphs = 30
 
 // maxRows bounds the findings shown in the page; report.json has them all.
 const maxRows = 500
@@ -79,6 +83,15 @@ func HTML(inv *Investigation) ([]byte, error) {
 			return nil, err
 		}
 		v.Charts = append(v.Charts, template.HTML(b.String()))
+	}
+	for i := range inv.Incidents {
+		var b bytes.Buffer
+		if fig, ok := entityGraph(inv, &inv.Incidents[i]); ok && i < maxGraphs {
+			if err := chart.SVG(&b, fig, chart.Options{Width: 900, Theme: chart.Auto, ID: "g" + strconv.Itoa(i)}); err != nil {
+				return nil, err
+			}
+		}
+		v.Graphs = append(v.Graphs, template.HTML(b.String()))
 	}
 	numbers := map[string]int{}
 	for i, e := range inv.Evidence {
@@ -122,6 +135,17 @@ func figures(inv *Investigation) []chart.Figure {
 		}
 		figs = append(figs, chart.Figure{Panels: []chart.Chart{chart.HourWeekday("Records by weekday and hour (UTC)", &hours)}})
 	}
+	if n := len(st.Days); n > 0 {
+		c := chart.Calendar{Title: "Records by day (UTC)"}
+		for _, d := range st.Days {
+			if at, err := time.Parse(time.DateOnly, d.Value); err == nil {
+				c.Days = append(c.Days, chart.Day{At: at, Value: float64(d.Count)})
+			}
+		}
+		if span := c.Days[len(c.Days)-1].At.Sub(c.Days[0].At); span >= 14*24*time.Hour {
+			figs = append(figs, chart.Figure{Panels: []chart.Chart{c}})
+		}
+	}
 	bars := func(title string, counts []Count) (chart.Chart, bool) {
 		b := chart.Bars{Title: title, XLabel: "records", Horizontal: true}
 		for _, c := range counts[:min(10, len(counts))] {
@@ -134,6 +158,12 @@ func figures(inv *Investigation) []chart.Figure {
 		panels = append(panels, b)
 	}
 	if b, ok := bars("Most frequent source addresses", st.SourceIPs); ok {
+		panels = append(panels, b)
+	}
+	if b, ok := bars("Most frequent hosts", st.Hosts); ok {
+		panels = append(panels, b)
+	}
+	if b, ok := bars("Most frequent actions", st.Actions); ok {
 		panels = append(panels, b)
 	}
 	if len(panels) > 0 {

@@ -145,6 +145,7 @@ type Statistics struct {
 	Actions   []Count      `json:"actions"`
 	Outcomes  []Count      `json:"outcomes"`
 	Timeline  Timeline     `json:"timeline"`
+	Days      []Count      `json:"days"`       // events by day with any, UTC, "2026-03-02", in order
 	WeekHours [7][24]int64 `json:"week_hours"` // events by weekday (Monday first) and hour, UTC
 }
 

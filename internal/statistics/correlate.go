@@ -371,7 +371,19 @@ func (a *Association) Sentence() string {
 	r := strings.TrimPrefix(fmt.Sprintf("%.2f", a.R), "0")
 	support := fmt.Sprintf("r = %s over %s, in %d of its %d rises, %s", r, span, a.Episodes, a.Of, probability("q", a.Q))
 	if a.Lag == 0 {
-		return fmt.Sprintf("%s and %s rise together, within %s (%s).", a.Leader, a.Follower, a.Step, support)
+		return fmt.Sprintf("%s and %s rise together, within %s (%s).", a.Leader, a.Follower, ShortLength(a.Step), support)
 	}
-	return fmt.Sprintf("%s leads %s by %s (%s).", a.Leader, a.Follower, a.Lag, support)
+	return fmt.Sprintf("%s leads %s by %s (%s).", a.Leader, a.Follower, ShortLength(a.Lag), support)
+}
+
+// ShortLength is a length of time without the units that are zero.
+func ShortLength(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
