@@ -44,8 +44,8 @@ type view struct {
 	Style    template.CSS
 	Charts   []template.HTML
 	Graphs   []template.HTML // of each incident's entities; empty where there is little to see
-	Rows     []Finding // findings shown: gravest first
-	Hidden   int       // findings not shown
+	Rows     []Finding       // findings shown: gravest first
+	Hidden   int             // findings not shown
 	Entities []entityList
 }
 
