@@ -12,8 +12,8 @@ import (
 	"github.com/sextant-logs/sextant/internal/store"
 )
 
-// stored is a store with the given records: a time and fields, name and value in turn.
-func stored(t testing.TB, records ...[]string) store.Store {
+// caseOf is a store with the given records: a time and fields, name and value in turn.
+func caseOf(t testing.TB, records ...[]string) store.Store {
 	t.Helper()
 	st, err := store.Open(t.TempDir(), store.Options{MinFreeDisk: -1})
 	if err != nil {
@@ -69,7 +69,7 @@ func ssh(when, action, pid, user, ip string) []string {
 
 func links(t *testing.T, records ...[]string) *Links {
 	t.Helper()
-	l, err := ReadLinks(t.Context(), stored(t, records...))
+	l, err := ReadLinks(t.Context(), caseOf(t, records...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestALeaseAndALogonSayWhoWasThereInOneSentence(t *testing.T) {
 }
 
 func TestSessionsPairTheirBeginningWithTheirEnd(t *testing.T) {
-	st := stored(t,
+	st := caseOf(t,
 		ssh("02 10:00:00", "ssh_login", "700", "bob", "203.0.113.9"),
 		ssh("02 10:00:00", "logged-on", "700", "bob", ""),
 		ssh("02 10:05:00", "ssh_login", "701", "eve", "203.0.113.10"),
