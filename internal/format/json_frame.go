@@ -499,7 +499,7 @@ func jsonRecords(s *Sample) []string {
 	var out []string
 	if !isJSONStream(s.Head) {
 		for _, l := range s.Lines[:min(len(s.Lines), 4*enough)] {
-			if l = strings.TrimSpace(l); l[0] == '{' && len(out) < enough {
+			if l = strings.TrimSpace(l); strings.HasPrefix(l, "{") && len(out) < enough {
 				out = append(out, l)
 			}
 		}
