@@ -15,7 +15,7 @@ var _ = register(Format{
 	Title: "AWS load balancer access log (ALB, classic ELB)",
 	Group: "web",
 	Recognise: func(s *Sample) int {
-		return s.Share(func(l string) bool { _, _, ok := cutELB(l); return ok }) * 95 / 100
+		return s.Share(func(l string) bool { _, _, ok := cutELB(l, nil); return ok }) * 95 / 100
 	},
 	Lines: func(p *Params) LineDecoder { return (&elb{p: p}).decode },
 })
@@ -23,12 +23,14 @@ var _ = register(Format{
 type elb struct {
 	p      *Params
 	agents agentCache
+	words  []string
 }
 
 var errNotELB = errors.New("not a line of a load balancer's access log")
 
 // cutELB cuts a line; kind is "" for a classic load balancer.
-func cutELB(line string) (kind string, words []string, ok bool) {
+func cutELB(line string, into []string) (kind string, words []string, ok bool) {
+	words = into
 	first, rest, _ := strings.Cut(line, " ")
 	switch first {
 	case "http", "https", "h2", "grpcs", "ws", "wss":
@@ -57,14 +59,16 @@ func cutELB(line string) (kind string, words []string, ok bool) {
 }
 
 func isSeconds(s string) bool {
-	return isDigits(strings.Replace(strings.TrimPrefix(s, "-"), ".", "", 1))
+	whole, fraction, point := strings.Cut(strings.TrimPrefix(s, "-"), ".")
+	return isDigits(whole) && (!point || isDigits(fraction))
 }
 
 func (d *elb) decode(line string, b *event.Batch) error {
-	kind, w, ok := cutELB(line)
+	kind, w, ok := cutELB(line, d.words[:0])
 	if !ok {
 		return errNotELB
 	}
+	d.words = w
 	ns, n, ok := d.p.Clock.ISO(w[0])
 	if !ok || n != len(w[0]) {
 		return errNotELB

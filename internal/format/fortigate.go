@@ -40,6 +40,7 @@ var errNoFortigate = errors.New("no logid and type among the keys")
 type fortigate struct {
 	clock *timestamp.Clock
 	f     []fortiPair
+	names map[string]string // of keys
 }
 
 type fortiPair struct{ key, value string }
@@ -329,13 +330,31 @@ func (d *fortigate) fields(b *event.Batch) {
 		if len(p.key) > 100 {
 			continue
 		}
-		b.Add(b.Bytes(append([]byte("fortinet.firewall."), p.key...)), v)
+		b.Add(d.name(p.key), v)
 	}
 	d.sum(b, "sentbyte", "rcvdbyte", "network.bytes")
 	d.sum(b, "sentpkt", "rcvdpkt", "network.packets")
 }
 
+// name is the full name of a key that ECS has no field for.
+func (d *fortigate) name(key string) string {
+	name, ok := d.names[key]
+	if !ok {
+		name = "fortinet.firewall." + key
+		if d.names == nil {
+			d.names = map[string]string{}
+		}
+		if len(d.names) < maxFortiPairs {
+			d.names[strings.Clone(key)] = name
+		}
+	}
+	return name
+}
+
 func (d *fortigate) sum(b *event.Batch, x, y, name string) {
+	if d.get(x) == "" || d.get(y) == "" {
+		return
+	}
 	n, err1 := strconv.ParseInt(d.get(x), 10, 62)
 	m, err2 := strconv.ParseInt(d.get(y), 10, 62)
 	if err1 == nil && err2 == nil {

@@ -140,7 +140,8 @@ type haproxyLine struct {
 	connections, queues []string
 	captured            []string
 	request, tls        string
-	problem             string // what is written of a connection that failed before a request
+	few                 [3][6]string // room for timers, connections and queues
+	problem             string       // what is written of a connection that failed before a request
 }
 
 func (h *haproxyLine) cut(s string) bool {
@@ -167,7 +168,7 @@ func (h *haproxyLine) cut(s string) bool {
 		return false
 	}
 	word, rest, _ = strings.Cut(rest, " ")
-	if h.timers = strings.Split(word, "/"); len(h.timers) != 3 && len(h.timers) != 5 || !isTimers(h.timers) {
+	if h.timers = appendParts(h.few[0][:0], word); len(h.timers) != 3 && len(h.timers) != 5 || !isTimers(h.timers) {
 		return false
 	}
 	if len(h.timers) == 5 {
@@ -180,11 +181,11 @@ func (h *haproxyLine) cut(s string) bool {
 	}
 	h.termination, rest, _ = strings.Cut(rest, " ")
 	word, rest, _ = strings.Cut(rest, " ")
-	if h.connections = strings.Split(word, "/"); len(h.connections) != 5 {
+	if h.connections = appendParts(h.few[1][:0], word); len(h.connections) != 5 {
 		return false
 	}
 	word, rest, _ = strings.Cut(rest, " ")
-	h.queues = strings.Split(word, "/")
+	h.queues = appendParts(h.few[2][:0], word)
 	for n := 0; n < 2 && strings.HasPrefix(rest, "{"); n++ {
 		end := strings.Index(rest, "} ")
 		if end < 0 {
@@ -297,6 +298,19 @@ func (h *haproxyLine) add(host string, b *event.Batch) {
 	h.addTLS(b)
 }
 
+// appendParts appends what the slashes of s part; of more than six parts the last is the rest.
+func appendParts(dst []string, s string) []string {
+	for len(dst) < cap(dst)-1 {
+		part, rest, ok := strings.Cut(s, "/")
+		dst = append(dst, part)
+		if !ok {
+			return dst
+		}
+		s = rest
+	}
+	return append(dst, s)
+}
+
 // tlsNames is the last word of the HTTPS format: "sni/version/cipher".
 func (h *haproxyLine) tlsNames() string {
 	_, names, _ := strings.Cut(h.tls, " ")
@@ -305,8 +319,9 @@ func (h *haproxyLine) tlsNames() string {
 
 func (h *haproxyLine) addTLS(b *event.Batch) {
 	errs, names, ok := strings.Cut(h.tls, " ")
-	counts := strings.Split(errs, "/")
-	parts := strings.Split(names, "/")
+	var few [2][6]string
+	counts := appendParts(few[0][:0], errs)
+	parts := appendParts(few[1][:0], names)
 	if !ok || len(counts) != 5 || len(parts) != 3 {
 		return
 	}
