@@ -4,7 +4,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export CGO_ENABLED = 0
 
-.PHONY: all build demo test race bench corpus score lint fuzz cross clean
+.PHONY: all build demo test race bench corpus score torture lint fuzz cross clean
 
 all: build
 
@@ -49,6 +49,11 @@ score: build
 	  bin/sextant simulate intrusion --campaign all --seed $$s -o $$d/logs >/dev/null && \
 	  { bin/sextant investigate --case $$d/case $$d/logs/evidence >/dev/null || true; } && \
 	  echo "seed $$s: $$(bin/sextant score $$d/logs/truth.json $$d/case | grep incidents)"; rm -rf $$d; done
+
+# Kill a server again and again under load, and count what it acknowledged: make torture KILLS=100
+KILLS ?= 100
+torture:
+	SEXTANT_TORTURE=$(KILLS) $(GO) test -count 1 -v -timeout 60m -run TestAKilledServer ./cmd/sextant | grep -v level=INFO
 
 lint:
 	@test -z "$$(gofmt -l cmd evtx internal sigma | tee /dev/stderr)"

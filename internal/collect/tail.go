@@ -28,11 +28,12 @@ var _ = register("tail", "files as they grow: tail:/var/log/*.log (a glob; ?from
 
 const (
 	tailPoll     = 400 * time.Millisecond
-	tailSearch   = 3 * time.Second // between searches for new files
-	tailRead     = 1 << 20         // bytes read of a file at a time
-	tailPatience = time.Second     // how long a record may wait for lines that continue it
+	tailSearch   = time.Second // between searches for new files
+	tailRead     = 1 << 20     // bytes read of a file at a time
+	tailPatience = time.Second // how long a record may wait for lines that continue it
 	tailLinger   = 10 * time.Second
-	fingerprint  = 1024 // bytes at a file's beginning by which it is known again
+	tailSlack    = 5 * time.Second // by how much the clocks of files and of marks may differ
+	fingerprint  = 1024            // bytes at a file's beginning by which it is known again
 	maxTailed    = 20_000
 	maxHeader    = 64
 )
@@ -137,6 +138,7 @@ type tailed struct {
 // tailMark is where reading is in a file.
 type tailMark struct {
 	Path   string   `json:"path"`
+	At     int64    `json:"at"` // ns since the epoch: when
 	Offset int64    `json:"offset"`
 	Length int64    `json:"n"` // bytes that Print is the hash of
 	Print  string   `json:"print"`
@@ -154,40 +156,60 @@ func (c *tail) search(sink Sink) {
 	slices.Sort(paths)
 	paths = slices.Compact(paths)
 	for _, path := range paths {
-		c.found(path, sink, c.first && c.fromEnd)
+		c.found(path, path, sink, c.first && c.fromEnd)
 	}
-	if c.first {
-		c.renamed(paths, sink)
-	}
+	c.renamed(paths, sink)
 	c.first = false
 }
 
-// renamed finds files that were being read under a path that now leads to
-// another, and still lie beside it.
+// renamed finds files beside those that are followed which were rotated away
+// before they were read to their end: the one that was being read when the process
+// ended, and those that came and went while nobody looked.
 func (c *tail) renamed(paths []string, sink Sink) {
 	for _, path := range paths {
-		dir := filepath.Dir(path)
-		entries, err := os.ReadDir(dir)
-		if err != nil {
+		siblings, _ := filepath.Glob(globEscape(path) + ".*")
+		dated, _ := filepath.Glob(globEscape(path) + "-*")
+		siblings = append(siblings, dated...)
+		if len(siblings) == 0 {
 			continue
 		}
-		for _, e := range entries {
-			p := filepath.Join(dir, e.Name())
-			if !strings.HasPrefix(e.Name(), filepath.Base(path)) || slices.Contains(paths, p) || !e.Type().IsRegular() {
+		read := map[string]tailMark{} // by path of the file as it is now
+		var last int64                // when something of this log was read last
+		for _, p := range append(siblings, path) {
+			id, err := identity(p)
+			if err != nil {
 				continue
 			}
-			if id, err := identity(p); err == nil {
-				var m tailMark
-				if json.Unmarshal([]byte(sink.Mark("tail:"+id)), &m) == nil && m.Path == path {
-					c.found(p, sink, false)
-				}
+			var m tailMark
+			if json.Unmarshal([]byte(sink.Mark("tail:"+id)), &m) == nil && m.Path == path {
+				read[p] = m
+				last = max(last, m.At)
+			}
+		}
+		for _, p := range siblings {
+			info, err := os.Stat(p)
+			if err != nil || !info.Mode().IsRegular() || slices.Contains(paths, p) {
+				continue
+			}
+			m, known := read[p]
+			if known && m.Offset < info.Size() || !known && last > 0 && info.ModTime().UnixNano() > last-int64(tailSlack) {
+				c.found(p, path, sink, false)
 			}
 		}
 	}
 }
 
-// found begins to follow the file at path, unless it is followed already.
-func (c *tail) found(path string, sink Sink, fromEnd bool) {
+// globEscape is the pattern that matches the path alone.
+func globEscape(path string) string {
+	if filepath.Separator == '\\' {
+		return path // there is no escaping there, nor names with such characters
+	}
+	return strings.NewReplacer("\\", "\\\\", "*", "\\*", "?", "\\?", "[", "\\[").Replace(path)
+}
+
+// found begins to follow the file at path, unless it is followed already. log
+// is the path under which it was, or is, written.
+func (c *tail) found(path, log string, sink Sink, fromEnd bool) {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
 		return
@@ -201,13 +223,13 @@ func (c *tail) found(path string, sink Sink, fromEnd bool) {
 		c.refuse(path, id, err.Error())
 		return
 	}
-	t := &tailed{path: path, id: id, file: f}
+	t := &tailed{path: log, id: id, file: f}
 	var m tailMark
 	if json.Unmarshal([]byte(sink.Mark("tail:"+id)), &m) == nil && m.Print != "" && m.Offset <= info.Size() && m.Print == printOf(f, m.Length) {
 		t.at = m
 		t.format = format.Lookup(m.Format)
 	} else {
-		t.at = tailMark{Path: path}
+		t.at = tailMark{Path: log}
 		if fromEnd {
 			t.at.Offset = lastLine(f, info.Size())
 		}
@@ -303,6 +325,7 @@ func (c *tail) follow(ctx context.Context, t *tailed, sink Sink) (more bool, err
 	}
 	d := spool.Delivery{Collector: c.Name(), Path: t.path, Format: t.format.Name, Received: time.Now().UnixNano()}
 	mark := t.at
+	mark.At = d.Received
 	var ds []*spool.Delivery
 	for _, b := range t.split(buf[:whole], mark.Header) {
 		d := d

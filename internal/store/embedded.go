@@ -236,6 +236,11 @@ func (s *Embedded) Dir() string { return s.dir }
 // Recover removes the rows of sources that were begun and never committed, so
 // that they can be read again. Call it before the first writer adds.
 func (s *Embedded) Recover(ctx context.Context) error {
+	// The engine goes on with what a killed process was deleting. It must have
+	// ended before a source of the same id is written again.
+	if err := s.tasksDone(ctx); err != nil {
+		return err
+	}
 	var ids []string
 	for _, r := range s.ledger.Leftovers() {
 		ids = append(ids, r.ID)
@@ -444,6 +449,24 @@ func (s *Embedded) quiet(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// tasksDone waits until the engine deletes nothing.
+func (s *Embedded) tasksDone(ctx context.Context) (err error) {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.users.Done()
+	defer recovered("delete", &err)
+	for {
+		tasks, err := s.engine.DeleteActiveTasks(ctx)
+		if err != nil || len(tasks) == 0 {
+			return err
+		}
+		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 func (s *Embedded) taskDone(ctx context.Context, id string) error {

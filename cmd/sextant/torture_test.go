@@ -1,0 +1,292 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	lumber "github.com/elastic/go-lumber/client/v2"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+)
+
+// A server is killed again and again while agents send to it that repeat what
+// was not acknowledged, as Beats, Logstash and the OpenTelemetry SDK do. In the end
+// every acknowledged record must be there, and none twice. SEXTANT_TORTURE says
+// how often it is killed (make torture: 100).
+func TestAKilledServerLosesNothingItAcknowledgedAndKeepsNothingTwice(t *testing.T) {
+	kills := 3
+	if n, err := strconv.Atoi(os.Getenv("SEXTANT_TORTURE")); err == nil {
+		kills = n
+	} else if testing.Short() {
+		t.Skip("a process is killed and started again: some seconds")
+	}
+	dir := t.TempDir()
+	s := &victim{t: t, dir: dir, beats: freePort(t), web: freePort(t)}
+	s.start()
+
+	ctx, stop := context.WithCancel(context.Background())
+	acked := map[string]*int{"beats": new(int), "bulk": new(int), "otlp": new(int), "tail": new(int)}
+	var senders sync.WaitGroup
+	send := func(name string, one func(from int) error) {
+		senders.Go(func() {
+			for ctx.Err() == nil {
+				from := *acked[name]
+				for one(from) != nil { // the very same again, until it is acknowledged
+					time.Sleep(20 * time.Millisecond)
+				}
+				*acked[name] = from + tortureBatch
+			}
+		})
+	}
+	send("beats", s.sendBeats)
+	send("bulk", s.sendBulk)
+	send("otlp", s.sendOTLP)
+	send("tail", s.writeLog)
+
+	for range kills {
+		time.Sleep(time.Duration(100+rand.IntN(900)) * time.Millisecond)
+		s.kill(syscall.SIGKILL)
+		s.start()
+	}
+	time.Sleep(500 * time.Millisecond)
+	stop()
+	senders.Wait()
+	time.Sleep(4 * time.Second) // the file is read to its end
+	s.kill(syscall.SIGTERM)
+
+	seen := map[string]int{}
+	query := exec.Command(s.binary(), "query", "--case", filepath.Join(dir, "case"), "-o", "jsonl", "* | fields _msg")
+	query.Stderr = os.Stderr
+	out, err := query.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		var row map[string]string
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			t.Fatal(err)
+		}
+		text := row["_msg"]
+		if i := strings.Index(text, "torture "); i >= 0 {
+			f := strings.Fields(text[i:])
+			seen[f[1]+" "+f[2]]++
+		}
+	}
+	total, twice, lost := 0, 0, 0
+	for name, n := range acked {
+		before := lost
+		for i := range *n {
+			total++
+			switch c := seen[fmt.Sprintf("%s %d", name, i)]; {
+			case c == 0:
+				lost++
+			case c > 1:
+				twice++
+			}
+		}
+		t.Logf("%s: %d records acknowledged, %d lost", name, *n, lost-before)
+	}
+	t.Logf("%d kills, %d records acknowledged, %d lost, %d twice; %d in the store", kills, total, lost, twice, len(seen))
+	if keep := os.Getenv("SEXTANT_TORTURE_KEEP"); keep != "" {
+		exec.Command("cp", "-a", dir, keep).Run()
+	}
+	if lost > 0 || twice > 0 || total == 0 {
+		t.Errorf("%d of %d acknowledged records are lost, %d are there twice", lost, total, twice)
+		s.keepLog()
+	}
+}
+
+const tortureBatch = 50
+
+type victim struct {
+	t          *testing.T
+	dir        string
+	beats, web int
+	cmd        *exec.Cmd
+	done       chan struct{}
+	link       string
+}
+
+func freePort(t *testing.T) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// binary is this test binary under the name by which it is sextant.
+func (s *victim) binary() string {
+	if s.link == "" {
+		self, err := os.Executable()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.link = filepath.Join(s.dir, "sextant")
+		if err := os.Symlink(self, s.link); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return s.link
+}
+
+func (s *victim) start() {
+	s.t.Helper()
+	s.cmd = exec.Command(s.binary(), "serve", "--case", filepath.Join(s.dir, "case"), "--no-builtin",
+		"--listen", fmt.Sprintf("beats://127.0.0.1:%d", s.beats), "--listen", fmt.Sprintf("http://127.0.0.1:%d", s.web), "--tail", filepath.Join(s.dir, "*.log"))
+	log, err := os.OpenFile(filepath.Join(s.dir, "serve.err"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r, w := io.Pipe()
+	s.cmd.Stderr = io.MultiWriter(log, w)
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	ready := make(chan bool, 1)
+	go func() {
+		var text bytes.Buffer
+		buf := make([]byte, 4096)
+		for told := false; ; {
+			n, err := r.Read(buf)
+			text.Write(buf[:n])
+			if !told && strings.Contains(text.String(), "ready\n") {
+				told = true
+				ready <- true
+			}
+			if err != nil {
+				if !told {
+					ready <- false
+				}
+				return
+			}
+		}
+	}()
+	s.done = make(chan struct{})
+	go func() {
+		s.cmd.Wait()
+		w.Close()
+		log.Close()
+		close(s.done)
+	}()
+	select {
+	case ok := <-ready:
+		if !ok {
+			s.keepLog()
+			s.t.Fatal("the server does not start")
+		}
+	case <-time.After(2 * time.Minute):
+		s.t.Fatal("the server is not ready after two minutes")
+	}
+}
+
+func (s *victim) kill(sig syscall.Signal) {
+	s.cmd.Process.Signal(sig)
+	select {
+	case <-s.done:
+	case <-time.After(time.Minute):
+		s.t.Fatal("the server does not end")
+	}
+}
+
+func (s *victim) keepLog() {
+	data, _ := os.ReadFile(filepath.Join(s.dir, "serve.err"))
+	s.t.Logf("%s", data[max(0, len(data)-4000):])
+}
+
+func (s *victim) sendBeats(from int) error {
+	c, err := lumber.SyncDial(fmt.Sprintf("127.0.0.1:%d", s.beats), lumber.Timeout(10*time.Second), lumber.CompressionLevel(1))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	var batch []any
+	for i := range tortureBatch {
+		batch = append(batch, map[string]any{"@timestamp": "2026-03-04T10:11:12.000Z", "message": fmt.Sprintf("torture beats %d", from+i),
+			"agent": map[string]any{"id": "a", "type": "filebeat", "version": "8.0.0"}, "log": map[string]any{"offset": from + i, "file": map[string]any{"path": "/x"}}})
+	}
+	n, err := c.Send(batch)
+	if err == nil && n != tortureBatch {
+		err = errors.New("acknowledged in part")
+	}
+	return err
+}
+
+var tortureClient = &http.Client{Timeout: 10 * time.Second}
+
+func (s *victim) post(path, contentType string, body []byte) error {
+	resp, err := tortureClient.Post(fmt.Sprintf("http://127.0.0.1:%d%s", s.web, path), contentType, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.ReadAll(resp.Body); err != nil {
+		return err
+	}
+	if resp.StatusCode != 200 {
+		return errors.New(resp.Status)
+	}
+	return nil
+}
+
+func (s *victim) sendBulk(from int) error {
+	var b bytes.Buffer
+	for i := range tortureBatch {
+		fmt.Fprintf(&b, "{\"create\":{}}\n{\"@timestamp\":\"2026-03-04T10:11:12Z\",\"message\":\"torture bulk %d\"}\n", from+i)
+	}
+	return s.post("/logs/_bulk", "application/x-ndjson", b.Bytes())
+}
+
+func (s *victim) sendOTLP(from int) error {
+	logs := plog.NewLogs()
+	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	for i := range tortureBatch {
+		r := records.AppendEmpty()
+		r.SetTimestamp(1772619072000000000)
+		r.Body().SetStr(fmt.Sprintf("torture otlp %d", from+i))
+	}
+	body, err := plogotlp.NewExportRequestFromLogs(logs).MarshalProto()
+	if err != nil {
+		return err
+	}
+	return s.post("/v1/logs", "application/x-protobuf", body)
+}
+
+// writeLog writes to a file that is followed, and renames it now and then.
+func (s *victim) writeLog(from int) error {
+	path := filepath.Join(s.dir, "app.log")
+	if from > 0 && from%(40*tortureBatch) == 0 {
+		if err := os.Rename(path, fmt.Sprintf("%s.%d", path, from)); err != nil {
+			return err
+		}
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for i := range tortureBatch {
+		fmt.Fprintf(f, "Mar  4 10:11:12 web1 app[7]: torture tail %d\n", from+i)
+	}
+	time.Sleep(20 * time.Millisecond)
+	return nil
+}
