@@ -26,10 +26,12 @@ type readFlags struct {
 	threads int
 	geoip   []string
 	recover bool
+	formats []string
 }
 
 func (f *readFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.format, "format", "", "take every source for this format (see `sextant formats`)")
+	c.Flags().StringSliceVar(&f.formats, "formats", nil, "directories with formats of your own in YAML, besides "+userFormatsPath())
 	c.Flags().StringVar(&f.zone, "tz", "", "zone of times that name none: a name such as Europe/Berlin, or +02:00 (default UTC)")
 	c.Flags().IntVar(&f.year, "year", 0, "year of the first time in logs that write no year (default: inferred from order and file times)")
 	c.Flags().BoolVar(&f.recover, "recover", false, "also take records from unused and damaged parts of Windows event logs")
@@ -39,6 +41,9 @@ func (f *readFlags) register(c *cobra.Command) {
 
 func (f *readFlags) options(paths []string) (pipeline.Options, error) {
 	opt := pipeline.Options{Paths: paths, Format: f.format, Year: f.year, Threads: f.threads, Recover: f.recover}
+	if err := useFormats(f.formats); err != nil {
+		return opt, err
+	}
 	zone, err := parseZone(f.zone)
 	if err != nil {
 		return opt, err

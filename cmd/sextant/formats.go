@@ -13,13 +13,18 @@ var _ = command(newFormats)
 
 func newFormats() *cobra.Command {
 	var output string
+	var dirs, check []string
 	c := &cobra.Command{
 		Use:   "formats",
 		Short: "List the log formats that are recognised",
 		Long: `List the formats that Sextant recognises from content and decodes. The names are
-those of --format and, for most, of event.dataset.`,
+those of --format and, for most, of event.dataset.
+
+Formats of your own are YAML files in a directory (docs/yaml-formats.md). --check reads
+them, decodes the samples in them, and says what is not as expected.`,
 		Example: `  sextant formats
-  sextant formats -o json`,
+  sextant formats --formats my-formats/ -o json
+  sextant formats --check my-formats/`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := oneOf("-o", output, "table", "json"); err != nil {
@@ -27,6 +32,12 @@ those of --format and, for most, of event.dataset.`,
 			}
 			w := buffered(c)
 			defer w.Flush()
+			if len(check) > 0 {
+				return checkFormats(w, check)
+			}
+			if err := useFormats(dirs); err != nil {
+				return err
+			}
 			type row struct {
 				Name  string `json:"name"`
 				Group string `json:"group"`
@@ -47,6 +58,8 @@ those of --format and, for most, of event.dataset.`,
 			return nil
 		},
 	}
+	c.Flags().StringSliceVar(&dirs, "formats", nil, "directories with formats of your own in YAML, besides "+userFormatsPath())
+	c.Flags().StringSliceVar(&check, "check", nil, "check the formats of these directories against the samples in them")
 	c.Flags().StringVarP(&output, "output", "o", "table", "output format: table, json")
 	return c
 }

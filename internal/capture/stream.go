@@ -150,6 +150,9 @@ func (e *Engine) skip(fl *flow, dir int, n int64) {
 		fl.tried[dir] = true
 		e.undecided(fl)
 	}
+	if fl.dead {
+		e.kill(fl)
+	}
 }
 
 // deliver gives the next bytes of a half to the parser.

@@ -150,96 +150,38 @@ type captureReader interface {
 // captureFramer reads a capture in order and feeds the engine: the events of a chunk are
 // those that its packets completed.
 type captureFramer struct {
-	r      io.Reader
+	recordFramer
 	reader captureReader
 	engine *capture.Engine
-
-	buf   []byte // of the chunk being made, and what was read beyond
-	pos   int    // where the next record begins
-	base  int64  // offset of buf
-	err   error  // from r
-	batch event.Batch
-	chunk Chunk
-	ended bool
-	cut   bool // a refusal ends the chunk
+	batch  event.Batch
+	ended  bool
 }
 
 func newCaptureFramer(r io.Reader, reader captureReader) *captureFramer {
-	return &captureFramer{r: r, reader: reader, engine: capture.NewEngine(capture.Options{})}
+	return &captureFramer{recordFramer: recordFramer{r: r}, reader: reader, engine: capture.NewEngine(capture.Options{})}
 }
 
 const maxChunkEvents = 4096
 
 // Next implements Framer.
 func (f *captureFramer) Next() (*Chunk, error) {
-	f.batch, f.chunk, f.cut = event.Batch{}, Chunk{Offset: f.base + int64(f.pos)}, false
-	f.buf, f.base, f.pos = f.buf[f.pos:], f.base+int64(f.pos), 0
-	for !f.ended && !f.cut && f.pos < chunkBytes && len(f.batch.Events) < maxChunkEvents {
+	f.batch = event.Batch{}
+	f.begin()
+	for !f.ended && !f.full() && len(f.batch.Events) < maxChunkEvents {
 		f.ended = !f.reader.next(f)
 	}
-	if f.ended && f.pos == 0 && !f.cut {
+	if f.ended && f.empty() {
 		f.engine.Flush(&f.batch, maxChunkEvents)
 		if len(f.batch.Events) == 0 {
-			if f.err == nil {
-				f.err = io.EOF
-			}
-			return nil, f.err
+			return nil, f.end()
 		}
 	}
-	c := f.chunk
-	data := f.pos
-	for _, r := range c.Refused {
-		data -= int(r.Length)
-	}
-	c.Data, c.Events = f.buf[:data:data], f.batch.Events
-	return &c, nil
-}
-
-// need returns at least n bytes from the next record on, fewer at the end.
-func (f *captureFramer) need(n int) []byte {
-	for len(f.buf)-f.pos < n && f.err == nil {
-		if cap(f.buf)-len(f.buf) < 4<<10 {
-			next := make([]byte, len(f.buf), len(f.buf)+max(n, chunkBytes+chunkBytes/4))
-			copy(next, f.buf)
-			f.buf = next
-		}
-		m := 0
-		for try := 0; m == 0 && f.err == nil; try++ {
-			if m, f.err = f.r.Read(f.buf[len(f.buf):cap(f.buf)]); try == 100 && f.err == nil {
-				f.err = io.ErrNoProgress
-			}
-		}
-		f.buf = f.buf[:len(f.buf)+m]
-	}
-	return f.buf[f.pos:]
-}
-
-// structure passes over n bytes that are no packet.
-func (f *captureFramer) structure(n int) {
-	f.chunk.Structure += int64(n)
-	f.pos += n
-}
-
-// refuse passes over n bytes that can be nothing. They end the chunk.
-func (f *captureFramer) refuse(n int, reason string) {
-	f.chunk.Refused = append(f.chunk.Refused, Refusal{Offset: f.base + int64(f.pos), Length: int64(n), Reason: reason})
-	f.pos += n
-	f.cut = true
-}
-
-// rest refuses what is left, a stretch at a time.
-func (f *captureFramer) rest(reason string) bool {
-	p := f.need(chunkBytes)
-	if len(p) == 0 {
-		return false
-	}
-	f.refuse(len(p), reason)
-	return true
+	return f.take(f.batch.Events), nil
 }
 
 // packet gives a packet of size bytes, header included, to the engine.
 func (f *captureFramer) packet(p *capture.Packet, size, header int) {
-	p.Offset = f.base + int64(f.pos)
+	p.Offset = f.offset()
 	p.At = p.Offset + int64(header)
 	if err := f.engine.Packet(&f.batch, p); err != nil {
 		shown := p.Data[:min(len(p.Data), 64)]
@@ -250,7 +192,7 @@ func (f *captureFramer) packet(p *capture.Packet, size, header int) {
 		f.batch.Add("event.module", "pcap")
 		f.batch.Add("event.dataset", "pcap.packet")
 	}
-	f.pos += size
+	f.record(size)
 }
 
 // capturedEvents hands on the events that the framer made.

@@ -73,6 +73,15 @@ const (
 	lateDays = 7 // how late a record of the old year may be written in the new
 )
 
+// Assume has stamps without a zone be in zone from now on, because the format of the
+// log says so.
+func (c *Clock) Assume(zone *time.Location) {
+	if zone == time.UTC {
+		zone = nil
+	}
+	c.zone, c.cached = zone, false
+}
+
 // Local is the time of a stamp that has a year and no zone. Out-of-range parts
 // give ok = false.
 func (c *Clock) Local(year, month, dayOfMonth, hour, min, sec, nsec int) (ns int64, ok bool) {
