@@ -174,7 +174,7 @@ func testLimits(t *testing.T, s Store) {
 			for _, n := range []string{"", "_msg", "_time", "_stream", "_stream_id", "sextant.source", "event.id", "*", "a*", `a"b`, "a b", "é", "\xff"} {
 				b.AddKind(n, "v", event.String)
 			}
-		}, func(r Report) int64 { return r.Renamed }, `original.:=v original._msg:=v original._time:=v original._stream:=v original._stream_id:=v original.sextant.source:=v "a b":=v | fields _msg`, "_msg=x"},
+		}, func(r Report) int64 { return r.Renamed }, `unnamed:=v original._msg:=v original._time:=v original._stream:=v original._stream_id:=v original.sextant.source:=v "a b":=v | fields _msg`, "_msg=x"},
 		{"no message at all", func(b *event.Batch) { b.Begin(0, "") },
 			func(r Report) int64 { return r.Rows }, `* | fields log.offset`, "log.offset=0"},
 	}
