@@ -194,6 +194,9 @@ func envelope(p []byte, final bool) (n int, ok bool) {
 			i += m
 			break
 		}
+		if string(key) == "id" && jsonMember(event.View(p[i:i+m]), "time") != "" {
+			return 0, false // a record whose id holds its time, as Google Workspace's
+		}
 		i = skipSpace(p, i+m)
 		if i < len(p) && p[i] == '}' {
 			return 0, false
