@@ -96,8 +96,6 @@ func finishWorkspace(r *cloudRecord) {
 				if action == "" {
 					kind, action = get("type"), get("name")
 				}
-				b.Add("event.action", get("name"))
-				b.Add("google_workspace.event.type", get("type"))
 				r.parameters(1, get("parameters"), prefix, names, func(string, string) {})
 			})
 		}

@@ -64,6 +64,13 @@ func nameTag(path string) int32 {
 		parent = parent[strings.LastIndexByte(parent, '.')+1:]
 		a = aliases[plainName(parent+last)]
 	}
+	mention := int32(0)
+	switch {
+	case a == aliasUser || a == aliasEmail || endsIn(key, "username", "user", "email", "upn", "userprincipalname", "samaccountname", "login"):
+		mention = tagUser
+	case a == aliasHost || a == aliasDomain || endsIn(key, "hostname", "host", "computername", "machinename", "devicename", "fqdn", "domain"):
+		mention = tagHost
+	}
 	if depth > 0 {
 		switch a { // too general, where it is not the record that they speak of
 		case aliasHost, aliasStatus, aliasAction, aliasOutcome, aliasProcess, aliasURL, aliasFile, aliasDomain, aliasError, aliasService, aliasTransport, aliasPID, aliasEmail:
@@ -72,14 +79,27 @@ func nameTag(path string) int32 {
 			}
 		}
 	}
-	tag := int32(a) | rank<<8 | min(depth, 15)<<16
+	tag := int32(a) | rank<<8 | min(depth, 15)<<16 | mention
 	if displaced(path) {
 		tag |= tagDisplaced
 	}
 	return tag
 }
 
-const tagDisplaced = 1 << 20
+const (
+	tagDisplaced = 1 << 20
+	tagUser      = 1 << 21 // the last part of the name is that of a user
+	tagHost      = 1 << 22 // of a host
+)
+
+func endsIn(s string, ends ...string) bool {
+	for _, e := range ends {
+		if strings.HasSuffix(s, e) {
+			return true
+		}
+	}
+	return false
+}
 
 func tagAlias(tag int32) alias { return alias(tag & 0xff) }
 func tagRank(tag int32) int32  { return tag >> 8 & 0xff }
@@ -124,7 +144,55 @@ func (d *namedRecord) add(leaves []event.Leaf, b *event.Batch) bool {
 		d.own(l, b)
 	}
 	d.addAliases(&seen, b)
+	addMentioned(leaves, b)
 	return timed
+}
+
+const maxMentioned = 32 // values of each kind
+
+// addMentioned adds what a record's values are, whatever their names mean: addresses and
+// hashes by their form; users, mail addresses and hosts where the last part of the name says so.
+func addMentioned(leaves []event.Leaf, b *event.Batch) {
+	ips, users, hosts, hashes := 0, 0, 0, 0
+	for i := range leaves {
+		l := &leaves[i]
+		v := l.Value
+		if l.Kind != event.String || len(v) < 2 || len(v) > 128 || v == "null" || v == "unknown" {
+			continue
+		}
+		switch n := len(v); {
+		case n >= 7 && n <= 45 && isIP(v):
+			if ips++; ips <= maxMentioned {
+				b.Add("related.ip", v)
+			}
+			continue
+		case n == 32 || n == 40 || n == 64 || n == 128:
+			if isHash(v, n) {
+				if hashes++; hashes <= maxMentioned && namesHash(l.Name.Path) {
+					b.Add("related.hash", v)
+				}
+				continue
+			}
+		}
+		switch {
+		case l.Name.Tag&tagUser != 0:
+			if users++; users <= maxMentioned {
+				b.Add("related.user", v)
+			}
+		case l.Name.Tag&tagHost != 0:
+			if isHost(v) {
+				if hosts++; hosts <= maxMentioned {
+					b.Add("related.hosts", v)
+				}
+			}
+		}
+	}
+}
+
+// namesHash reports whether a name promises a hash, and not an identifier of hex digits.
+func namesHash(path string) bool {
+	last := plainName(path[strings.LastIndexByte(path, '.')+1:])
+	return strings.Contains(last, "md5") || strings.Contains(last, "sha") || strings.Contains(last, "hash") || strings.Contains(last, "fingerprint") || strings.Contains(last, "checksum") || strings.Contains(last, "digest")
 }
 
 // own adds a leaf under its own name.
