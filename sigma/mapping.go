@@ -16,6 +16,7 @@ import (
 //	  windows:
 //	    EventID: winlog.event_id
 //	    User: [user.name, winlog.event_data.User]   # several: the values of all of them
+//	    "TargetResources.*": x.targets.*   # every field that begins so; * is the rest of its name
 //	    "*": winlog.event_data.*       # every other Sigma field; * is its name. Default: the name itself
 //	logs:
 //	  - name: security-4688            # for people
@@ -220,21 +221,43 @@ func (l *Log) Resolve(field string) Target {
 			return t
 		}
 	}
+	if t, rest, ok := l.stem(field); ok {
+		return t.with(rest)
+	}
 	for _, g := range l.fields {
 		if t, ok := g["*"]; ok {
-			from := make([]string, len(t.From))
-			for i, f := range t.From {
-				if prefix, _, _ := strings.Cut(f, "*"); prefix != "" && strings.HasPrefix(field, prefix) {
-					from[i] = field // the rule has the whole name
-				} else {
-					from[i] = strings.ReplaceAll(f, "*", field)
-				}
-			}
-			t.From = from
-			return t
+			return t.with(field)
 		}
 	}
 	return Target{From: []string{field}}
+}
+
+// stem finds the longest name "stem.*" that a field's name begins with, and what the star stands for.
+func (l *Log) stem(field string) (t Target, rest string, ok bool) {
+	for at := strings.LastIndexByte(field, '.'); at > 0; at = strings.LastIndexByte(field[:at], '.') {
+		for _, g := range l.fields {
+			if t, ok := g[field[:at+1]+"*"]; ok {
+				return t, field[at+1:], true
+			}
+		}
+	}
+	return Target{}, "", false
+}
+
+// with puts a name in the place of the star; a name that begins with what is before the star is whole already.
+func (t Target) with(name string) Target {
+	var from []string
+	for _, f := range t.From {
+		full := strings.ReplaceAll(f, "*", name)
+		if prefix, _, _ := strings.Cut(f, "*"); prefix != "" && strings.HasPrefix(name, prefix) {
+			full = name
+		}
+		if !slices.Contains(from, full) {
+			from = append(from, full)
+		}
+	}
+	t.From = from
+	return t
 }
 
 // Covered reports whether rules for log source ls are for the log.
