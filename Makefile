@@ -4,7 +4,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export CGO_ENABLED = 0
 
-.PHONY: all build demo test race bench corpus score torture lint fuzz cross clean
+.PHONY: all build demo test race bench corpus score torture gallery lint fuzz cross clean
 
 all: build
 
@@ -54,6 +54,12 @@ score: build
 KILLS ?= 100
 torture:
 	SEXTANT_TORTURE=$(KILLS) $(GO) test -count 1 -v -timeout 60m -run TestAKilledServer ./cmd/sextant | grep -v level=INFO
+
+# The pictures of docs/techniques/charts.md, from the reviewed ones; every kind in every state goes to demo/gallery.
+gallery:
+	mkdir -p demo/gallery
+	$(GO) test ./internal/chart -run 'Gallery' -gallery $(CURDIR)/demo/gallery
+	cp internal/chart/testdata/golden/calendar-short.svg internal/chart/testdata/golden/graph.svg internal/chart/testdata/golden/boxes.svg docs/gallery/
 
 lint:
 	@test -z "$$(gofmt -l cmd evtx internal sigma | tee /dev/stderr)"
