@@ -29,7 +29,7 @@ func Build(ctx context.Context, in Input) ([]Incident, error) {
 
 func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, error) {
 	incidents := []Incident{}
-	if !slices.ContainsFunc(in.Findings, func(f analyze.Finding) bool { return analyze.LevelRank(f.Level) >= findingLevel }) {
+	if !slices.ContainsFunc(in.Findings, func(f analyze.Finding) bool { return analyze.LevelRank(f.Level) >= min(findingLevel, lowLevel) }) {
 		return incidents, ctx.Err()
 	}
 	kinds, err := store.kinds(ctx)
@@ -82,6 +82,7 @@ func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, erro
 	slices.SortFunc(nodes, compareNodes)
 	nodes = slices.CompactFunc(nodes, func(a, b *node) bool { return a.f.ID == b.f.ID })
 	widen(nodes)
+	corroborate(nodes)
 	judged := slices.DeleteFunc(slices.Clone(nodes), func(n *node) bool { return n.level < findingLevel })
 	if err := c.judge(ctx, judged); err != nil {
 		return nil, err

@@ -208,7 +208,7 @@ func (g *group) dataOut(ctx context.Context, c *court, at func(kind, host string
 		to := outside(n.f.Entities.Destinations)
 		var from []string
 		for _, s := range n.f.Entities.Sources {
-			if a, ok := parseAddress(s); ok && !isOutside(a) {
+			if a, ok := parseAddress(s); ok && (!isOutside(a) || c.owner[a.String()] != "") {
 				from = append(from, s)
 			}
 		}

@@ -2,6 +2,7 @@ package incident
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -590,5 +591,35 @@ func TestContextFromOtherAddressesIsNotCountedAsTheAttackers(t *testing.T) {
 	inc := w.one(t)
 	if !said(inc.What, "21 recorded attempts of SSH logins on host web1 from 203.0.113.9 tried account root") {
 		t.Errorf("%+v", inc.What)
+	}
+}
+
+func TestTwoWeakSignsOfOneWayMakeAnIncidentAndEachAloneMakesNone(t *testing.T) {
+	const inside, outside = "10.0.0.26", "203.0.113.133"
+	build := func(files, upload bool, later int) []Incident {
+		w := &world{}
+		if files {
+			var ids []string
+			for i := range 20 {
+				ids = append(ids, w.log(i, record{dataset: "system.security", host: "dc1", category: []string{"file"}, types: []string{"access"}, outcome: "success", user: "paula", source: inside, file: "a"}))
+			}
+			w.find("far more files than usual", "low", []string{"T1039"}, []string{"collection"}, ids...).Kind = "rates"
+		}
+		if upload {
+			var ids []string
+			for i := range 3 {
+				ids = append(ids, w.log(later+i, record{dataset: "zeek.connection", category: []string{"network"}, types: []string{"connection", "end"}, source: inside, destination: outside, port: "443", sentBytes: 900 << 20, receivedBytes: 1 << 20}))
+			}
+			w.find("far more sent out than usual", "low", []string{"T1048"}, []string{"exfiltration"}, ids...).Kind = "volume"
+		}
+		return w.build(t)
+	}
+	if got := build(true, true, 600); len(got) != 1 || got[0].Outcome.Result != Succeeded || !slices.Contains(got[0].Who.Users, "paula") {
+		t.Errorf("both: %+v", got)
+	}
+	for name, got := range map[string][]Incident{"files alone": build(true, false, 0), "upload alone": build(false, true, 600), "a day apart": build(true, true, 86400)} {
+		if len(got) != 0 {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }

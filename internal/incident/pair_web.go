@@ -143,7 +143,7 @@ func webOutcome(ctx context.Context, c *court, n *node) (*webCase, error) {
 		}
 		calls = slices.DeleteFunc(calls, func(r record) bool {
 			a, ok := parseAddress(r.source)
-			return !ok || isOutside(a) || r.has("denied") || r.outcome == "failure" || !soonAfter(answered, r.began(), webReach) || r.sourcePort != "" && lowPort(r.sourcePort)
+			return !ok || isOutside(a) && c.owner[a.String()] == "" || r.has("denied") || r.outcome == "failure" || !soonAfter(answered, r.began(), webReach) || r.sourcePort != "" && lowPort(r.sourcePort)
 		})
 		if len(calls) > 0 {
 			r := calls[0]
