@@ -117,6 +117,7 @@ RFC 3164. Windows event logs are files only.`,
 	f.StringSliceVar(&o.Without, "without", nil, "leave out a log: SOURCE or HOST/SOURCE, of "+strings.Join(simulate.Sources(), ", "))
 	f.StringSliceVar(&skew, "skew", nil, "a host's clock is off: HOST=SPAN, such as web1=-7m")
 	f.StringSliceVar(&truncate, "truncate", nil, "of a log's newest file only a share is left: SOURCE=SHARE or HOST/SOURCE=SHARE, such as web1/auth=0.6")
+	f.BoolVar(&o.WindowsXML, "windows-xml", false, "Windows event logs as XML, as wevtutil prints them, instead of .evtx")
 	f.StringVar(&to, "to", "", "send the lines of text logs to a collector as well: syslog+udp://HOST:PORT or syslog+tcp://HOST:PORT")
 	f.IntVar(&rate, "rate", 0, "with --to: lines a second (default: as fast as can be)")
 	f.StringVar(&zone, "tz", "", "the hosts' local time zone (default UTC)")

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -338,11 +339,55 @@ func (l *eventLog) finish() ([]logFile, error) {
 	if err := l.locate(); err != nil {
 		return nil, fmt.Errorf("read back %s: %w", l.name, err)
 	}
+	if l.w.o.WindowsXML {
+		if err := l.export(); err != nil {
+			return nil, fmt.Errorf("write %s as XML: %w", l.name, err)
+		}
+	}
+	f.path = l.name
 	if err := l.file.Close(); err != nil {
 		return nil, err
 	}
 	last := time.UnixMicro(f.last)
 	return []logFile{*f}, os.Chtimes(l.path, last, last)
+}
+
+// export puts in the place of the file what wevtutil qe /f:xml prints of it: an
+// Event element a line.
+func (l *eventLog) export() error {
+	r, err := evtx.NewReader(l.file, l.cur.bytes)
+	if err != nil {
+		return err
+	}
+	path := strings.TrimSuffix(l.path, ".evtx") + ".xml"
+	out, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	b, sum := bufio.NewWriterSize(out, 256<<10), sha256.New()
+	marks, at := l.cur.marks, int64(0)
+	var line []byte
+	for rec, err := range r.Records() {
+		if err != nil {
+			out.Close()
+			return err
+		}
+		line = append(rec.AppendXML(line[:0]), '\n')
+		if len(marks) > 0 && rec.ID == uint64(marks[0].record) {
+			marks[0].offset = at
+			marks = marks[1:]
+		}
+		at += int64(len(line))
+		sum.Write(line)
+		b.Write(line)
+	}
+	if err := errors.Join(b.Flush(), l.file.Close(), os.Remove(l.path)); err != nil {
+		out.Close()
+		return err
+	}
+	l.file, l.path, l.name, l.cur.bytes = out, path, strings.TrimSuffix(l.name, ".evtx")+".xml", at
+	sum.Sum(l.cur.sha256[:0])
+	return nil
 }
 
 // locate hashes the file and finds the offsets of the marked records.

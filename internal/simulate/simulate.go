@@ -25,6 +25,8 @@ type Options struct {
 	Truncate map[string]float64       // by HOST/SOURCE or SOURCE: of the newest file only this share is left
 	Zone     *time.Location           // of the hosts and of the people's days; nil means UTC
 
+	WindowsXML bool // Windows event logs are exports as XML instead of .evtx
+
 	// Stream, when set, is given each line of text as it is written, from one
 	// goroutine; an error of it ends the simulation.
 	Stream func(Line) error

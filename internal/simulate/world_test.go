@@ -496,3 +496,65 @@ func BenchmarkIntrusion(b *testing.B) {
 	b.ReportMetric(float64(records)/b.Elapsed().Seconds(), "records/s")
 	b.SetBytes(bytes / int64(b.N))
 }
+
+func TestEventLogsAsXMLHoldTheSameRecordsAtTheirOffsets(t *testing.T) {
+	dir := simulated(t, Options{Campaigns: []string{"kerberoasting"}, Days: 1, Users: 6, Seed: 4, WindowsXML: true})
+	truth, labels := truthOf(t, dir)
+	logs, checked := 0, 0
+	for _, file := range truth.Files {
+		if strings.HasSuffix(file.Path, ".evtx") {
+			t.Errorf("%s was left", file.Path)
+		}
+		if !strings.HasSuffix(file.Path, ".xml") {
+			continue
+		}
+		logs++
+		data := content(t, filepath.Join(dir, filepath.FromSlash(file.Path)))
+		f, _ := format.Recognise(format.NewSample(file.Path, data[:min(len(data), 64<<10)], len(data) <= 64<<10))
+		if f == nil || f.Name != "windows.xml" {
+			t.Errorf("%s is taken for %v", file.Path, f)
+		}
+		if n := int64(bytes.Count(data, []byte("</Event>"))); n != file.Records {
+			t.Errorf("%s: %d events, want %d", file.Path, n, file.Records)
+		}
+		for _, l := range labels {
+			if l.Path == file.Path {
+				checked++
+				if want := fmt.Sprintf("<EventRecordID>%d</EventRecordID>", l.Record); !bytes.HasPrefix(data[l.Offset:], []byte("<Event ")) || !bytes.Contains(data[l.Offset:min(int64(len(data)), l.Offset+2000)], []byte(want)) {
+					t.Fatalf("%s: no event %d at %d", l.Path, l.Record, l.Offset)
+				}
+			}
+		}
+	}
+	if logs == 0 || checked == 0 {
+		t.Errorf("%d logs, %d labels", logs, checked)
+	}
+}
+
+func TestATruncatedLogEndsAmidARecordAndLosesItsLabels(t *testing.T) {
+	o := Options{Campaigns: []string{"ssh-brute-force-succeeds"}, Days: 1, Users: 6, Seed: 4}
+	_, whole := truthOf(t, simulated(t, o))
+	o.Truncate = map[string]float64{"web1/auth": 0.3}
+	dir := simulated(t, o)
+	truth, labels := truthOf(t, dir)
+	if len(labels) >= len(whole) {
+		t.Errorf("%d labels of a cut log, %d of the whole", len(labels), len(whole))
+	}
+	for _, file := range truth.Files {
+		if file.Path != "evidence/web1/var/log/auth.log" {
+			continue
+		}
+		data := content(t, filepath.Join(dir, filepath.FromSlash(file.Path)))
+		sum := sha256.Sum256(data)
+		if file.SHA256 != hex.EncodeToString(sum[:]) {
+			t.Error("the hash is not that of what is left")
+		}
+		for _, l := range labels {
+			if l.Path == file.Path && l.Offset >= int64(len(data)) {
+				t.Fatalf("a label at %d of %d bytes", l.Offset, len(data))
+			}
+		}
+		return
+	}
+	t.Error("the log is gone")
+}
