@@ -103,12 +103,13 @@ var timeShapes = [...]timeShape{
 	epochTime,
 	separatedTime,
 	shortTime,
+	func(c *timestamp.Clock, s string) (int64, int, bool) { return c.Written(s) },
 }
 
 // Which of timeShapes begin with a letter, and which are believed at the very
 // beginning of a line only.
 const (
-	ctimeShape, rfc3164Shape, separatedShape, shortShape = 2, 3, 7, 8
+	ctimeShape, rfc3164Shape, separatedShape, shortShape, writtenShape = 2, 3, 7, 8, 9
 )
 
 func (f *timeFinder) tries(k int, c byte, atStart bool) bool {
@@ -117,6 +118,8 @@ func (f *timeFinder) tries(k int, c byte, atStart bool) bool {
 		return isLetter(c)
 	case separatedShape:
 		return isDigit(c) || c == 'd'
+	case writtenShape:
+		return true
 	case shortShape:
 		return atStart && (isDigit(c) || c == 'I' || c == 'W' || c == 'E' || c == 'F')
 	}
@@ -141,7 +144,7 @@ func (f *timeFinder) find(s string) (ns int64, end int, ok bool) {
 				i--
 				continue
 			}
-		} else if i > 0 && (isLetter(head[i-1]) || isDigit(head[i-1])) || !isDigit(c) && !isLetter(c) {
+		} else if i > 0 && (isLetter(head[i-1]) || isDigit(head[i-1])) || !isDigit(c) && !isLetter(c) && !(c == '@' && i == 0) {
 			continue
 		}
 		for k, shape := range timeShapes {

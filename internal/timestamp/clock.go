@@ -174,18 +174,35 @@ func (c *Clock) civil(year, month, d, hour, min, sec, nsec int) (int64, bool) {
 	return c.dayBase + int64(hour*3600+min*60+sec)*int64(time.Second) + int64(nsec), true
 }
 
-// toUTC turns nanoseconds read as if UTC into the zone's UTC time.
+// toUTC turns nanoseconds read as if UTC into the zone's UTC time. Of the two times that
+// a stamp has in the hour which is repeated when summer ends, it is the first; one in the
+// hour that is left out when summer begins counts on from before it.
 func (c *Clock) toUTC(local int64) int64 {
 	if c.zone == nil {
 		return local
 	}
 	hour := local / int64(time.Hour)
 	if !c.cached || hour != c.hour {
-		t := time.Unix(0, local).UTC()
-		_, off := time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, c.zone).Zone()
+		off := c.offsetOf(local)
 		c.hour, c.offset, c.cached = hour, int64(off)*int64(time.Second), true
 	}
 	return local - c.offset
+}
+
+// offsetOf is the zone's offset in seconds at a local time.
+func (c *Clock) offsetOf(local int64) int {
+	at := func(ns int64) int {
+		_, off := time.Unix(0, ns).In(c.zone).Zone()
+		return off
+	}
+	before, after := at(local-day), at(local+day)
+	if before == after || at(local-int64(before)*int64(time.Second)) == before {
+		return before
+	}
+	if at(local-int64(after)*int64(time.Second)) == after {
+		return after
+	}
+	return before
 }
 
 func valid(month, d, hour, min, sec int) bool {

@@ -103,6 +103,11 @@ func (c *Clock) ISO(s string) (ns int64, n int, ok bool) {
 		return 0, 0, false
 	}
 	nsec, i := fraction(s, i)
+	if i+2 < len(s) && (s[i+1]|0x20 == 'a' || s[i+1]|0x20 == 'p') {
+		if h, i, ok = meridiem(s, i, h); !ok {
+			return 0, 0, false
+		}
+	}
 	if off, j, has := zone(s, i); has {
 		ns, ok = c.Zoned(y, mo, d, h, m, sec, nsec, off)
 		return ns, j, ok
@@ -215,7 +220,7 @@ func (c *Clock) Epoch(s string) (ns int64, ok bool) {
 
 // Any reads all of s as a time in any of the forms above.
 func (c *Clock) Any(s string) (ns int64, ok bool) {
-	for _, p := range [...]func(string) (int64, int, bool){c.ISO, c.CLF, c.RFC3164, c.CTime, c.Numeric} {
+	for _, p := range [...]func(string) (int64, int, bool){c.ISO, c.CLF, c.RFC3164, c.CTime, c.Numeric, c.Written} {
 		if ns, n, ok := p(s); ok && n == len(s) {
 			return ns, true
 		}
@@ -236,10 +241,25 @@ func clock(s string, i int) (h, m, sec, next int, ok bool) {
 }
 
 // fraction reads '.' or ',' and one digit or more as nanoseconds; digits past
-// the ninth are dropped. Without one it takes nothing.
+// the ninth are dropped. ':' and three digits are a fraction too. Without one it takes nothing.
 func fraction(s string, i int) (nsec, next int) {
-	if i+1 >= len(s) || s[i] != '.' && s[i] != ',' || s[i+1] < '0' || s[i+1] > '9' {
+	if i+1 >= len(s) || s[i] != '.' && s[i] != ',' && s[i] != ':' || s[i+1] < '0' || s[i+1] > '9' {
 		return 0, i
+	}
+	if s[i] == ':' {
+		if ms, j, ok := number(s, i+1, 3, 3); ok && (j == len(s) || s[j] != ':' && s[j] != '.') {
+			return ms * 1e6, j
+		}
+		return 0, i
+	}
+	if s[i] == ',' { // of a list a comma begins the next value
+		j := i + 1
+		for j < len(s) && '0' <= s[j] && s[j] <= '9' {
+			j++
+		}
+		if n := j - i - 1; n%3 != 0 && (j == len(s) || s[j] != 'Z' && s[j] != '+' && s[j] != '-' && s[j] != ' ' && s[j] != ']') {
+			return 0, i
+		}
 	}
 	i++
 	scale := 100_000_000

@@ -54,9 +54,31 @@ func TestStampsAreReadAsWritten(t *testing.T) {
 
 func TestWhatIsNoTimeIsRefused(t *testing.T) {
 	for _, s := range []string{"", "Mar 32 10:11:12", "Foo  4 10:11:12", "2024-13-01T00:00:00Z", "2023-02-29 00:00:00",
-		"2024-01-02T25:00:00Z", "31/Jan/24:03:04:05", "12345678901234567890", "10.20.30.40", "2024-01-02"} {
+		"2024-01-02T25:00:00Z", "31/Feb/2024:03:04:05", "12345678901234567890", "10.20.30.40", "2024-01-02", "3/4/2024 13:00:00 PM", "@4000000069a8054a149700zz"} {
 		if ns, ok := NewClock(nil, 0).Any(s); ok {
 			t.Errorf("%q read as %v", s, time.Unix(0, ns).UTC())
+		}
+	}
+}
+
+func TestTheHoursOfDaylightSavingAreReadAlways(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Skip("no zone data:", err)
+	}
+	k := NewClock(berlin, at("2026-01-01T00:00:00Z"))
+	for _, c := range [][2]string{
+		{"2026-03-29 01:59:59", "2026-03-29T00:59:59Z"},
+		{"2026-03-29 02:30:00", "2026-03-29T01:30:00Z"}, // there was no such hour
+		{"2026-03-29 03:00:00", "2026-03-29T01:00:00Z"},
+		{"2026-10-25 01:59:59", "2026-10-24T23:59:59Z"},
+		{"2026-10-25 02:30:00", "2026-10-25T00:30:00Z"}, // there were two
+		{"2026-10-25 03:00:00", "2026-10-25T02:00:00Z"},
+		{"2026-10-25 02:30:00 CET", "2026-10-25T01:30:00Z"},
+		{"2026-03-29 01:59:59", "2026-03-29T00:59:59Z"}, // and again, out of order
+	} {
+		if got, ok := k.Any(c[0]); !ok || got != at(c[1]) {
+			t.Errorf("%q = %v, want %s", c[0], time.Unix(0, got).UTC(), c[1])
 		}
 	}
 }
@@ -109,7 +131,8 @@ func TestAClockStartedAtAnyOffsetAgreesWithOneThatReadEverything(t *testing.T) {
 }
 
 func FuzzAnyNeverPanicsAndStaysInRange(f *testing.F) {
-	for _, s := range []string{"Mar  4 10:11:12", "2024-01-02T03:04:05.1+05:30", "02/Jan/2024:03:04:05 -0700", "Tue Jan  2 03:04:05 2024", "1704164645.5"} {
+	for _, s := range []string{"Mar  4 10:11:12", "2024-01-02T03:04:05.1+05:30", "02/Jan/2024:03:04:05 -0700", "Tue Jan  2 03:04:05 2024", "1704164645.5", "4. März 2026 10:11:12", "3/4/2026 10:11:12 PM", "@4000000069a8054a14970000",
+		"134170926723450000", "2026年3月4日 下午 10:11:12", "04-MAR-26 10.11.12.345678 AM", "2026-03-04T10:11+01:00", "20260304101112.345Z", "March 4, 2026 10:11:12"} {
 		f.Add(s)
 	}
 	lo, hi := at("1678-01-01T00:00:00Z"), at("2261-12-31T00:00:00Z")
