@@ -220,7 +220,7 @@ func (c *Clock) Epoch(s string) (ns int64, ok bool) {
 
 // Any reads all of s as a time in any of the forms above.
 func (c *Clock) Any(s string) (ns int64, ok bool) {
-	for _, p := range [...]func(string) (int64, int, bool){c.ISO, c.CLF, c.RFC3164, c.CTime, c.Numeric, c.Written} {
+	for _, p := range [...]func(string) (int64, int, bool){c.ISO, c.CLF, c.RFC3164, c.CTime, c.Written} {
 		if ns, n, ok := p(s); ok && n == len(s) {
 			return ns, true
 		}

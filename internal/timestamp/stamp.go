@@ -16,7 +16,7 @@ import (
 //
 // Of two numbers that could both be the month, the first is it where a slash is between
 // and the second elsewhere: who writes the day first mostly writes dots or dashes. Behind
-// dots the month is always second.
+// dots the month is always second, and the rest is refused.
 func (c *Clock) Written(s string) (ns int64, n int, ok bool) {
 	if len(s) < 12 {
 		return 0, 0, false
@@ -149,7 +149,7 @@ func meridiem(s string, i, h int) (hour, next int, ok bool) {
 
 // timeOfDay reads what is between a date and the end of a stamp.
 func (c *Clock) timeOfDay(s string, i int, d civilParts) (ns int64, n int, ok bool) {
-	for i < len(s) && (s[i] == ',' || s[i] == ' ' || s[i] == 'T' || s[i] == ':') && i-n < 40 {
+	for i < len(s) && i < 40 && (s[i] == ',' || s[i] == ' ' || s[i] == '\t' || s[i] == 'T' || s[i] == ':') {
 		i++
 	}
 	afternoon := false
@@ -238,19 +238,26 @@ func (c *Clock) yearFirst(s string) (ns int64, n int, ok bool) {
 	if ns, n, ok = c.timeOfDay(s, i, d); ok {
 		return ns, n, ok
 	}
-	// Without seconds: "2026-03-04T10:11Z", "2026-03-04 10:11".
-	if i+5 < len(s) && (s[i] == 'T' || s[i] == ' ') {
-		h, j, yes := number(s, i+1, 2, 2)
-		if !yes || j+3 > len(s) || s[j] != ':' {
-			return 0, 0, false
-		}
-		m, j, yes := number(s, j+1, 2, 2)
-		if !yes || j < len(s) && (s[j] == ':' || s[j] == '.') {
-			return 0, 0, false
-		}
-		return c.finish(s, j, d, h, m, 0, 0)
+	return c.minutes(s, i, d)
+}
+
+// minutes reads a time without seconds behind a date: "T10:11Z", " 10:11", ", 5:06 PM".
+func (c *Clock) minutes(s string, i int, d civilParts) (ns int64, n int, ok bool) {
+	if i < len(s) && s[i] == ',' {
+		i++
 	}
-	return 0, 0, false
+	if i >= len(s) || s[i] != 'T' && s[i] != ' ' && s[i] != '\t' {
+		return 0, 0, false
+	}
+	h, i, ok := number(s, i+1, 1, 2)
+	if !ok || i >= len(s) || s[i] != ':' {
+		return 0, 0, false
+	}
+	m, i, ok := number(s, i+1, 2, 2)
+	if !ok || i < len(s) && (s[i] == ':' || s[i] == '.') {
+		return 0, 0, false
+	}
+	return c.finish(s, i, d, h, m, 0, 0)
 }
 
 // dayFirst reads dates that begin with the day, or with the month in numbers.
@@ -262,17 +269,23 @@ func (c *Clock) dayFirst(s string, digits int) (ns int64, n int, ok bool) {
 	if sep == '/' || sep == '-' || sep == '.' {
 		if second, j, yes := number(s, i+1, 1, 2); yes && j < len(s) && s[j] == sep {
 			year, k, yes := number(s, j+1, 2, 4)
-			if !yes || k-j-1 == 3 || k >= len(s) || s[k] != ' ' && s[k] != ',' && s[k] != 'T' && s[k] != ':' {
+			if !yes || k-j-1 == 3 || k >= len(s) || s[k] != ' ' && s[k] != ',' && s[k] != 'T' && s[k] != ':' && s[k] != '\t' {
 				return 0, 0, false
 			}
 			if k-j-1 == 2 {
+				if sep == '.' && j != len("04.03") { // "4.3.25" is a version
+					return 0, 0, false
+				}
 				year = century(year)
 			}
 			d = civilParts{year, second, first}
 			if sep != '.' && (second > 12 || sep == '/' && first <= 12) {
 				d.month, d.day = first, second
 			}
-			return c.timeOfDay(s, k, d)
+			if ns, n, ok = c.timeOfDay(s, k, d); ok {
+				return ns, n, ok
+			}
+			return c.minutes(s, k, d)
 		}
 	}
 	// A month's name: "4. März 2026", "04-MAR-26", "4 de marzo de 2026".
