@@ -21,6 +21,7 @@ func newInvestigate() *cobra.Command {
 	var read readFlags
 	var rules ruleFlags
 	var caseDir, output string
+	var perDay int
 	c := &cobra.Command{
 		Use:   "investigate PATH…",
 		Short: "Read every log under the paths and answer what happened",
@@ -58,7 +59,7 @@ same case adds only what is new. A run that is stopped can simply be started aga
 			if err != nil {
 				return err
 			}
-			in := pipeline.Investigation{Options: opt, Case: caseDir, Rules: ruleOptions, Version: version, Settings: chosen}
+			in := pipeline.Investigation{Options: opt, MaxFindingsPerDay: perDay, Case: caseDir, Rules: ruleOptions, Version: version, Settings: chosen}
 			began := time.Now()
 			inv, err := pipeline.Investigate(c.Context(), in)
 			bar.clear()
@@ -110,6 +111,7 @@ same case adds only what is new. A run that is stopped can simply be started aga
 	c.Flags().StringVarP(&output, "output", "o", "text", "what to print: text, json, markdown")
 	read.register(c)
 	rules.register(c)
+	budgetFlag(c, &perDay)
 	return c
 }
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -46,7 +47,41 @@ type view struct {
 	Graphs   []template.HTML // of each incident's entities; empty where there is little to see
 	Rows     []Finding       // findings shown: gravest first
 	Hidden   int             // findings not shown
+	Sections []section       // what each technique found
+	Said     []string        // what became of the techniques
 	Entities []entityList
+}
+
+// section is the findings of one technique, gravest first.
+type section struct {
+	Name   string
+	Rows   []Finding
+	Hidden int
+}
+
+const maxSectionRows = 30
+
+// sections gathers the findings of techniques.
+func sections(inv *Investigation) []section {
+	var out []section
+	for _, t := range inv.Techniques {
+		s := section{Name: t.Name}
+		for _, f := range inv.Findings {
+			if f.Kind == t.Name {
+				s.Rows = append(s.Rows, f)
+			}
+		}
+		slices.SortStableFunc(s.Rows, func(a, b Finding) int {
+			return cmp.Or(cmp.Compare(levelRank(b.Level), levelRank(a.Level)), cmp.Compare(b.Surprise, a.Surprise))
+		})
+		if s.Hidden = len(s.Rows) - maxSectionRows; s.Hidden > 0 {
+			s.Rows = s.Rows[:maxSectionRows]
+		}
+		if len(s.Rows) > 0 {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 type entityList struct {
@@ -93,6 +128,7 @@ func HTML(inv *Investigation) ([]byte, error) {
 		}
 		v.Graphs = append(v.Graphs, template.HTML(b.String()))
 	}
+	v.Sections, v.Said = sections(inv), Techniques(inv.Techniques)
 	numbers := map[string]int{}
 	for i, e := range inv.Evidence {
 		numbers[e.ID] = i + 1

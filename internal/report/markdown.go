@@ -54,6 +54,22 @@ func Markdown(inv *Investigation) ([]byte, error) {
 			p("| %s | %s | %s | %s | %d | %s |\n", md(f.Level), md(f.Title), md(f.First), md(f.Last), f.Count, md(Entities(f)))
 		}
 	}
+	if len(inv.Techniques) > 0 {
+		p("\n## What the analysis techniques found\n\n")
+		for _, s := range Techniques(inv.Techniques) {
+			p("%s\n\n", md(s))
+		}
+		for _, s := range sections(inv) {
+			p("### %s\n\n", md(s.Name))
+			for _, f := range s.Rows {
+				p("- **%s** %s\n", md(f.Level), md(f.Explanation))
+			}
+			if s.Hidden > 0 {
+				p("- %d more are in report.json\n", s.Hidden)
+			}
+			p("\n")
+		}
+	}
 	if len(inv.Evidence) > 0 {
 		p("\n## Cited records\n\n| Record | Where | Text |\n|---|---|---|\n")
 		for _, e := range inv.Evidence {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"github.com/sextant-logs/sextant/internal/analyze"
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/incident"
@@ -142,4 +143,32 @@ func count(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
+}
+
+// Techniques says what became of the analysis techniques: what was left out of
+// the noise budget, which reached a bound, and which had nothing to work on.
+func Techniques(all []analyze.Report) []string {
+	var out, idle []string
+	found, kept := 0, 0
+	for _, r := range all {
+		found += r.Found
+		kept += r.Kept
+		if !r.Worked {
+			idle = append(idle, r.Name+" ("+strings.Join(r.Needs, ", ")+")")
+		}
+	}
+	s := fmt.Sprintf("Techniques found %s", count(found, "thing", "things"))
+	if found > kept {
+		s += fmt.Sprintf("; %d are told, the others are beyond what the noise budget allows a day (--max-findings-per-day) or cite nothing that is stored", kept)
+	}
+	out = append(out, s+".")
+	for _, r := range all {
+		for _, remark := range r.Remarks {
+			out = append(out, r.Name+": "+remark+".")
+		}
+	}
+	if len(idle) > 0 {
+		out = append(out, "These had nothing to work on, no record has a field that they need: "+strings.Join(idle, "; ")+".")
+	}
+	return out
 }
