@@ -290,12 +290,13 @@ func (t *beacon) finding(k pairKey, c *contacts, s rhythm, also []pairKey) Findi
 		Rule: Rule{ID: "beacon", Name: "Beacon", References: []string{"https://github.com/activecm/rita"},
 			FalsePositives: []string{"Updates, monitoring, time synchronisation, mail clients: anything that polls"}},
 		Techniques: []string{"T1071"}, Tactics: []string{"command-and-control"}, Datasets: nonEmpty(c.dataset),
-		Surprise: 100 * s.score,
-	}
-	if s.count < maxContacts {
-		f.Count = 0 // as many as the store has, once it is asked
+		Surprise: 100 * s.score, Count: s.count,
 	}
 	n := t.common(k.to)
+	measured := ""
+	if c.skipped > 0 {
+		measured = fmt.Sprintf(" and %s times after that", thousands(c.skipped))
+	}
 	size := ""
 	if s.sized {
 		size = fmt.Sprintf(" and %s±%s sent each time", bytesText(s.size), bytesText(s.sizeDeviation))
@@ -308,15 +309,15 @@ func (t *beacon) finding(k pairKey, c *contacts, s rhythm, also []pairKey) Findi
 	for _, a := range also {
 		to += " (" + clip(a.to, 100) + ")"
 	}
-	f.Explanation = fmt.Sprintf("%s contacted %s %s times %s, every %s±%s%s; score %.2f of 1; %s.", clip(k.source, 100), to,
-		thousands(s.count), span(f.First, f.Last), lasting(int64(s.interval*1e9)), lasting(int64(s.deviation*1e9)), size, s.score, among)
+	f.Explanation = fmt.Sprintf("%s contacted %s %s times %s%s, every %s±%s%s; score %.2f of 1; %s.", clip(k.source, 100), to,
+		thousands(s.count), span(f.First, f.Last), measured, lasting(int64(s.interval*1e9)), lasting(int64(s.deviation*1e9)), size, s.score, among)
 	// How grave: out of one's own network, by few, and new, is how malware does it.
 	f.Level = "informational"
 	out := inside(k.source) && (!k.destination || outside(k.to)) || k.destination && !inside(k.source) && outside(k.to) && !outside(k.source)
 	if _, isHost := address(k.source); !isHost {
 		out = !k.destination || outside(k.to)
 	}
-	fresh := f.First-t.first > beaconSettled || t.last-f.Last > beaconSettled
+	fresh := f.First-t.first > beaconSettled || c.skipped == 0 && t.last-f.Last > beaconSettled
 	switch {
 	case !out || n >= beaconCommon:
 	case s.score >= beaconSure && n <= beaconFew && fresh:

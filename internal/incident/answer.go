@@ -267,6 +267,9 @@ func tell(nodes []*node) Sentence {
 	evidence := all.cited(maxCited)
 	var text string
 	switch {
+	case n.behaviour == other && len(nodes) == 1 && n.f.Surprise > 0 && n.f.Explanation != "":
+		// A technique says itself what it saw, against what is usual.
+		text = show(n.f.Title) + ": " + showUpTo(n.f.Explanation, maxExplained)
 	case n.behaviour == other || !slices.ContainsFunc(nodes, func(n *node) bool { return n.level >= findingLevel }):
 		text = show(n.f.Title)
 		if len(hosts) > 0 {

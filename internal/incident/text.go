@@ -18,11 +18,17 @@ import (
 const maxShown = 100
 
 // show makes a value from a log fit to stand in a sentence.
-func show(v string) string {
+func show(v string) string { return showUpTo(v, maxShown) }
+
+// maxExplained is how many runes of a technique's explanation are shown: it has
+// several values, each bounded by the technique.
+const maxExplained = 600
+
+func showUpTo(v string, most int) string {
 	var b strings.Builder
 	n := 0
 	for _, r := range v {
-		if n == maxShown {
+		if n == most {
 			b.WriteString("…")
 			break
 		}
