@@ -20,6 +20,7 @@ func newVerify() *cobra.Command {
 	var caseDir, output string
 	var answers bool
 	var deep int
+	var perDay int
 	c := &cobra.Command{
 		Use:   "verify [PATH…]",
 		Short: "Hold a case against the evidence it was made of",
@@ -64,7 +65,7 @@ they are given. The exit code is 1 when anything is not as it should be.`,
 			bar := newProgress(c.ErrOrStderr())
 			opt.Progress = bar.report
 			v, err := pipeline.Verify(c.Context(), pipeline.VerifyOptions{
-				Investigation: pipeline.Investigation{Options: opt, Case: caseDir, Rules: ruleOptions, Version: version}, Answers: answers, Deep: deep})
+				Investigation: pipeline.Investigation{Options: opt, MaxFindingsPerDay: perDay, Case: caseDir, Rules: ruleOptions, Version: version}, Answers: answers, Deep: deep})
 			bar.clear()
 			if err != nil {
 				return err
@@ -95,6 +96,7 @@ they are given. The exit code is 1 when anything is not as it should be.`,
 	}
 	read.register(c)
 	rules.register(c)
+	budgetFlag(c, &perDay)
 	c.Flags().StringVarP(&caseDir, "case", "c", "case", "case directory")
 	c.Flags().BoolVar(&answers, "answers", false, "read each record that an answer cites from the evidence again")
 	c.Flags().IntVar(&deep, "deep", 0, "make the answers anew, and again without one of the records they cite, for up to so many records")
@@ -155,7 +157,7 @@ func writeVerification(out io.Writer, v *pipeline.Verification) {
 
 // settings are flags that decide what an investigation finds, kept in the case
 // so that it can be made again the same way.
-var settings = []string{"format", "tz", "year", "recover", "rules", "no-builtin", "min-level", "include", "exclude", "tuning", "placeholders", "since", "until"}
+var settings = []string{"format", "tz", "year", "recover", "rules", "no-builtin", "min-level", "include", "exclude", "tuning", "placeholders", "since", "until", "geoip", "max-findings-per-day"}
 
 // chosenSettings are those flags that were given, as JSON: name to values.
 func chosenSettings(c *cobra.Command) (string, error) {
