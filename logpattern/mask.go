@@ -184,6 +184,21 @@ func monthEnd(s string, i int) int {
 	return i
 }
 
+// clfEnd returns the end of a date as web servers write it, of which s[i:j] is
+// the day: "10/Oct/2000:13:55:36 -0700". It is 0 if there is none.
+func clfEnd(s string, i, j int) int {
+	if j-i != len("10/Oct/2000") || s[i+2] != '/' || s[i+6] != '/' || !isMonth(s[i+3:i+6]) || class[s[i]] != digit || class[s[i+7]] != digit {
+		return 0
+	}
+	if len(s) < j+9 || s[j] != ':' || s[j+3] != ':' || s[j+6] != ':' || class[s[j+8]] != digit {
+		return j
+	}
+	if end := j + len(":13:55:36 -0700"); len(s) >= end && s[j+9] == ' ' && (s[j+10] == '+' || s[j+10] == '-') && class[s[j+14]] == digit {
+		return end
+	}
+	return j + len(":13:55:36")
+}
+
 // dateWord returns the next word of s from i, colons being part of it, and its end.
 func dateWord(s string, i int) (string, int) {
 	for i < len(s) && s[i] == ' ' {
@@ -220,6 +235,9 @@ func isValue(w string) bool {
 // where it went on to read: what begins in the word may end beyond it.
 func appendWord(dst []byte, s string, i, j int, seen uint8) ([]byte, int) {
 	if end := colonRun(s, i); end > 0 { // IPv6, MAC
+		return append(dst, variable), end
+	}
+	if end := clfEnd(s, i, j); end > 0 {
 		return append(dst, variable), end
 	}
 	if j < len(s) && s[j] == ':' && j > i {

@@ -39,6 +39,8 @@ func TestWhatLooksVariableIsVariableInTheFirstMessage(t *testing.T) {
 		"flag=true was FALSE, null":                                             "flag=<*> was <*>, <*>",
 		`name="Jane Doe" age=7`:                                                 `name="<*>" age=<*>`,
 		"at 12:34:56 on Sat Jun 18 02:08:10 2005, Fri Jul 01 08:16:53 PDT 2005": "at <*>:<*>:<*> on <*>, <*>",
+		`192.0.2.1 - - [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.1" 200 5`:     `<*> - - [<*>] "GET / HTTP/<*>" <*> <*>`,
+		"Jul  4 10:12:13 host app[7]: up":                                       "<*> host app[<*>]: up",
 		"   two  spaces\tand a tab ":                                            "two spaces and a tab",
 		"":                                                                      "",
 	} {

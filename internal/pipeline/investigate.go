@@ -243,6 +243,7 @@ func storer(st *store.Embedded) worker {
 // consume hands a stretch of a source to all that gathers findings.
 func (run *investigation) consume(path string, b *event.Batch, hits []detect.Hit, digests []any) error {
 	run.techniques.Merge(digests)
+	run.techniques.Observe(path, b)
 	return run.gatherer.Add(b, path, hits)
 }
 
@@ -350,6 +351,7 @@ func (run *investigation) answers(ctx context.Context, st store.Store) ([]analyz
 		return nil, nil, err
 	}
 	if run.techniques != nil {
+		run.techniques.SetTemplates(run.patterns.templates())
 		more, reports, err := run.techniques.Findings(ctx, st)
 		if err != nil {
 			return nil, nil, err

@@ -2,9 +2,11 @@ package pipeline
 
 import (
 	"bytes"
+	"cmp"
 	"hash/maphash"
 	"sync"
 
+	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/patterns"
 	"github.com/sextant-logs/sextant/internal/store"
@@ -136,4 +138,17 @@ func (p *mining) save() error {
 	}
 	p.saved = p.miner.Len()
 	return patterns.Save(p.dir, p.miner)
+}
+
+// templates tells what ids stand for now that all messages are known.
+func (p *mining) templates() analyze.Templates {
+	now := p.miner.Resolve()
+	texts := map[string]string{}
+	for _, t := range p.miner.Templates() {
+		texts[t.ID] = t.Text
+	}
+	return func(id string) (string, string) {
+		id = cmp.Or(now[id], id)
+		return id, texts[id]
+	}
 }

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/triage"
+)
+
+var _ = command(newTriage)
+
+func newTriage() *cobra.Command {
+	var caseDir, of, output string
+	var learnFrom []string
+	var limit int
+	var open, evaluate bool
+	c := &cobra.Command{
+		Use:   "triage",
+		Short: "Rank findings or incidents by how likely they are real, as verdicts tell",
+		Long: `Rank the findings of a case, or its incidents, by the chance that they are real. What
+was said of them with ` + "`sextant mark`" + ` teaches the ranking: what has the rule, the
+source, the user, the time of day or anything else in common with what was judged
+moves up or down, and each line says by what. Without verdicts, the rank is that of the
+level and of how rare the rule is.`,
+		Example: `  sextant triage
+  sextant triage --of incidents --open
+  sextant triage --learn-from last-month --learn-from the-month-before
+  sextant triage --evaluate                # how well verdicts are foretold`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := oneOf("--of", of, "findings", "incidents"); err != nil {
+				return err
+			}
+			if err := oneOf("-o", output, "table", "jsonl", "csv"); err != nil {
+				return err
+			}
+			var cases []*triage.Case
+			for _, dir := range append([]string{caseDir}, learnFrom...) {
+				one, err := triage.Read(dir)
+				if errors.Is(err, fs.ErrNotExist) {
+					return usagef("%s has no report; make one with `sextant investigate --case %s PATH…`", dir, shellWord(dir))
+				}
+				if err != nil {
+					return err
+				}
+				cases = append(cases, one)
+			}
+			w := buffered(c)
+			defer w.Flush()
+			if evaluate {
+				return writeEvaluation(w, triage.Evaluate(cases...))
+			}
+			model := triage.Train(cases...)
+			items := cases[0].Rank(model)
+			if of == "incidents" {
+				items = cases[0].RankIncidents(model)
+			}
+			if model.Judged == 0 {
+				fmt.Fprintln(c.ErrOrStderr(), "No verdicts yet: the rank is that of level and rarity. `sextant mark ID --verdict tp` or fp teaches it.")
+			}
+			return writeTriage(c, w, items, output, limit, open)
+		},
+	}
+	c.Flags().StringVarP(&caseDir, "case", "c", "case", "case directory")
+	c.Flags().StringVar(&of, "of", "findings", "what to rank: findings, incidents")
+	c.Flags().StringSliceVar(&learnFrom, "learn-from", nil, "another case whose verdicts teach as well")
+	c.Flags().StringVarP(&output, "output", "o", "table", "output format: table, jsonl, csv")
+	c.Flags().IntVarP(&limit, "limit", "n", 20, "at most so many; 0: all")
+	c.Flags().BoolVar(&open, "open", false, "only what nobody has judged")
+	c.Flags().BoolVar(&evaluate, "evaluate", false, "foretell each fifth of the verdicts from the others, and say how well")
+	return c
+}
+
+func writeTriage(c *cobra.Command, w io.Writer, items []triage.Item, output string, limit int, open bool) error {
+	options := export.Options{Columns: []string{"id", "chance", "prior", "level", "verdict", "title", "why"}}
+	if output == "table" {
+		options.Columns = []string{"id", "chance", "level", "verdict", "title", "why"}
+	}
+	if out := c.OutOrStdout(); isTerminal(out) {
+		options.Width = width(out)
+	}
+	rows, err := export.New(w, output, options)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, it := range items {
+		if open && it.Verdict != "" {
+			continue
+		}
+		if limit > 0 && n >= limit {
+			break
+		}
+		n++
+		if output == "jsonl" {
+			line, err := json.Marshal(it)
+			if err != nil {
+				return err
+			}
+			if _, err := w.Write(append(line, '\n')); err != nil {
+				return err
+			}
+			continue
+		}
+		var why []string
+		for _, r := range it.Why {
+			why = append(why, r.String())
+		}
+		err := rows.Write([]event.Field{{Name: "id", Value: it.ID}, {Name: "chance", Value: percent(it.Chance)}, {Name: "prior", Value: percent(it.Prior)},
+			{Name: "level", Value: it.Level}, {Name: "verdict", Value: it.Verdict}, {Name: "title", Value: it.Title}, {Name: "why", Value: strings.Join(why, "; ")}})
+		if err != nil {
+			return err
+		}
+	}
+	if output == "jsonl" {
+		return nil
+	}
+	return rows.Close()
+}
+
+func percent(p float64) string { return fmt.Sprintf("%.0f%%", 100*p) }
+
+func writeEvaluation(w io.Writer, x triage.Evaluation) error {
+	if math.IsNaN(x.Learnt.AUC) {
+		_, err := fmt.Fprintf(w, "%s, %d of them real: too few to tell. It takes some of both kinds.\n", plural(int64(x.Judged), "verdict"), x.True)
+		return err
+	}
+	_, err := fmt.Fprintf(w, `%s, %d of them real. Each fifth foretold from the others:
+                    AUC    precision  recall  (at the best F1)
+learnt            %5.3f      %5.3f   %5.3f
+level and rarity  %5.3f      %5.3f   %5.3f
+`, plural(int64(x.Judged), "verdict"), x.True, x.Learnt.AUC, x.Learnt.BestP, x.Learnt.Recall, x.Prior.AUC, x.Prior.BestP, x.Prior.Recall)
+	return err
+}

@@ -1,0 +1,525 @@
+package analyze
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/learn"
+)
+
+// isolation finds hours in which a user, a host or an address did what sets it
+// apart from all others and from itself: an isolation forest over what each
+// did in each hour. It names the quantities that set it apart, and what is usual.
+type isolation struct {
+	hours [len(isoKinds)]isoTable
+	cells int
+}
+
+// isoKinds are what is looked at: a field, what else of a record counts as a
+// partner of it, and what as a target.
+var isoKinds = [...]struct {
+	name, field     string
+	partner, target string // as said
+}{
+	{"user", "user.name", "addresses", "hosts"},
+	{"host", "host.name", "users", "processes"},
+	{"source address", "source.ip", "users", "targets"},
+}
+
+// The features of an hour of somebody.
+const (
+	isoEvents = iota
+	isoFailures
+	isoFailed
+	isoPartners
+	isoTargets
+	isoActions
+	isoBytes
+	isoHour
+	isoGrowth
+	isoFeatures
+)
+
+// isoTable is the hours of all users, hosts or addresses.
+type isoTable struct {
+	cells map[isoKey]*isoCell
+	level int // entities are a sample of one in 2^level
+}
+
+type isoKey struct {
+	entity string
+	hour   int64 // since the epoch
+}
+
+// isoCell is what somebody did in an hour. Sets are bitmaps in which a member
+// sets one bit: they are merged in any order, and hold about as many as they have bits.
+type isoCell struct {
+	events, failures  float64
+	bytes             float64
+	partners, targets isoSet
+	actions           isoSet
+}
+
+type isoSet [4]uint64
+
+// isoHash is a hash that is the same in every run: FNV-1a, finished.
+func isoHash(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	h ^= h >> 32
+	h *= 0xd6e8feb86659fd93
+	return h ^ h>>32
+}
+
+func (s *isoSet) add(v string) {
+	h := isoHash(v)
+	s[h>>6&3] |= 1 << (h & 63)
+}
+
+func (s *isoSet) merge(o *isoSet) {
+	for i := range s {
+		s[i] |= o[i]
+	}
+}
+
+// size estimates the members of the set (linear counting).
+func (s *isoSet) size() float64 {
+	zero := 256
+	for _, w := range s {
+		zero -= bits.OnesCount64(w)
+	}
+	if zero == 0 {
+		zero = 1
+	}
+	return math.Round(256 * math.Log(256/float64(zero)))
+}
+
+const (
+	maxIsoCells     = 60_000 // hours of one kind; then only some users, hosts or addresses are looked at
+	isoLeast        = 200    // hours of a kind, fewer teach nothing
+	isoOwn          = 8      // hours of somebody from which on they are compared with each other
+	isoOwnDays      = 3      // days of somebody from which on an hour of the day can be unusual
+	isoScore        = 0.62
+	isoReasonsLeast = 2 // one quantity alone is what simpler techniques tell
+	isoFarTimes     = 3 // times as much as 99 in 100 hours have,
+	isoFarMore      = 5 // and so much more, is far
+	isoFarGrowth    = 20
+	shownHours      = 10 // findings of a kind
+)
+
+var _ = register(newIsolation)
+
+func newIsolation() Technique {
+	t := &isolation{}
+	for i := range t.hours {
+		t.hours[i].cells = map[isoKey]*isoCell{}
+	}
+	return t
+}
+
+// Name implements Technique.
+func (*isolation) Name() string { return "isolation" }
+
+// Needs implements Technique.
+func (*isolation) Needs() []string { return []string{"user.name", "host.name", "source.ip"} }
+
+// isoDigest is the hours of a batch.
+type isoDigest [len(isoKinds)]map[isoKey]*isoCell
+
+// Digest implements Technique.
+func (*isolation) Digest(_ string, b *event.Batch) any {
+	var d isoDigest
+	var last [len(isoKinds)]struct {
+		key  isoKey
+		cell *isoCell
+	}
+	any := false
+	for i := range b.Events {
+		e := &b.Events[i]
+		if e.Time == event.NoTime {
+			continue
+		}
+		var user, host, source, destination, process, outcome, action, code, dataset, target, sent string
+		for j := range e.Fields {
+			f := &e.Fields[j]
+			switch f.Name {
+			case "user.name":
+				user = cmp.Or(user, f.Value)
+			case "host.name":
+				host = cmp.Or(host, f.Value)
+			case "source.ip":
+				source = cmp.Or(source, f.Value)
+			case "destination.ip":
+				destination = f.Value
+			case "process.name":
+				process = f.Value
+			case "event.outcome":
+				outcome = f.Value
+			case "event.action":
+				action = f.Value
+			case "event.code":
+				code = f.Value
+			case "event.dataset":
+				dataset = f.Value
+			case "destination.port", "url.path", "url.original", "dns.question.name":
+				target = cmp.Or(target, f.Value)
+			case "source.bytes", "http.request.body.bytes":
+				sent = f.Value
+			}
+		}
+		n, _ := strconv.ParseFloat(sent, 64)
+		hour := floorHour(e.Time)
+		for k, entity := range [...]string{user, host, source} {
+			if entity == "" || len(entity) > 256 {
+				continue
+			}
+			key := isoKey{entity, hour}
+			l := &last[k]
+			if l.cell == nil || l.key != key {
+				if d[k] == nil {
+					d[k] = map[isoKey]*isoCell{}
+				}
+				c := d[k][key]
+				if c == nil {
+					key.entity = strings.Clone(entity)
+					c = &isoCell{}
+					d[k][key] = c
+					any = true
+				}
+				l.key, l.cell = key, c
+			}
+			c := l.cell
+			c.events++
+			if outcome == "failure" {
+				c.failures++
+			}
+			if n > 0 {
+				c.bytes += n
+			}
+			partner, at := "", ""
+			switch k {
+			case 0:
+				partner, at = source, cmp.Or(host, destination)
+			case 1:
+				partner, at = user, process
+			case 2:
+				partner, at = user, destination+"\x00"+target
+			}
+			if partner != "" {
+				c.partners.add(partner)
+			}
+			if at != "" && at != "\x00" {
+				c.targets.add(at)
+			}
+			c.actions.add(dataset + "\x00" + code + "\x00" + action)
+		}
+	}
+	if !any {
+		return nil
+	}
+	return &d
+}
+
+func floorHour(ns int64) int64 {
+	h := ns / int64(time.Hour)
+	if ns%int64(time.Hour) < 0 {
+		h--
+	}
+	return h
+}
+
+// Merge implements Technique. Sums and sets do not depend on the order, nor
+// does which entities are left of too many.
+func (t *isolation) Merge(digest any) {
+	d := digest.(*isoDigest)
+	for k := range d {
+		table := &t.hours[k]
+		for key, c := range d[k] {
+			if !table.takes(key.entity) {
+				continue
+			}
+			to := table.cells[key]
+			if to == nil {
+				table.cells[key] = c
+				continue
+			}
+			to.events += c.events
+			to.failures += c.failures
+			to.bytes += c.bytes
+			to.partners.merge(&c.partners)
+			to.targets.merge(&c.targets)
+			to.actions.merge(&c.actions)
+		}
+		for len(table.cells) > maxIsoCells {
+			table.level++
+			for key := range table.cells {
+				if !table.takes(key.entity) {
+					delete(table.cells, key)
+				}
+			}
+			if table.level > 60 {
+				clear(table.cells) // one entity has them all: hours of seven years
+			}
+		}
+	}
+}
+
+func (t *isoTable) takes(entity string) bool {
+	return isoHash(entity)>>(64-t.level) == 0
+}
+
+// isoHourOf is a row for the forest.
+type isoHourOf struct {
+	key      isoKey
+	cell     *isoCell
+	features []float64
+	score    float64
+}
+
+// rows returns the hours by entity and time, with their features.
+func (t *isoTable) rows() []isoHourOf {
+	out := make([]isoHourOf, 0, len(t.cells))
+	for key, c := range t.cells {
+		out = append(out, isoHourOf{key: key, cell: c})
+	}
+	slices.SortFunc(out, func(a, b isoHourOf) int {
+		return cmp.Or(cmp.Compare(a.key.entity, b.key.entity), cmp.Compare(a.key.hour, b.key.hour))
+	})
+	for i := 0; i < len(out); {
+		j := i
+		for j < len(out) && out[j].key.entity == out[i].key.entity {
+			j++
+		}
+		isoFill(out[i:j])
+		i = j
+	}
+	return out
+}
+
+// isoFill computes the features of all hours of one entity.
+func isoFill(own []isoHourOf) {
+	var ofDay [24]float64
+	days := map[int64]bool{}
+	var volumes []float64
+	for _, h := range own {
+		ofDay[(h.key.hour%24+24)%24]++
+		days[floorDay(h.key.hour)] = true
+		volumes = append(volumes, math.Log1p(h.cell.events))
+	}
+	slices.Sort(volumes)
+	for i := range own {
+		h := &own[i]
+		c := h.cell
+		f := make([]float64, isoFeatures)
+		f[isoEvents] = math.Log1p(c.events)
+		f[isoFailures] = math.Log1p(c.failures)
+		if c.events >= 5 {
+			f[isoFailed] = c.failures / c.events
+		}
+		f[isoPartners] = math.Log1p(c.partners.size())
+		f[isoTargets] = math.Log1p(c.targets.size())
+		f[isoActions] = math.Log1p(c.actions.size())
+		f[isoBytes] = math.Log1p(c.bytes)
+		if len(days) >= isoOwnDays && len(own) >= isoOwn {
+			at := (h.key.hour%24 + 24) % 24
+			near := ofDay[at] + ofDay[(at+1)%24] + ofDay[(at+23)%24] - 1 // but for itself
+			f[isoHour] = 1 - min(1, near/float64(len(days)))
+		}
+		if len(own) >= isoOwn {
+			f[isoGrowth] = max(0, f[isoEvents]-volumes[len(volumes)/2])
+		}
+		h.features = f
+	}
+}
+
+func floorDay(hour int64) int64 {
+	if hour < 0 {
+		return (hour - 23) / 24
+	}
+	return hour / 24
+}
+
+// Findings implements Technique.
+func (t *isolation) Findings(context.Context, Querier) ([]Finding, error) {
+	var out []Finding
+	for k := range t.hours {
+		rows := t.hours[k].rows()
+		if len(rows) < isoLeast {
+			continue
+		}
+		out = append(out, t.strange(k, rows)...)
+	}
+	slices.SortFunc(out, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.ID, b.ID)) })
+	return out, nil
+}
+
+// isoScores grows a forest on the rows and scores them. It returns the usual
+// value of each feature, that of which 99 in 100 are not above, and the usual score.
+func isoScores(rows []isoHourOf) (forest *learn.Forest, usual, high []float64, score float64) {
+	features := make([][]float64, len(rows))
+	for i := range rows {
+		features[i] = rows[i].features
+	}
+	forest = learn.NewForest(features, 1)
+	scores := make([]float64, len(rows))
+	for i := range rows {
+		rows[i].score = forest.Score(rows[i].features)
+		scores[i] = rows[i].score
+	}
+	slices.Sort(scores)
+	column := make([]float64, len(rows))
+	for f := range isoFeatures {
+		for i := range rows {
+			column[i] = rows[i].features[f]
+		}
+		slices.Sort(column)
+		usual, high = append(usual, column[len(column)/2]), append(high, column[len(column)*99/100])
+	}
+	return forest, usual, high, scores[len(scores)/2]
+}
+
+func (t *isolation) strange(k int, rows []isoHourOf) []Finding {
+	forest, usual, high, median := isoScores(rows)
+	order := slices.Clone(rows)
+	slices.SortStableFunc(order, func(a, b isoHourOf) int { return cmp.Compare(b.score, a.score) })
+	var out []Finding
+	told := map[string]bool{} // entities
+	for rank, h := range order {
+		if h.score < isoScore || len(out) >= shownHours {
+			break
+		}
+		if told[h.key.entity] {
+			continue // its strangest hour stands for it
+		}
+		why := isoReasons(forest, h, usual, high, k)
+		if len(why) < isoReasonsLeast {
+			continue
+		}
+		told[h.key.entity] = true
+		f := t.finding(k, h, why, len(rows), median)
+		f.Surprise = math.Log2(float64(len(rows)) / float64(rank+1))
+		f.Query = where{}.is(isoKinds[k].field, h.key.entity).between(f.First, f.Last).String()
+		out = append(out, f)
+	}
+	return out
+}
+
+// isoReasons says which features set an hour apart: those above what 99 in 100
+// hours have, without which its score would be lower; the heaviest three. There are
+// none if no quantity is far above that.
+func isoReasons(forest *learn.Forest, h isoHourOf, usual, high []float64, k int) []string {
+	type reason struct {
+		feature int
+		weight  float64
+	}
+	var rs []reason
+	far := false
+	for f, w := range forest.Explain(h.features, usual) {
+		if w > 0.005 && h.features[f] > high[f] {
+			rs = append(rs, reason{f, w})
+			far = far || isoFar(f, h.features[f], high[f])
+		}
+	}
+	if !far {
+		return nil // somebody is always the first among equals
+	}
+	slices.SortStableFunc(rs, func(a, b reason) int { return cmp.Compare(b.weight, a.weight) })
+	var out []string
+	for _, r := range rs[:min(len(rs), 3)] {
+		value, u, hi := h.features[r.feature], usual[r.feature], high[r.feature]
+		count := func(what string) string {
+			return fmt.Sprintf("%s %s (usually %s, in 99 %% of the hours at most %s)", thousands(round(math.Expm1(value))), what, thousands(round(math.Expm1(u))), thousands(round(math.Expm1(hi))))
+		}
+		switch r.feature {
+		case isoEvents:
+			out = append(out, count("records"))
+		case isoFailures:
+			out = append(out, count("failures"))
+		case isoFailed:
+			out = append(out, fmt.Sprintf("%.0f %% of its records failures (usually %.0f %%)", 100*value, 100*u))
+		case isoPartners:
+			out = append(out, count(isoKinds[k].partner))
+		case isoTargets:
+			out = append(out, count(isoKinds[k].target))
+		case isoActions:
+			out = append(out, count("kinds of actions"))
+		case isoBytes:
+			out = append(out, count("bytes sent"))
+		case isoHour:
+			out = append(out, fmt.Sprintf("an hour of the day at which it is active on %.0f %% of its days", 100*(1-value)))
+		case isoGrowth:
+			out = append(out, fmt.Sprintf("%s times as many records as it usually has in an hour", thousands(round(math.Exp(value)))))
+		}
+	}
+	return out
+}
+
+// Score is how strange an hour of somebody is.
+type Score struct {
+	Field, Entity string
+	Hour          int64 // since the epoch
+	Score         float64
+	Events        float64
+}
+
+// Scores returns the score of every hour of a technique's kind of entity, in
+// the order of entities and hours, for measuring the technique named isolation; none of another.
+func Scores(t Technique) (out []Score) {
+	iso, ok := t.(*isolation)
+	if !ok {
+		return nil
+	}
+	for k := range iso.hours {
+		rows := iso.hours[k].rows()
+		if len(rows) == 0 {
+			continue
+		}
+		isoScores(rows)
+		for _, r := range rows {
+			out = append(out, Score{Field: isoKinds[k].field, Entity: r.key.entity, Hour: r.key.hour, Score: r.score, Events: r.cell.events})
+		}
+	}
+	return out
+}
+
+// isoFar reports whether a quantity is of another order than what 99 in 100 hours have.
+func isoFar(feature int, value, high float64) bool {
+	switch feature {
+	case isoFailed, isoHour:
+		return false // shares
+	case isoGrowth:
+		return math.Exp(value) >= isoFarGrowth
+	}
+	return math.Expm1(value) >= isoFarTimes*math.Expm1(high)+isoFarMore
+}
+
+func round(x float64) int64 { return int64(math.Round(x)) }
+
+func (t *isolation) finding(k int, h isoHourOf, why []string, rows int, median float64) Finding {
+	from := time.Unix(h.key.hour*3600, 0).UTC()
+	f := Finding{
+		Title: "An hour that sets a " + isoKinds[k].name + " apart", Level: "low",
+		Rule:  Rule{ID: "isolation", Name: "Isolated hours", FalsePositives: []string{"Maintenance, backups and migrations", "Somebody who does by day what others never do"}},
+		First: from.UnixNano(), Last: from.Add(time.Hour).UnixNano() - 1, Count: int(h.cell.events),
+	}
+	f.Explanation = fmt.Sprintf("%s on %s, %s–%s UTC: %s. Isolation %.2f, where the middle of %s %s-hours is %.2f.",
+		shortTemplate(h.key.entity), from.Format(time.DateOnly), from.Format("15:04"), from.Add(time.Hour).Format("15:04"), strings.Join(why, "; "), h.score, thousands(int64(rows)), isoKinds[k].name, median)
+	if n := t.hours[k].level; n > 0 {
+		f.Explanation += fmt.Sprintf(" There are so many that one in %d was looked at.", 1<<n)
+	}
+	sum := sha256.Sum256([]byte("isolation\x00" + isoKinds[k].field + "\x00" + h.key.entity + "\x00" + strconv.FormatInt(h.key.hour, 10)))
+	f.ID = hex.EncodeToString(sum[:8])
+	return f
+}

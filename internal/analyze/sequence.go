@@ -1,0 +1,292 @@
+package analyze
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/learn"
+)
+
+// sequences finds messages that came where another is the rule. It learns, as
+// records come, which kind of message follows which within a stream: the
+// records of a process where the log names it, else those of a host and
+// dataset, but for those that clients cause. What is known so far decides; the beginning of a log surprises nobody.
+type sequences struct {
+	model     *learn.Sequence
+	symbols   map[string]int32
+	names     []string // by symbol: log.pattern.id, "" where a process begins
+	streams   map[string]*seqStream
+	steps     map[string]int // by dataset, how much was learnt
+	surprises map[seqPlace]*seqSurprise
+	least     float64 // bits, of the least of the surprises once there are too many
+	templates Templates
+}
+
+// seqStream is what came last in a stream.
+type seqStream struct {
+	history [2]int32 // the older first
+	known   int
+}
+
+// seqPlace is a transition.
+type seqPlace struct{ older, newer, next int32 }
+
+// seqSurprise is a transition that surprised.
+type seqSurprise struct {
+	seqPlace
+	bits     float64 // at the first time
+	expected learn.Expectation
+	dataset  string
+	count    int
+	evidence []Evidence
+	entities Entities
+}
+
+const (
+	maxSeqSymbols   = 100_000 // kinds of messages
+	maxSeqStreams   = 50_000  // then all are forgotten, and begin anew
+	maxSeqSurprises = 2_000
+	seqWarm         = 1000 // records of a dataset from which on surprise counts
+	seqBits         = 10   // of surprise
+	seqSeen         = 50   // times that what came before was seen
+	seqRule         = 0.95 // share of them in which the same followed
+	seqOften        = 5    // times; a surprise that comes more often is another rule
+	shownSequences  = 20
+)
+
+var _ = register(newSequences)
+
+func newSequences() Technique {
+	return &sequences{model: learn.NewSequence(2), symbols: map[string]int32{}, streams: map[string]*seqStream{},
+		steps: map[string]int{}, surprises: map[seqPlace]*seqSurprise{}}
+}
+
+// Name implements Technique.
+func (*sequences) Name() string { return "sequences" }
+
+// Needs implements Technique.
+func (*sequences) Needs() []string { return []string{"log.pattern.id"} }
+
+// Digest implements Technique: order matters here, see Observe.
+func (*sequences) Digest(_ string, b *event.Batch) any { return digestSeen(b) }
+
+// Merge implements Technique.
+func (*sequences) Merge(any) {}
+
+// SetTemplates implements Patterned.
+func (s *sequences) SetTemplates(t Templates) { s.templates = t }
+
+// Observe implements Ordered.
+func (s *sequences) Observe(path string, b *event.Batch) {
+	var key []byte
+	for i := range b.Events {
+		e := &b.Events[i]
+		var pattern, dataset, host, process, pid, client string
+		for j := range e.Fields {
+			switch f := &e.Fields[j]; f.Name {
+			case "log.pattern.id":
+				pattern = f.Value
+			case "event.dataset":
+				dataset = cmp.Or(dataset, f.Value)
+			case "host.name":
+				host = f.Value
+			case "process.name":
+				process = f.Value
+			case "process.pid":
+				pid = f.Value
+			case "source.ip":
+				client = f.Value
+			}
+		}
+		if pattern == "" || pid == "" && client != "" {
+			continue // what clients ask for has no order
+		}
+		key = append(append(append(append(key[:0], host...), 0), dataset...), 0)
+		if pid != "" {
+			key = append(append(append(key, process...), 0), pid...)
+		}
+		stream := s.streams[string(key)]
+		if stream == nil {
+			if len(s.streams) >= maxSeqStreams {
+				clear(s.streams)
+			}
+			stream = &seqStream{}
+			if pid != "" {
+				stream.push(s.symbol("\x00" + process))
+			}
+			s.streams[string(key)] = stream
+		}
+		next := s.symbol(pattern)
+		if next < 0 {
+			continue
+		}
+		s.step(path, e, dataset, stream, next)
+		stream.push(next)
+	}
+}
+
+func (t *seqStream) push(symbol int32) {
+	if symbol < 0 {
+		return
+	}
+	t.history[0], t.history[1] = t.history[1], symbol
+	t.known = min(t.known+1, len(t.history))
+}
+
+// symbol returns the number of a name, -1 if there are too many.
+func (s *sequences) symbol(name string) int32 {
+	n, ok := s.symbols[name]
+	if !ok {
+		if len(s.names) >= maxSeqSymbols {
+			return -1
+		}
+		n = int32(len(s.names))
+		name = strings.Clone(name)
+		s.symbols[name] = n
+		s.names = append(s.names, name)
+	}
+	return n
+}
+
+// step learns that next came, and notes it if that is a surprise.
+func (s *sequences) step(path string, e *event.Event, dataset string, stream *seqStream, next int32) {
+	steps, known := s.steps[dataset]
+	if known {
+		s.steps[dataset] = steps + 1
+	} else if len(s.steps) < maxSeqSymbols {
+		s.steps[strings.Clone(dataset)] = 1
+	}
+	history := stream.history[len(stream.history)-stream.known:]
+	place := seqPlace{stream.history[0], stream.history[1], next}
+	if stream.known == 0 || steps < seqWarm {
+		s.model.Step(history, next)
+		return
+	}
+	expected, sure := s.model.Expect(history, seqSeen)
+	bits := s.model.Step(history, next)
+	x := s.surprises[place]
+	if x == nil {
+		if !sure || expected.Next == next || bits < seqBits || float64(expected.Times) < seqRule*float64(expected.Of) {
+			return
+		}
+		if len(s.surprises) >= maxSeqSurprises && !s.drop(bits) {
+			return
+		}
+		x = &seqSurprise{seqPlace: place, bits: bits, expected: expected, dataset: strings.Clone(dataset)}
+		s.surprises[place] = x
+	}
+	x.note(path, e)
+}
+
+// drop makes room for a surprise of so many bits, if it is among the greatest.
+func (s *sequences) drop(bits float64) bool {
+	if bits <= s.least {
+		return false
+	}
+	all := make([]*seqSurprise, 0, len(s.surprises))
+	for _, x := range s.surprises {
+		all = append(all, x)
+	}
+	slices.SortFunc(all, seqOrder)
+	for _, x := range all[len(all)/2:] {
+		delete(s.surprises, x.seqPlace)
+	}
+	s.least = all[len(all)/2].bits
+	return bits > s.least
+}
+
+// seqOrder has the greatest surprise first.
+func seqOrder(a, b *seqSurprise) int {
+	return cmp.Or(cmp.Compare(b.bits, a.bits), cmp.Compare(a.next, b.next), cmp.Compare(a.newer, b.newer), cmp.Compare(a.older, b.older))
+}
+
+// note takes a record as evidence of the surprise.
+func (x *seqSurprise) note(path string, e *event.Event) {
+	x.count++
+	if x.count > seqOften {
+		return
+	}
+	message := e.Message()
+	x.evidence = append(x.evidence, Evidence{ID: strings.Clone(e.ID), Time: e.Time, Message: strings.ToValidUTF8(strings.Clone(message[:min(len(message), 500)]), ""),
+		Path: path, Offset: e.Offset, Outcome: strings.Clone(e.Get("event.outcome"))})
+	for name, to := range map[string]*[]string{"host.name": &x.entities.Hosts, "user.name": &x.entities.Users, "source.ip": &x.entities.Sources, "process.name": &x.entities.Processes} {
+		if v := e.Get(name); v != "" && !slices.Contains(*to, v) {
+			*to = append(*to, strings.Clone(v))
+			slices.Sort(*to)
+		}
+	}
+}
+
+// Findings implements Technique.
+func (s *sequences) Findings(context.Context, Querier) ([]Finding, error) {
+	var all []*seqSurprise
+	for _, x := range s.surprises {
+		timed := slices.ContainsFunc(x.evidence, func(e Evidence) bool { return e.Time != event.NoTime })
+		if x.count <= seqOften && timed {
+			all = append(all, x)
+		}
+	}
+	slices.SortFunc(all, seqOrder)
+	var out []Finding
+	for _, x := range all[:min(len(all), shownSequences)] {
+		out = append(out, s.finding(x))
+	}
+	slices.SortFunc(out, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.ID, b.ID)) })
+	return out, nil
+}
+
+func (s *sequences) text(symbol int32) string {
+	name := s.names[symbol]
+	if program, begins := strings.CutPrefix(name, "\x00"); begins {
+		return "the beginning of " + cmp.Or(program, "a process")
+	}
+	if s.templates != nil {
+		if _, text := s.templates(name); text != "" {
+			return "“" + shortTemplate(text) + "”"
+		}
+	}
+	return "pattern " + name
+}
+
+func (s *sequences) finding(x *seqSurprise) Finding {
+	before := s.text(x.newer)
+	if x.expected.Run > 1 {
+		before = s.text(x.older) + " and " + before
+	}
+	next := s.text(x.next)
+	f := Finding{
+		Surprise: x.bits, Title: "A message that came where another is the rule", Level: "informational",
+		Rule:  Rule{ID: "sequences", Name: "Surprising sequences of messages", FalsePositives: []string{"Several tasks that write to one log at a time", "A rare but ordinary way for a program to go"}},
+		First: event.NoTime, Last: event.NoTime,
+		Datasets: nonEmpty(x.dataset), Entities: x.entities, Evidence: x.evidence, Count: x.count,
+		Explanation: fmt.Sprintf("After %s, %s had followed %s of %s times; here came %s, %s in all: %.1f bits of surprise.",
+			before, s.text(x.expected.Next), thousands(int64(x.expected.Times)), thousands(int64(x.expected.Of)), next, timesText(int64(x.count)), x.bits),
+	}
+	if alarming(next) != "" {
+		f.Level = "low"
+	}
+	for _, e := range x.evidence {
+		if e.Outcome != "" && !slices.Contains(f.Outcomes, e.Outcome) {
+			f.Outcomes = append(f.Outcomes, e.Outcome)
+		}
+		if e.Time == event.NoTime {
+			continue
+		}
+		if f.First == event.NoTime || e.Time < f.First {
+			f.First = e.Time
+		}
+		f.Last = max(f.Last, e.Time)
+	}
+	slices.Sort(f.Outcomes)
+	slices.SortFunc(f.Evidence, func(a, b Evidence) int { return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.ID, b.ID)) })
+	sum := sha256.Sum256([]byte("sequences\x00" + x.dataset + "\x00" + before + "\x00" + next + "\x00" + strconv.Itoa(x.count) + "\x00" + x.evidence[0].ID))
+	f.ID = hex.EncodeToString(sum[:8])
+	return f
+}

@@ -1,0 +1,153 @@
+package learn
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func TestMeasureCountsPairsAndTies(t *testing.T) {
+	q := Measure([]float64{9, 5, 5, 1}, []bool{true, true, false, false})
+	if q.AUC != (2+1+0.5)/4 {
+		t.Errorf("AUC %v", q.AUC)
+	}
+	if q.Precision != 0.75 { // of the two highest: one, and half of a tie of one in two
+		t.Errorf("precision %v", q.Precision)
+	}
+	if q.BestF1 != 0.8 || q.Recall != 1 {
+		t.Errorf("%+v", q)
+	}
+	if q := Measure([]float64{1, 2}, []bool{false, false}); !math.IsNaN(q.AUC) || q.Precision != 0 {
+		t.Errorf("%+v without positives", q)
+	}
+	if q := Measure(nil, nil); !math.IsNaN(q.AUC) {
+		t.Errorf("%+v of nothing", q)
+	}
+}
+
+func TestASequenceSurprisesWhereItLeavesTheUsualWay(t *testing.T) {
+	s := NewSequence(2)
+	for range 50 {
+		h := []int32{0}
+		for _, n := range []int32{1, 2, 3, 4} {
+			s.Learn(h, n)
+			h = append(h, n)
+		}
+	}
+	usual, odd, unknown := s.Surprise([]int32{0, 1}, 2), s.Surprise([]int32{0, 1}, 4), s.Surprise([]int32{0, 1}, 99)
+	if usual > 0.2 || odd < 5 || unknown < odd {
+		t.Errorf("%.2f, %.2f and %.2f bits", usual, odd, unknown)
+	}
+	if x, ok := s.Expect([]int32{0, 1}, 20); !ok || x != (Expectation{Next: 2, Times: 50, Of: 50, Run: 2}) {
+		t.Errorf("%+v %v", x, ok)
+	}
+	if _, ok := s.Expect([]int32{7, 8}, 1); ok {
+		t.Error("something is expected after what was never seen")
+	}
+	sum := 0.0
+	for n := range int32(5) {
+		sum += math.Exp2(-s.Surprise([]int32{1, 2}, n))
+	}
+	if sum > 1 {
+		t.Errorf("the chances of some symbols sum to %v", sum)
+	}
+}
+
+func TestASequenceModelIsBounded(t *testing.T) {
+	s := NewSequence(3)
+	var h []int32
+	for i := range int32(400_000) {
+		s.Learn(h, i)
+		h = append(h[max(0, len(h)-3):], i)
+	}
+	if len(s.runs) > maxRuns || len(s.follow) > maxEdges || len(s.seen) > maxRuns {
+		t.Errorf("%d runs, %d edges", len(s.runs), len(s.follow))
+	}
+	if b := s.Surprise(h, 1); math.IsNaN(b) || math.IsInf(b, 0) || b < 0 {
+		t.Errorf("%v bits", b)
+	}
+}
+
+func cloud(n int) (rows [][]float64) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range n {
+		rows = append(rows, []float64{r.NormFloat64(), r.NormFloat64(), 3})
+	}
+	return rows
+}
+
+func TestAForestFindsTheRowThatStandsAloneAndSaysWhy(t *testing.T) {
+	rows := append(cloud(500), []float64{0.1, 9, 3})
+	f := NewForest(rows, 7)
+	odd := f.Score(rows[500])
+	for i, r := range rows[:500] {
+		if f.Score(r) >= odd {
+			t.Fatalf("row %d of the cloud is as strange: %.3f, %.3f", i, f.Score(r), odd)
+		}
+	}
+	why := f.Explain(rows[500], []float64{0, 0, 3})
+	if why[1] < 0.1 || math.Abs(why[0]) > why[1]/2 || why[2] != 0 {
+		t.Errorf("%v", why)
+	}
+	if again := NewForest(rows, 7).Score(rows[500]); again != odd {
+		t.Errorf("%v, then %v", odd, again)
+	}
+}
+
+func TestAForestOfFewOrEqualRowsFindsNothing(t *testing.T) {
+	for _, rows := range [][][]float64{nil, {{1, 2}}, {{1, 2}, {1, 2}, {1, 2}}} {
+		f := NewForest(rows, 1)
+		if s := f.Score([]float64{1, 2}); math.IsNaN(s) || s > 0.6 {
+			t.Errorf("%d rows: %v", len(rows), s)
+		}
+	}
+}
+
+func TestAJudgeLearnsWhatTheVerdictsHaveInCommon(t *testing.T) {
+	var told []Example
+	for range 10 {
+		told = append(told, Example{Features: []string{"rule=scan", "source=printer"}}, Example{Features: []string{"rule=scan", "source=guest"}, True: true})
+	}
+	j := Learn(told)
+	low, why := j.Judge([]string{"rule=scan", "source=printer"}, 0)
+	high, _ := j.Judge([]string{"rule=scan", "source=guest"}, 0)
+	if low > 0.3 || high < 0.7 {
+		t.Errorf("%.2f and %.2f", low, high)
+	}
+	if why[0].Feature != "source=printer" || why[0].Weight >= 0 {
+		t.Errorf("%v", why)
+	}
+	unknown, why := j.Judge([]string{"never=seen"}, 0)
+	if math.Abs(unknown-0.5) > 0.05 || len(why) != 0 {
+		t.Errorf("%v %v", unknown, why)
+	}
+	slices.Reverse(told)
+	if again, _ := Learn(told).Judge([]string{"rule=scan", "source=guest"}, 0); math.Abs(again-high) > 1e-4 {
+		t.Errorf("the order of the verdicts matters: %v, %v", high, again)
+	}
+}
+
+func TestAJudgeWithoutVerdictsOfBothKindsKeepsToThePrior(t *testing.T) {
+	for _, told := range [][]Example{nil, {{Features: []string{"a"}, True: true}}} {
+		if p, why := Learn(told).Judge([]string{"a"}, 2); math.Abs(p-0.8808) > 1e-3 || len(why) != 0 {
+			t.Errorf("%v %v", p, why)
+		}
+	}
+}
+
+func BenchmarkSequence(b *testing.B) {
+	s := NewSequence(2)
+	r := rand.New(rand.NewPCG(1, 1))
+	h := make([]int32, 1<<16)
+	for i := range h {
+		h[i] = int32(i % 7) // as programs do
+		if r.IntN(20) == 0 {
+			h[i] = int32(r.IntN(50))
+		}
+	}
+	for i := 2; b.Loop(); i++ {
+		k := i%(len(h)-3) + 2
+		s.Step(h[k-2:k], h[k])
+	}
+}
