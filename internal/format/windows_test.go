@@ -380,3 +380,16 @@ func FuzzWinlogData(f *testing.F) {
 		event.AppendJSON(nil, b.Event())
 	})
 }
+
+// An agent's document that carries the event's XML beside its own fields is a document.
+func TestDocumentThatCarriesXMLIsJSON(t *testing.T) {
+	const xml = `<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='PowerShell'/><EventID>600</EventID></System></Event>`
+	for input, want := range map[string]string{
+		`{"@timestamp":"2025-01-02T03:04:05Z","ecs":{"version":"8.0.0"},"event":{"original":"` + xml + `"},"winlog":{"event_id":"600","channel":"Windows PowerShell"}}`: "json",
+		"\ufeff" + xml: "windows.xml",
+	} {
+		if f, _ := Recognise(NewSample("", []byte(input+"\n"), true)); f == nil || f.Name != want {
+			t.Errorf("%.40s is taken for %v, want %s", input, f, want)
+		}
+	}
+}

@@ -19,6 +19,9 @@ var _ = register(Format{
 	Group: "windows",
 	Recognise: func(s *Sample) int {
 		head := s.Head[:min(len(s.Head), 16<<10)]
+		if i := skipSpace(head, 0); i < len(head) && (head[i] == '{' || head[i] == '[' && skipSpace(head, i+1) < len(head) && head[skipSpace(head, i+1)] == '{') {
+			return 0 // an agent's documents, which carry the XML of the event beside what they made of it
+		}
 		if i, _ := winElement(head); i < 0 || i > 4<<10 || !bytes.Contains(head, []byte("<System>")) || !bytes.Contains(head, []byte("<EventID")) {
 			return 0
 		}
