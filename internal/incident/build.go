@@ -75,9 +75,12 @@ func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, erro
 		c.owner[a.address] = h
 	}
 
+	if err := c.public(ctx, in.Findings); err != nil {
+		return nil, err
+	}
 	nodes := make([]*node, 0, len(in.Findings))
 	for i := range in.Findings {
-		nodes = append(nodes, newNode(&in.Findings[i], hosts, places, c.owner))
+		nodes = append(nodes, newNode(&in.Findings[i], hosts, places, c.owner, c.services))
 	}
 	slices.SortFunc(nodes, compareNodes)
 	nodes = slices.CompactFunc(nodes, func(a, b *node) bool { return a.f.ID == b.f.ID })
@@ -101,4 +104,35 @@ func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, erro
 		return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.When.First, b.When.First), strings.Compare(a.ID, b.ID))
 	})
 	return incidents, ctx.Err()
+}
+
+// manyVisitors is how many different addresses talk to an address outside that
+// is a service for all (a resolver, an update server) rather than an accomplice.
+const manyVisitors = 10
+
+// public finds which of the addresses outside that findings name as contacted
+// are such services.
+func (c *court) public(ctx context.Context, findings []analyze.Finding) error {
+	asked := map[string]bool{}
+	for i := range findings {
+		for _, d := range findings[i].Entities.Destinations {
+			if a, ok := parseAddress(d); ok && isOutside(a) && c.owner[a.String()] == "" && len(asked) < maxScreened {
+				asked[d] = true
+			}
+		}
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	counts, err := c.store.visitors(ctx, sortedKeys(asked))
+	if err != nil {
+		return err
+	}
+	c.services = map[string]bool{}
+	for d, n := range counts {
+		if a, ok := parseAddress(d); ok && n >= manyVisitors {
+			c.services[a.String()] = true
+		}
+	}
+	return nil
 }

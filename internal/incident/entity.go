@@ -54,8 +54,9 @@ const (
 const maxBonds = 24 // of one finding, the heaviest
 
 // bondsOf lists what a finding may be tied to others by, at most maxBonds,
-// sorted by key. Its hosts go by their names; owner knows whose an address is.
-func bondsOf(e *analyze.Entities, hostNames []string, owner map[string]string) []bond {
+// sorted by key. Its hosts go by their names; owner knows whose an address is,
+// and services which addresses outside are everybody's.
+func bondsOf(e *analyze.Entities, hostNames []string, owner map[string]string, services map[string]bool) []bond {
 	var bs []bond
 	add := func(b bond, n int) {
 		if n > 3 {
@@ -81,6 +82,8 @@ func bondsOf(e *analyze.Entities, hostNames []string, owner map[string]string) [
 		key := "address:" + a.String()
 		stranger := isOutside(a) && owner[a.String()] == ""
 		switch {
+		case stranger && target && services[a.String()]:
+			add(bond{key, weightInsideTarget, halfHost, false, true}, n)
 		case stranger && target && !inbound:
 			add(bond{key, weightOutsideTarget, halfOutsideTarget, true, false}, n)
 		case stranger && !target:

@@ -170,7 +170,7 @@ func (n *node) settle() {
 		slices.Sort(e.Users)
 		e.Users = slices.Compact(e.Users)
 		slices.Sort(e.Hosts)
-		n.bonds = append(n.bonds, bondsOf(&e, slices.Compact(e.Hosts), nil)...)
+		n.bonds = append(n.bonds, bondsOf(&e, slices.Compact(e.Hosts), nil, nil)...)
 		if n.behaviour == webAttack {
 			n.shellBonds()
 			n.holeBonds()

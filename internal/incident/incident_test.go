@@ -623,3 +623,27 @@ func TestTwoWeakSignsOfOneWayMakeAnIncidentAndEachAloneMakesNone(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatManyTalkToTiesNoTwoOfThemTogether(t *testing.T) {
+	const service = "203.0.113.53"
+	build := func(others int) int {
+		w := &world{}
+		for i, source := range []string{"10.0.0.26", "10.0.0.77"} {
+			var ids []string
+			for j := range 5 {
+				ids = append(ids, w.log(100*i+j, record{dataset: "zeek.connection", category: []string{"network"}, types: []string{"connection", "end"}, source: source, destination: service, port: "443", sentBytes: 900, receivedBytes: 900}))
+			}
+			w.find([]string{"beacon", "tunnel"}[i], "medium", []string{"T1071"}, []string{"command-and-control"}, ids...)
+		}
+		for i := range others {
+			w.log(i, record{dataset: "zeek.connection", category: []string{"network"}, types: []string{"connection", "end"}, source: fmt.Sprintf("10.0.1.%d", i), destination: service, port: "443", sentBytes: 900, receivedBytes: 900})
+		}
+		return len(w.build(t))
+	}
+	if n := build(0); n != 1 {
+		t.Errorf("an address that only the two talk to: %d incidents", n)
+	}
+	if n := build(manyVisitors); n != 2 {
+		t.Errorf("an address that many talk to: %d incidents", n)
+	}
+}

@@ -107,7 +107,7 @@ func sortTactics(ts []string) []string {
 	return slices.Compact(ts)
 }
 
-func newNode(f *analyze.Finding, hosts *hostNames, ps places, owner map[string]string) *node {
+func newNode(f *analyze.Finding, hosts *hostNames, ps places, owner map[string]string, services map[string]bool) *node {
 	n := &node{f: f, hosts: hosts.all(f.Entities.Hosts), level: analyze.LevelRank(f.Level), behaviour: behaviourOf(f), tries: f.Count, begun: f.First, done: f.Last, records: f.Evidence}
 	if len(n.hosts) == 0 {
 		n.hosts = ps.hostsOf(n)
@@ -143,7 +143,7 @@ func newNode(f *analyze.Finding, hosts *hostNames, ps places, owner map[string]s
 		n.stage, n.last = recon, recon
 	}
 	n.own = n.tries
-	n.bonds = bondsOf(&f.Entities, n.hosts, owner)
+	n.bonds = bondsOf(&f.Entities, n.hosts, owner, services)
 	if n.behaviour == other && slices.ContainsFunc(f.Entities.Users, webUser) {
 		n.serverBonds()
 	}

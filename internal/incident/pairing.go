@@ -46,6 +46,8 @@ type court struct {
 	owner map[string]string   // address to host name
 	owns  map[string][]string // host name to its addresses
 
+	services map[string]bool // addresses outside that many talk to: see public
+
 	// Of following what findings belong to: see trace.go.
 	time     span                   // of all findings
 	sessions map[[2]string][]record // logins by host and user

@@ -45,6 +45,8 @@ type evidenceStore interface {
 	flows(ctx context.Context, sources, destinations []string, s span, limit int) ([]record, error)
 	// connections must return network records from any of the sources that were not refused and either carried answerBytes both ways or were let through.
 	connections(ctx context.Context, sources []string, s span, limit int) ([]record, error)
+	// visitors must count the different source addresses that the network records to each of the destinations have.
+	visitors(ctx context.Context, destinations []string) (map[string]int, error)
 	// seen must return the first records of any kind with the source address.
 	seen(ctx context.Context, source string, s span, limit int) ([]record, error)
 	// kinds must return which kinds of records the logs hold, by event.category.
@@ -621,6 +623,30 @@ func (l logsQL) flows(ctx context.Context, sources, destinations []string, s spa
 
 func (l logsQL) connections(ctx context.Context, sources []string, s span, limit int) ([]record, error) {
 	return l.rows(ctx, during(s)+" "+in("source.ip", sources)+" "+connectionMade+order, limit)
+}
+
+func (l logsQL) visitors(ctx context.Context, destinations []string) (map[string]int, error) {
+	counts := map[string]int{}
+	for part := range slices.Chunk(destinations, 10*maxIn) {
+		q := networkRecord + " " + in("destination.ip", part) + ` | stats by ("destination.ip") count_uniq("source.ip") limit 1000 n`
+		err := l.q.Query(ctx, q, func(row []event.Field) error {
+			address, n := "", 0
+			for _, f := range row {
+				switch f.Name {
+				case "destination.ip":
+					address = strings.Clone(f.Value)
+				case "n":
+					n = int(number(f.Value))
+				}
+			}
+			counts[address] = n
+			return nil
+		})
+		if err = unlessTooMany(err); err != nil {
+			return nil, fmt.Errorf("incidents: ask who else was there: %w", err)
+		}
+	}
+	return counts, nil
 }
 
 func (l logsQL) seen(ctx context.Context, source string, s span, limit int) ([]record, error) {

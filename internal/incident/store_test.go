@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -301,5 +302,20 @@ func TestAddressesAreLearntFromTheFirewallAndTheSensor(t *testing.T) {
 	paths, err := logsQL{s}.paths(t.Context())
 	if err != nil || !slices.Contains(paths, logPath{"made.log", "system.auth", "app1"}) {
 		t.Errorf("paths: %v %v", paths, err)
+	}
+}
+
+func TestTheStoreCountsWhoTalksToAnAddressAsAsked(t *testing.T) {
+	w := everything()
+	var all []string
+	for i := range w.rs {
+		if d := w.rs[i].destination; d != "" && !slices.Contains(all, d) {
+			all = append(all, d)
+		}
+	}
+	want, _ := w.visitors(t.Context(), all)
+	got, err := logsQL{w.stored(t)}.visitors(t.Context(), append(all, injection))
+	if err != nil || len(want) == 0 || !maps.Equal(got, want) {
+		t.Errorf("%v (%v), want %v", got, err, want)
 	}
 }

@@ -291,6 +291,24 @@ func (w *world) flows(_ context.Context, sources, destinations []string, s span,
 	})
 }
 
+func (w *world) visitors(_ context.Context, destinations []string) (map[string]int, error) {
+	from := map[string]map[string]bool{}
+	for i := range w.rs {
+		r := &w.rs[i]
+		if r.is("network") && slices.Contains(destinations, r.destination) {
+			if from[r.destination] == nil {
+				from[r.destination] = map[string]bool{}
+			}
+			from[r.destination][r.source] = true
+		}
+	}
+	counts := map[string]int{}
+	for d, sources := range from {
+		counts[d] = len(sources)
+	}
+	return counts, nil
+}
+
 func (w *world) seen(_ context.Context, source string, s span, limit int) ([]record, error) {
 	return w.pick(s, limit, func(r *record) bool { return r.source == source })
 }
