@@ -141,7 +141,7 @@ func TestMemoryIsBoundedByTheTechniqueNotByTheInput(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	const values, size = 320_000, 4000
+	const values, size = 112_000, 4000 // beyond all bounds but those of fan and volume, which are three times as high
 	for i := 0; i < values; i += size {
 		var records []made
 		for j := i; j < i+size; j++ {
@@ -159,7 +159,7 @@ func TestMemoryIsBoundedByTheTechniqueNotByTheInput(t *testing.T) {
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 700<<20 {
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 400<<20 {
 		t.Errorf("%d MiB after %d different values of each field", grown>>20, values)
 	} else {
 		t.Logf("%d MiB for all techniques after %d different values of each field", grown>>20, values)
@@ -170,7 +170,7 @@ func TestMemoryIsBoundedByTheTechniqueNotByTheInput(t *testing.T) {
 	}
 	for _, r := range reports {
 		switch r.Name {
-		case "rates", "fan", "beacon", "tunnel", "generated", "volume", "long", "hours", "pairs", "silence":
+		case "rates", "beacon", "tunnel", "generated", "long", "hours", "pairs", "silence":
 			if len(r.Remarks) == 0 {
 				t.Errorf("%s does not say that it reached a bound", r.Name)
 			}
