@@ -39,7 +39,7 @@ bench:
 # bench/agree compares with Elastic's integrations, folder by folder; go run ./bench/agree -v PART shows the differences of one.
 corpus:
 	$(GO) run ./bench/agree
-	@out=$$(mktemp) && { $(GO) test -count 1 -v $$(grep -rl --include='*_test.go' SEXTANT_CORPUS evtx sigma internal | xargs -n1 dirname | sort -u | sed 's,^,./,') >$$out; s=$$?; \
+	@out=$$(mktemp) && { $(GO) test -count 1 -v $$(grep -rl --include='*_test.go' SEXTANT_CORPUS evtx logpattern sigma internal | xargs -n1 dirname | sort -u | sed 's,^,./,') >$$out; s=$$?; \
 	  grep -E '^ +[a-z_0-9]+_test.go:|^(ok|FAIL|--- FAIL)' $$out; rm -f $$out; exit $$s; }
 
 # How well simulated intrusions are found, over SEEDS.
@@ -62,7 +62,7 @@ gallery:
 	cp internal/chart/testdata/golden/calendar-short.svg internal/chart/testdata/golden/graph.svg internal/chart/testdata/golden/boxes.svg docs/gallery/
 
 lint:
-	@test -z "$$(gofmt -l cmd evtx internal sigma | tee /dev/stderr)"
+	@test -z "$$(gofmt -l cmd evtx internal logpattern sigma | tee /dev/stderr)"
 	$(GO) vet ./...
 
 # Every fuzz target for a while: make fuzz FUZZTIME=10m
