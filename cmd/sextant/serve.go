@@ -27,7 +27,7 @@ var defaultListeners = []string{"syslog+udp://127.0.0.1:5514", "syslog+tcp://127
 func newServe() *cobra.Command {
 	var rules ruleFlags
 	var caseDir, zone string
-	var listen, tail []string
+	var listen, tail, formats []string
 	var alerts alert.Options
 	var insecure bool
 	var threads int
@@ -51,6 +51,9 @@ Paths under an http:// or https:// listener:
 		RunE: func(c *cobra.Command, _ []string) error {
 			ruleOptions, err := rules.options()
 			if err != nil {
+				return err
+			}
+			if err := useFormats(formats); err != nil {
 				return err
 			}
 			location, err := parseZone(zone)
@@ -102,6 +105,7 @@ Paths under an http:// or https:// listener:
 	c.Flags().StringVar(&alerts.Level, "alert-level", "high", "tell of findings from this level on")
 	c.Flags().DurationVar(&alerts.Group, "alert-group", 30*time.Second, "gather findings for so long before telling of them")
 	c.Flags().IntVar(&alerts.PerHour, "alerts-per-hour", 60, "at most so many messages to one place; what is beyond goes as one")
+	c.Flags().StringSliceVar(&formats, "formats", nil, "directories with formats of your own in YAML, besides "+userFormatsPath())
 	c.Flags().StringVar(&zone, "tz", "", "zone of times that name none (default UTC)")
 	c.Flags().IntVar(&threads, "threads", envInt("SEXTANT_THREADS"), "decode with so many threads (default: one for each core)")
 	c.Flags().BoolVar(&insecure, "let-anyone-connect", false, "allow listeners that other machines reach without TLS or without saying who they are")

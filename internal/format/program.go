@@ -125,7 +125,7 @@ func (m *message) decode(b *event.Batch) {
 		}
 		// A known program's message in an unknown shape may hold words of an attacker's:
 		// what they mean is then not guessed.
-		m.facts.add(m.Text, p == nil, b)
+		m.facts.add(plainText(b, m.Text), p == nil, b)
 	}
 	if m.Dataset == "" {
 		m.Dataset = datasetSyslog
@@ -134,7 +134,7 @@ func (m *message) decode(b *event.Batch) {
 		b.Add("system.auth.syslog.version", m.Version)
 	}
 	if m.Message == "" {
-		m.Message = full
+		m.Message = plainText(b, full)
 	}
 	b.Add("event.dataset", m.Dataset)
 	b.Add("message", m.Message)

@@ -177,6 +177,20 @@ func decodeDoas(m *message, b *event.Batch) bool {
 	return true
 }
 
+// plainText is s with the line ends and tabs that rsyslog wrote as "#012" and "#011"
+// ($EscapeControlCharactersOnReceive). A single "#012" behind a blank is more likely a number.
+// Programs' messages are read before that, so that no line end is taken for the message's.
+func plainText(b *event.Batch, s string) string {
+	i := strings.Index(s, "#01")
+	if i < 0 {
+		return s
+	}
+	if lines := strings.Count(s[i:], "#012"); strings.Contains(s[i:], "#011") || lines > 1 || lines == 1 && !strings.Contains(s, " #012") {
+		return unescapeOctal(b, s)
+	}
+	return s
+}
+
 // unescapeOctal undoes rsyslog's and sudo's "#012" for control characters.
 func unescapeOctal(b *event.Batch, s string) string {
 	if !strings.Contains(s, "#0") {

@@ -14,7 +14,8 @@ import (
 
 // Login records of glibc (utmp(5), /usr/include/bits/utmp.h): utmp has who is logged
 // in, wtmp all logins and logouts, btmp the failed ones. Records are of one size, which
-// is 384 bytes but for 64-bit machines that never ran 32-bit programs, where it is 400.
+// is 384 bytes but for 64-bit machines that never ran 32-bit programs, where it is 400. Numbers
+// are in the byte order of the machine.
 var _ = register(Format{
 	Name:      "utmp",
 	Title:     "Login records: utmp, wtmp, btmp",
@@ -28,17 +29,21 @@ var _ = register(Format{
 // are the same everywhere.
 type utmpFields struct {
 	size, session, seconds, micros, address int
-	wide                                    bool // times of 64 bits
+	wide                                    bool // session and times of 64 bits
+	order                                   binary.ByteOrder
 }
 
 var utmpLayouts = [...]utmpFields{
-	{384, 336, 340, 344, 348, false},
-	{400, 336, 344, 352, 360, true},
+	{384, 336, 340, 344, 348, false, binary.LittleEndian},
+	{400, 336, 344, 352, 360, true, binary.LittleEndian},
+	{384, 336, 340, 344, 348, false, binary.BigEndian},
+	{400, 336, 344, 352, 360, true, binary.BigEndian},
 }
 
-// utmpLayout tells the layout of a file, and how sure that is.
-func utmpLayout(head []byte) (utmpFields, int) {
-	for _, l := range utmpLayouts {
+// utmpLayout tells the layout of a file as an index of utmpLayouts, and how sure that is.
+func utmpLayout(head []byte) (layout, sure int) {
+	for i := range utmpLayouts {
+		l := &utmpLayouts[i]
 		if len(head) < l.size {
 			continue
 		}
@@ -54,10 +59,12 @@ func utmpLayout(head []byte) (utmpFields, int) {
 		}
 		first := head[:l.size]
 		if good > 0 && (good+empty)*10 >= n*4 && (isZero(first) || l.valid(first)) {
-			return l, 60 + 35*(good+empty)/n
+			if s := 60 + 35*(good+empty)/n; s > sure {
+				layout, sure = i, s
+			}
 		}
 	}
-	return utmpFields{}, 0
+	return layout, sure
 }
 
 func isZero(p []byte) bool {
@@ -66,7 +73,7 @@ func isZero(p []byte) bool {
 
 // valid reports whether a record could be one.
 func (l *utmpFields) valid(rec []byte) bool {
-	kind := binary.LittleEndian.Uint16(rec)
+	kind := l.order.Uint16(rec)
 	sec, usec := l.time(rec)
 	return kind <= 9 && rec[2] == 0 && rec[3] == 0 && sec >= 0 && sec < 1<<33 && (sec > 3e8 || kind == 0 || kind == 8) && usec >= 0 && usec < 1e6 &&
 		isCString(rec[8:40]) && isCString(rec[44:76]) && isCString(rec[76:332])
@@ -74,9 +81,9 @@ func (l *utmpFields) valid(rec []byte) bool {
 
 func (l *utmpFields) time(rec []byte) (sec, usec int64) {
 	if l.wide {
-		return int64(binary.LittleEndian.Uint64(rec[l.seconds:])), int64(binary.LittleEndian.Uint64(rec[l.micros:]))
+		return int64(l.order.Uint64(rec[l.seconds:])), int64(l.order.Uint64(rec[l.micros:]))
 	}
-	return int64(binary.LittleEndian.Uint32(rec[l.seconds:])), int64(int32(binary.LittleEndian.Uint32(rec[l.micros:])))
+	return int64(l.order.Uint32(rec[l.seconds:])), int64(int32(l.order.Uint32(rec[l.micros:])))
 }
 
 // isCString reports whether p is text up to its first NUL. What is behind it may be left over.
@@ -119,12 +126,9 @@ func (f *utmpFramer) Next() (*Chunk, error) {
 		} else if err != nil {
 			rest = failed{err}
 		}
-		l, sure := utmpLayout(head[:n])
-		if sure == 0 {
-			l = utmpLayouts[0]
-		}
-		f.header = []string{strconv.Itoa(l.size)}
-		f.blocks = &BlockFramer{R: io.MultiReader(bytes.NewReader(head[:n]), rest), Block: l.size}
+		layout, _ := utmpLayout(head[:n]) // 0 if it is none
+		f.header = []string{strconv.Itoa(layout)}
+		f.blocks = &BlockFramer{R: io.MultiReader(bytes.NewReader(head[:n]), rest), Block: utmpLayouts[layout].size}
 	}
 	c, err := f.blocks.Next()
 	if c != nil {
@@ -137,15 +141,17 @@ type utmpChunks struct{ p *Params }
 
 // Decode implements Decoder.
 func (d *utmpChunks) Decode(c *Chunk, b *event.Batch) Bytes {
-	l := utmpLayouts[0]
-	if len(c.Header) > 0 && c.Header[0] == strconv.Itoa(utmpLayouts[1].size) {
-		l = utmpLayouts[1]
+	l := &utmpLayouts[0]
+	if len(c.Header) > 0 {
+		if i, err := strconv.Atoi(c.Header[0]); err == nil && 0 <= i && i < len(utmpLayouts) {
+			l = &utmpLayouts[i]
+		}
 	}
 	return decodeBlocks(c, l.size, "login record", func(rec []byte, offset int64) bool {
 		if isZero(rec) {
 			return false
 		}
-		d.record(&l, rec, offset, b)
+		d.record(l, rec, offset, b)
 		if d.p.Done != nil {
 			d.p.Done(b)
 		}
@@ -179,8 +185,8 @@ func decodeBlocks(c *Chunk, size int, what string, fn func(rec []byte, offset in
 var utmpTypes = [...]string{"EMPTY", "RUN_LVL", "BOOT_TIME", "NEW_TIME", "OLD_TIME", "INIT_PROCESS", "LOGIN_PROCESS", "USER_PROCESS", "DEAD_PROCESS", "ACCOUNTING"}
 
 func (d *utmpChunks) record(l *utmpFields, rec []byte, offset int64, b *event.Batch) {
-	kind := int(binary.LittleEndian.Uint16(rec))
-	pid := int32(binary.LittleEndian.Uint32(rec[4:]))
+	kind := int(l.order.Uint16(rec))
+	pid := int32(l.order.Uint32(rec[4:]))
 	line, id, user, host := cString(rec[8:40]), cString(rec[40:44]), cString(rec[44:76]), cString(rec[76:332])
 	sec, usec := l.time(rec)
 	address := utmpAddress(rec[l.address : l.address+16])
@@ -203,12 +209,16 @@ func (d *utmpChunks) record(l *utmpFields, rec []byte, offset int64, b *event.Ba
 	}
 	b.Add("utmp.type", utmpTypes[kind])
 	b.Add("utmp.id", id)
-	if s := binary.LittleEndian.Uint32(rec[l.session:]); s != 0 {
-		b.AddInt("utmp.session", int64(s))
+	session := int64(l.order.Uint32(rec[l.session:]))
+	if l.wide {
+		session = int64(l.order.Uint64(rec[l.session:]))
 	}
-	if exit := binary.LittleEndian.Uint32(rec[332:]); exit != 0 && kind == 8 {
-		b.AddInt("utmp.exit.termination", int64(exit&0xffff))
-		b.AddInt("process.exit_code", int64(exit>>16))
+	if session != 0 {
+		b.AddInt("utmp.session", session)
+	}
+	if termination, code := l.order.Uint16(rec[332:]), l.order.Uint16(rec[334:]); kind == 8 && (termination != 0 || code != 0) {
+		b.AddInt("utmp.exit.termination", int64(termination))
+		b.AddInt("process.exit_code", int64(code))
 	}
 	if pid > 0 {
 		b.AddInt("process.pid", int64(pid))
