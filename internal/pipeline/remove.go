@@ -63,20 +63,36 @@ func (w without) QueryWith(ctx context.Context, logsql string, options store.Que
 // in it.
 func (v *verification) rebuild(ctx context.Context, detector *detect.Detector, ids []string) ([]incident.Incident, error) {
 	run := &investigation{Investigation: v.Investigation, detector: detector, gatherer: detector.NewGatherer(), techniques: analyze.NewSet(v.MaxFindingsPerDay), store: v.store}
+	var err error
+	if run.patterns, err = openMining(v.Case, v.store.Ledger()); err != nil { // and never saved
+		return nil, err
+	}
 	gone := map[string]bool{}
 	for _, id := range ids {
 		gone[id] = true
 	}
-	err := read(ctx, v.plan.Logs, v.Options,
+	err = read(ctx, v.plan.Logs, v.Options,
 		func(*Log) (bool, error) { return true, nil },
 		func() worker {
 			keep := run.newWorker()
-			return worker{do: func(t *task) error {
+			take := keep.do
+			keep.do = func(t *task) error {
+				kinds := t.kinds.event[:0]
+				for i := range t.kinds.event {
+					if !gone[t.batch.Events[i].ID] {
+						kinds = append(kinds, t.kinds.event[i])
+					}
+				}
+				t.kinds.event = kinds
 				t.batch.Events = slices.DeleteFunc(t.batch.Events, func(e event.Event) bool { return gone[e.ID] })
-				return keep.do(t)
-			}}
+				return take(t)
+			}
+			return keep
 		},
-		func(t *task) error { return run.consume(t.log.path, &t.batch, t.hits, t.digests) },
+		func(t *task) error {
+			run.patterns.name(&t.batch, &t.kinds)
+			return run.consume(t.log.path, &t.batch, t.hits, t.digests)
+		},
 		func(*Log) error { return nil })
 	if err != nil {
 		return nil, err
