@@ -123,6 +123,16 @@ type victim struct {
 	cmd        *exec.Cmd
 	done       chan struct{}
 	link       string
+	more       []string // further flags
+}
+
+func (s *victim) running() bool {
+	select {
+	case <-s.done:
+		return false
+	default:
+		return true
+	}
 }
 
 func freePort(t *testing.T) int {
@@ -151,8 +161,19 @@ func (s *victim) binary() string {
 
 func (s *victim) start() {
 	s.t.Helper()
-	s.cmd = exec.Command(s.binary(), "serve", "--case", filepath.Join(s.dir, "case"), "--no-builtin",
-		"--listen", fmt.Sprintf("beats://127.0.0.1:%d", s.beats), "--listen", fmt.Sprintf("http://127.0.0.1:%d", s.web), "--tail", filepath.Join(s.dir, "*.log"))
+	args := []string{"serve", "--case", filepath.Join(s.dir, "case")}
+	builtin := false
+	for _, m := range s.more {
+		if m == "--builtin-rules" { // a word of ours: loading them costs each start a second
+			builtin = true
+		} else {
+			args = append(args, m)
+		}
+	}
+	if !builtin {
+		args = append(args, "--no-builtin")
+	}
+	s.cmd = exec.Command(s.binary(), append(args, "--listen", fmt.Sprintf("beats://127.0.0.1:%d", s.beats), "--listen", fmt.Sprintf("http://127.0.0.1:%d", s.web), "--tail", filepath.Join(s.dir, "*.log"))...)
 	log, err := os.OpenFile(filepath.Join(s.dir, "serve.err"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		s.t.Fatal(err)

@@ -127,9 +127,6 @@ func New(o Options) (*Alerter, error) {
 			return nil, err
 		}
 		q := &queue{out: out, name: u.Scheme + "://" + u.Host, dir: filepath.Join(o.Dir, queueName(raw)), perHour: o.PerHour, log: o.Log, wake: make(chan struct{}, 1)}
-		if err := os.MkdirAll(q.dir, 0o700); err != nil {
-			return nil, err
-		}
 		a.outs = append(a.outs, q)
 	}
 	return a, nil
@@ -269,6 +266,9 @@ type queue struct {
 
 func (q *queue) put(m *Message) {
 	data, err := json.Marshal(m)
+	if err == nil {
+		err = os.MkdirAll(q.dir, 0o700)
+	}
 	if err == nil {
 		name := filepath.Join(q.dir, fmt.Sprintf("%020d.json", m.Time.UnixNano()))
 		if err = os.WriteFile(name+".new", data, 0o600); err == nil {

@@ -2,8 +2,13 @@ package collect
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
+	"time"
 
+	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/spool"
 )
 
@@ -13,6 +18,7 @@ var (
 	_ = registerEndpoint(Endpoint{Pattern: "POST /insert/jsonline", Title: "JSON lines, or lines of any known format", Handler: newLines})
 	_ = registerEndpoint(Endpoint{Pattern: "POST /ingest", Title: "the same; Logstash's http output with format json, json_batch or message", Handler: newLines})
 	_ = registerEndpoint(Endpoint{Pattern: "PUT /ingest", Title: "the same", Handler: newLines})
+	_ = registerEndpoint(Endpoint{Pattern: "/ingest/form", Title: "one record as a form: Python's logging.handlers.HTTPHandler", Handler: newForm})
 )
 
 func newLines(sink Sink, name string, o Options) http.Handler {
@@ -36,6 +42,45 @@ func newLines(sink Sink, name string, o Options) http.Handler {
 		if http.NewResponseController(w).Flush() == nil && d.Request != (spool.Key{}) {
 			sink.Settle(d.Request)
 		}
+	})
+}
+
+// newForm takes a record whose fields are those of a form or a query, named as
+// Python's LogRecord attributes are where it has them.
+func newForm(sink Sink, name string, o Options) http.Handler {
+	names := map[string]string{"msg": "message", "levelname": "log.level", "name": "log.logger", "filename": "log.origin.file.name",
+		"lineno": "log.origin.file.line", "funcName": "log.origin.function", "process": "process.pid", "processName": "process.name", "threadName": "process.thread.name"}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+		if err := r.ParseForm(); err != nil || len(r.Form) == 0 {
+			o.Stats.Errors.Add(1)
+			http.Error(w, "want a form with the record's fields", http.StatusBadRequest)
+			return
+		}
+		var b event.Batch
+		b.Begin(0, "")
+		for _, key := range slices.Sorted(maps.Keys(r.Form)) {
+			for _, v := range r.Form[key] {
+				switch ecs := names[key]; {
+				case key == "created" && epochTime(v) != 0:
+					b.Add("@timestamp", time.Unix(0, epochTime(v)).UTC().Format(time.RFC3339Nano))
+				case ecs == "log.level":
+					b.Add(ecs, strings.ToLower(v))
+				case ecs != "":
+					b.Add(ecs, v)
+				default:
+					b.Add("labels."+key, v)
+				}
+			}
+		}
+		b.Add("ecs.version", "8.11.0")
+		d := newDelivery(r, name, "/ingest/form", "json")
+		d.Records = []spool.Record{{Data: event.AppendFieldsJSON(nil, b.Event().Fields), Time: d.Received}}
+		if err := deliver(r.Context(), sink, o.Stats, d); err != nil {
+			refuse(w, o, err)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
 	})
 }
 

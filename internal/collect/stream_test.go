@@ -128,8 +128,19 @@ func TestFluentForwardInAllItsModes(t *testing.T) {
 	if r.Time != 0x65e5a000*1e9+7 || r.Fields[0].Value != "tag" {
 		t.Errorf("%+v", r)
 	}
-	if len(sink.settled) != 1 {
-		t.Errorf("%d requests are settled", len(sink.settled))
+	settled := func() int { // the answer goes out first
+		sink.mu.Lock()
+		defer sink.mu.Unlock()
+		return len(sink.settled)
+	}
+	for range 100 {
+		if settled() == 1 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := settled(); n != 1 {
+		t.Errorf("%d requests are settled", n)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ import (
 var (
 	_ = register("syslog+tcp", "syslog over TCP (RFC 6587, both framings; RFC 5424 and 3164)", newSyslogTCP)
 	_ = register("syslog+tls", "syslog over TLS (RFC 5425): ?cert=&key= and, for client certificates, &client-ca=", newSyslogTCP)
+	_ = register("lines+tcp", "lines of JSON or of any known format over TCP: Logstash's tcp output, Python sockets", newSyslogTCP)
+	_ = register("lines+tls", "the same over TLS", newSyslogTCP)
 )
 
 type syslogTCP struct {
@@ -49,6 +52,9 @@ func (c *syslogTCP) Listen(ctx context.Context) (err error) {
 func (c *syslogTCP) Run(ctx context.Context, sink Sink) error {
 	return serveTCP(ctx, c.l, c.o, func(ctx context.Context, conn net.Conn) error {
 		r := &syslogReader{r: bufio.NewReaderSize(conn, 64<<10), name: c.Name(), peer: peerIP(conn.RemoteAddr()), stats: c.o.Stats}
+		if strings.HasPrefix(c.url.Scheme, "syslog") {
+			r.format = "syslog"
+		}
 		return r.run(ctx, conn, sink)
 	})
 }
@@ -114,10 +120,11 @@ func serveTCP(ctx context.Context, l net.Listener, o Options, serve func(context
 
 // syslogReader cuts one connection into messages.
 type syslogReader struct {
-	r     *bufio.Reader
-	name  string
-	peer  string
-	stats *Stats
+	r      *bufio.Reader
+	name   string
+	peer   string
+	format string // of the messages; "" to recognise it
+	stats  *Stats
 }
 
 // run hands over what is in the buffer whenever it would have to wait for more.
@@ -127,7 +134,7 @@ func (r *syslogReader) run(ctx context.Context, conn net.Conn, sink Sink) error 
 		if ctx.Err() != nil {
 			return nil
 		}
-		d := &spool.Delivery{Collector: r.name, Peer: r.peer, Format: "syslog"}
+		d := &spool.Delivery{Collector: r.name, Peer: r.peer, Format: r.format}
 		size := 0
 		var err error
 		for {

@@ -15,7 +15,14 @@ import (
 
 // Syslog over UDP (RFC 5426): one message a datagram. What comes faster than it
 // can be kept the kernel drops; its counter is read and shown.
-var _ = register("syslog+udp", "syslog over UDP (RFC 5426; RFC 5424 and 3164)", newSyslogUDP)
+var (
+	_ = register("syslog+udp", "syslog over UDP (RFC 5426; RFC 5424 and 3164)", newSyslogUDP)
+	_ = register("lines+udp", "lines of JSON or of any known format over UDP: Logstash's udp output", newLinesUDP)
+)
+
+func newLinesUDP(u *url.URL, o Options) (Collector, error) {
+	return &datagrams{url: u, o: o, receive: cutRecords}, nil
+}
 
 func newSyslogUDP(u *url.URL, o Options) (Collector, error) {
 	return &datagrams{url: u, o: o, receive: func(p []byte) []spool.Record {

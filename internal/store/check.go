@@ -24,7 +24,10 @@ import (
 //	store/partitions/YYYYMMDD/datadb/PART/metadata.json and the part's files
 //	store/partitions/YYYYMMDD/indexdb/…                 likewise
 
-const engineName = "store"
+const (
+	engineName = "store"
+	accessName = "access.json" // who may use a live case: may be there before the case is (see package server)
+)
 
 // checkCase says why dir cannot be opened as a case. A directory that does not
 // exist or is empty can.
@@ -45,7 +48,7 @@ func checkCase(dir string, mustExist bool) error {
 	}
 	names := make([]string, 0, len(entries))
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") && e.Name() != lockName {
+		if !strings.HasPrefix(e.Name(), ".") && e.Name() != lockName && e.Name() != accessName {
 			names = append(names, e.Name())
 		}
 	}
