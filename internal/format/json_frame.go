@@ -145,13 +145,19 @@ func isJSONStream(head []byte) bool {
 		// string, which JSON forbids to hold a line end.
 		return done && !v.broken || !done
 	}
-	// Several on a line?
+	// Several on a line, or the middle of an array whose bracket is elsewhere: "{…},"?
+	comma := false
 	for j := i + n; j < len(head); j++ {
 		switch head[j] {
 		case '\n':
-			return false
+			return comma
 		case '{':
 			return true
+		case ',':
+			comma = true
+		case ' ', '\t', '\r':
+		default:
+			comma = false
 		}
 	}
 	return false

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -136,6 +137,7 @@ type jsonRouter struct {
 	named    namedRecord
 	decoders map[*Format]LineDecoder
 	lines    *lineRouter
+	facts    *textFacts
 	depth    int
 }
 
@@ -171,8 +173,8 @@ func (d *jsonRouter) decode(record string, b *event.Batch) error {
 	if d.depth < maxWrapped && d.unwrap(record, shape.within, s, b) {
 		return nil
 	}
-	if isECS(leaves) {
-		d.pass(leaves, b)
+	if dataset := agentDataset(s, b); isECS(leaves) || dataset != "" && s.get("event.kind") != "" || dataset == "cef.log" {
+		d.pass(s, dataset, b)
 		return nil
 	}
 	b.Add("event.kind", "event")
@@ -225,15 +227,18 @@ func (d *jsonRouter) unwrap(record, within string, s *jsonShapes, b *event.Batch
 	}
 	e := b.Event()
 	hint := ""
-	for _, name := range [...]string{"event.dataset", "fileset.name", "log.file.path", "source", "path", "sourcetype", "result.sourcetype"} {
+	for _, name := range [...]string{"event.dataset", "data_stream.dataset", "fileset.name", "log.file.path", "source", "path", "sourcetype", "result.sourcetype"} {
 		if v := s.get(name); v != "" {
 			hint = v
 			break
 		}
 	}
-	if !d.inner(inner, hint, whole, b) {
+	if !d.inner(inner, hint, whole, b) && !(whole && d.program(inner, s, b)) {
 		b.Rollback()
 		return false
+	}
+	if outer == "o365audit" && e.Get("event.dataset") == "json" {
+		b.Set("event.dataset", "o365.audit") // the agent's input is of no other log
 	}
 	if !e.Has("message") {
 		b.Add("message", inner)
@@ -273,12 +278,33 @@ func (d *jsonRouter) inner(text, hint string, whole bool, b *event.Batch) bool {
 	return d.lines.decode(text, hint, b)
 }
 
+// program decodes the message of a program that the document around it names, as those of the journal's and of
+// syslog's inputs do.
+func (d *jsonRouter) program(text string, s *jsonShapes, b *event.Batch) bool {
+	tag := ""
+	for _, name := range [...]string{"log.syslog.appname", "syslog.identifier", "journald.custom.syslog_identifier"} {
+		if tag = s.get(name); tag != "" {
+			break
+		}
+	}
+	if tag == "" || text[0] == '{' {
+		return false
+	}
+	b.Rollback()
+	if d.facts == nil {
+		d.facts = &textFacts{}
+	}
+	m := message{Text: strings.TrimSpace(text), Tag: tag, PID: s.get("process.pid"), Host: s.get("host.hostname"), Dataset: datasetJournal, facts: d.facts}
+	m.decode(b)
+	return true
+}
+
 // carrierNames are the names, or with a dot the sets of names, of what agents and
 // stores say of a line that they carry.
 var carrierNames = []string{
 	"@timestamp", "@version", "agent.", "beat.", "cloud.", "container.", "data_stream.", "docker.", "ecs.", "event.", "fields.", "fileset.", "host.", "host", "hostname", "input.", "kubernetes.",
 	"labels.", "log.", "offset", "path", "port", "prospector.", "service.", "source", "stream", "tags", "time", "timestamp", "type", "ingestionTime", "eventId", "id", "index", "sourcetype",
-	"_time", "_index", "_id", "_score", "_type", "preview", "lastrow", "level", "syslog.", "process.", "elastic_agent.", "orchestrator.", "aws.", "azure.", "journald.", "logStream", "logGroup", "kafka.",
+	"_time", "_index", "_id", "_score", "_type", "preview", "lastrow", "level", "syslog.", "systemd.", "process.", "elastic_agent.", "orchestrator.", "aws.", "azure.", "journald.", "logStream", "logGroup", "kafka.",
 }
 
 // carrier reports whether a record says nothing but a line, and whence it came.
@@ -344,13 +370,12 @@ func isECS(leaves []event.Leaf) bool {
 	return timed && sign
 }
 
-// pass adds a document that is in ECS already.
-func (d *jsonRouter) pass(leaves []event.Leaf, b *event.Batch) {
-	dataset := false
+// pass adds a document that is in ECS already, of a data set; "" for none that is known.
+func (d *jsonRouter) pass(s *jsonShapes, dataset string, b *event.Batch) {
 	timed := false
 	windows := false
-	for i := range leaves {
-		l := &leaves[i]
+	for i := range s.leaves {
+		l := &s.leaves[i]
 		switch l.Name.Path {
 		case "winlog.event_id":
 			windows = true
@@ -359,16 +384,23 @@ func (d *jsonRouter) pass(leaves []event.Leaf, b *event.Batch) {
 				b.Event().Time, timed = ns, true
 				continue
 			}
-		case "event.dataset":
-			dataset = true
 		}
 		d.named.own(l, b)
 	}
-	if !dataset {
-		b.Add("event.dataset", "json")
+	if !b.Event().Has("event.dataset") {
+		b.Add("event.dataset", cmp.Or(dataset, "json"))
 	}
 	if windows {
 		addWinlogECS(b, d.named.p.Clock)
+	}
+	switch dataset {
+	case "auditd_manager.auditd":
+		d.addAuditbeat(s, b)
+	case "cef.log":
+		addMentioned(s.leaves, b)
+		if !b.Event().Has("event.kind") {
+			b.Add("event.kind", "event")
+		}
 	}
 	if !timed && b.Event().Time == event.NoTime {
 		d.named.p.Clock.NoTime()

@@ -15,13 +15,14 @@ var _ = registerCloud(&cloudLog{
 	title:  "Microsoft 365 unified audit log",
 	prefix: "o365.audit.",
 	recognise: func(has func(string) bool) bool {
-		return has("CreationTime") && has("Operation") && (has("RecordType") || has("Workload") || has("OrganizationId") || has("UserType"))
+		return has("CreationTime") && (has("Operation") && (has("RecordType") || has("Workload") || has("OrganizationId") || has("UserType")) ||
+			has("RecordType") && (has("ClientIP") || has("OriginatingServer") || has("UserId") || has("Id"))) // cut down by who sent it
 	},
 	times: []string{"CreationTime"},
 	fields: map[string]string{
-		"Operation": "event.action", "Workload": "event.provider", "OrganizationId": "organization.id host.id",
+		"Operation": "event.action", "Workload": "event.provider", "OrganizationName": "organization.name", "OrganizationId": "organization.id host.id",
 		"UserId": "user.id", "SourceRelativeUrl": "file.directory", "SourceFileExtension": "file.extension", "SourceFileName": "file.name",
-		"SharePointMetaData.FileOwner": "file.owner", "SharePointMetaData.UniqueID": "file.inode", "SharePointMetaData.FilePathUrl": "url.original", "SharePointMetaData.FileName": "file.name",
+		"SharePointMetaData.FileOwner": "file.owner related.user", "SharePointMetaData.UniqueID": "file.inode", "SharePointMetaData.FilePathUrl": "url.original", "SharePointMetaData.FileName": "file.name",
 		"GroupName": "group.name", "PolicyDetails.Rules.RuleId": "rule.id", "PolicyDetails.Rules.RuleName": "rule.name",
 		"ExchangeMetaData.From": "email.from.address", "ExchangeMetaData.To": "email.to.address", "ExchangeMetaData.Subject": "email.subject", "ExchangeMetaData.MessageID": "email.message_id",
 		"ClientProcessName": "process.name",
@@ -76,7 +77,7 @@ func finishO365(r *cloudRecord) {
 		b.Add("user.name", name)
 		b.Add("user.domain", domain)
 		b.Add("user.email", user)
-		if strings.HasSuffix(domain, ".onmicrosoft.com") {
+		if strings.HasSuffix(domain, ".onmicrosoft.com") && r.get("OrganizationName") == "" {
 			b.Add("organization.name", domain)
 		}
 	} else if user != "" {
