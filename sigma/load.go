@@ -215,7 +215,11 @@ func splitDocuments(data []byte) []document {
 	return docs
 }
 
-var yamlErrorLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+var (
+	yamlErrorLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+	// The errors of the library's parser, unlike those of its scanner, count lines from 0.
+	yamlParserError = regexp.MustCompile(`did not find expected (?:<|key|node content|'-' indicator|',' or)|found undefined tag handle|found duplicate %|found incompatible YAML`)
+)
 
 // readDocument parses one document to a mapping whose lines count from the file's first, and whose aliases and merge keys are
 // resolved. The error's line is returned beside it.
@@ -232,6 +236,9 @@ func readDocument(d document) (*yaml.Node, int, error) {
 		if m := yamlErrorLine.FindStringSubmatch(err.Error()); m != nil {
 			if n, e := strconv.Atoi(m[1]); e == nil {
 				line += n - 1
+				if yamlParserError.MatchString(err.Error()) {
+					line++
+				}
 			}
 			return nil, line, errors.New("broken YAML: " + err.Error()[len(m[0]):])
 		}

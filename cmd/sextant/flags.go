@@ -97,9 +97,29 @@ func (f *ruleFlags) register(c *cobra.Command) {
 	c.Flags().StringSliceVar(&f.include, "include", nil, "only rules with this id, name, status, tag (t1110, credential-access), or part of the title or file")
 	c.Flags().StringSliceVar(&f.exclude, "exclude", nil, "leave out rules named likewise")
 	c.Flags().StringVar(&f.tuning, "tuning", "", "file that silences, raises or lowers rules, for a host, user or address, until a day")
-	c.Flags().StringVar(&f.placeholders, "placeholders", "", "YAML file with the values of %name% in rules that use expand: {admins: [alice, root]}")
+	registerPlaceholders(c, &f.placeholders)
 	c.Flags().StringVar(&f.since, "since", "", "match only events from this time on: 2026-03-01 or 2026-03-01T12:00:00Z")
 	c.Flags().StringVar(&f.until, "until", "", "match only events up to this time")
+}
+
+func registerPlaceholders(c *cobra.Command, file *string) {
+	c.Flags().StringVar(file, "placeholders", "", "YAML file with the values of %name% in rules that use expand: {admins: [alice, root]}")
+}
+
+// readPlaceholders reads the file that --placeholders names; nil for none.
+func readPlaceholders(file string) (map[string][]string, error) {
+	if file == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usagef("--placeholders: %w", err)
+	}
+	values, err := sigma.ParsePlaceholders(file, data)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return values, nil
 }
 
 // options checks the flags and reads what they name.
@@ -122,14 +142,8 @@ func (f *ruleFlags) options() (detect.Options, error) {
 			return opt, usageError{err}
 		}
 	}
-	if f.placeholders != "" {
-		data, err := os.ReadFile(f.placeholders)
-		if err != nil {
-			return opt, usageError{err}
-		}
-		if opt.Placeholders, err = sigma.ParsePlaceholders(f.placeholders, data); err != nil {
-			return opt, usageError{err}
-		}
+	if opt.Placeholders, err = readPlaceholders(f.placeholders); err != nil {
+		return opt, err
 	}
 	if opt.Since, err = parseTime("--since", f.since); err != nil {
 		return opt, err

@@ -20,7 +20,7 @@ import (
 )
 
 func newRulesExplain() *cobra.Command {
-	var caseDir, id, idFile string
+	var caseDir, id, idFile, placeholders string
 	var dirs []string
 	c := &cobra.Command{
 		Use:   "explain RULE [--event ID]",
@@ -47,7 +47,11 @@ without --event those that came nearest.`,
 					id = strings.Trim(words[len(words)-1], `"`)
 				}
 			}
-			d, err := detect.Load(detect.Options{Embedded: rulepack.Rules, Paths: dirs})
+			values, err := readPlaceholders(placeholders)
+			if err != nil {
+				return err
+			}
+			d, err := detect.Load(detect.Options{Embedded: rulepack.Rules, Paths: dirs, Placeholders: values})
 			if err != nil {
 				return err
 			}
@@ -96,6 +100,7 @@ without --event those that came nearest.`,
 	c.Flags().StringVar(&id, "event", "", "event.id of the record")
 	c.Flags().StringVar(&idFile, "event-file", "", "file whose last word is the event.id")
 	c.Flags().StringSliceVar(&dirs, "rules", nil, "Sigma rule files or directories, besides the rules built in")
+	registerPlaceholders(c, &placeholders)
 	return c
 }
 

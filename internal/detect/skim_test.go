@@ -60,9 +60,15 @@ func hitsOf(tb testing.TB, m *detect.Matcher, data []byte, skim bool) (list []st
 }
 
 // A skimmed log gives the matches, and the events that matched whole, that the log gives decoded to all fields.
+// With -short one log in eight is read, with our own rules only.
 func TestSkimmingLosesNoMatch(t *testing.T) {
 	corpus := cmp.Or(os.Getenv("SEXTANT_CORPUS"), "../../../shared/corpus")
-	public, _ := filepath.Glob(filepath.Join(corpus, "sigma", "rules*"))
+	var public []string
+	stride := 8
+	if !testing.Short() {
+		public, _ = filepath.Glob(filepath.Join(corpus, "sigma", "rules*"))
+		stride = 1
+	}
 	d, err := detect.Load(detect.Options{Embedded: rulepack.Rules, Paths: public})
 	if err != nil {
 		t.Fatal(err)
@@ -81,9 +87,13 @@ func TestSkimmingLosesNoMatch(t *testing.T) {
 	if skipped == 0 || matches == 0 {
 		t.Errorf("%d matches and %d events left bare: the test shows nothing", matches, skipped)
 	}
+	seen := 0
 	for _, dir := range []string{"evtx", "sigma"} {
 		filepath.WalkDir(filepath.Join(corpus, dir), func(path string, e fs.DirEntry, err error) error {
 			if err != nil || !strings.EqualFold(filepath.Ext(path), ".evtx") {
+				return nil
+			}
+			if seen++; seen%stride != 0 {
 				return nil
 			}
 			data, err := os.ReadFile(path)
