@@ -30,6 +30,7 @@ type zone struct {
 	letters     [40]int // how often they have each letter, digit, other
 	bulky       int     // queries for types with room for data: TXT, NULL, CNAME, MX, SRV, KEY, PRIVATE
 	top         []asker // the first sources
+	logs        []asker // the first datasets: resolver and sensors may all tell of the same query
 	dataset     string
 	first, last int64
 }
@@ -104,8 +105,9 @@ func (*tunnel) digest(_ string, rs *rows) any {
 		if s := cmp.Or(r.source, r.host); s != 0 {
 			name := rs.keep(s)
 			z.sources.add(hashOf(name))
-			z.asked(name, 1)
+			z.top = asked(z.top, name, 1)
 		}
+		z.logs = asked(z.logs, rs.keep(r.dataset), 1)
 	}
 	if len(t.keys) == 0 {
 		return nil
@@ -117,16 +119,27 @@ func (*tunnel) digest(_ string, rs *rows) any {
 	return d
 }
 
-func (z *zone) asked(name string, n int) {
-	for i := range z.top {
-		if z.top[i].name == name {
-			z.top[i].count += n
-			return
+// asked counts n for the name, if it is one of the first.
+func asked(list []asker, name string, n int) []asker {
+	for i := range list {
+		if list[i].name == name {
+			list[i].count += n
+			return list
 		}
 	}
-	if len(z.top) < maxAskers {
-		z.top = append(z.top, asker{name, n})
+	if len(list) < maxAskers {
+		list = append(list, asker{name, n})
 	}
+	return list
+}
+
+// once is how many queries there were, as the log that tells of most has it.
+func (z *zone) once() int {
+	n := 0
+	for _, l := range z.logs {
+		n = max(n, l.count)
+	}
+	return n
 }
 
 // Merge implements Technique.
@@ -154,7 +167,10 @@ func (t *tunnel) Merge(digest any) {
 		}
 		z.bulky += from.bulky
 		for _, a := range from.top {
-			z.asked(a.name, a.count)
+			z.top = asked(z.top, a.name, a.count)
+		}
+		for _, a := range from.logs {
+			z.logs = asked(z.logs, a.name, a.count)
 		}
 		z.first, z.last = min(z.first, from.first), max(z.last, from.last)
 	}
@@ -184,7 +200,7 @@ func (t *tunnel) Findings(context.Context, Querier) ([]Finding, error) {
 		names, sources := z.names.count(), z.sources.count()
 		length := float64(z.length) / float64(z.queries)
 		bits := float64(z.bits) / 1000 / float64(z.length)
-		if names < tunnelNames || length < tunnelLength || bits < tunnelBits || float64(names) < 0.3*float64(z.queries) {
+		if names < tunnelNames || length < tunnelLength || bits < tunnelBits || float64(names) < 0.3*float64(z.once()) {
 			continue
 		}
 		f := Finding{
@@ -206,7 +222,7 @@ func (t *tunnel) Findings(context.Context, Querier) ([]Finding, error) {
 			who = append(who, a.name)
 		}
 		f.Explanation = fmt.Sprintf("%s queries for %s different names below %s %s by %s: %.0f bytes each below the domain, %.1f bits a letter (words have about 4; entropy %.1f), about %s in all%s.",
-			thousands(z.queries), thousands(names), clip(k, 80), span(z.first, z.last), few(who, 3), length, bits, entropyOf(z.letters[:]), bytesText(float64(z.length)), bulky)
+			thousands(z.once()), thousands(names), clip(k, 80), span(z.first, z.last), few(who, 3), length, bits, entropyOf(z.letters[:]), bytesText(float64(z.length)*float64(z.once())/float64(z.queries)), bulky)
 		w := where{}.between(z.first, z.last)
 		for _, a := range z.top {
 			if _, ok := address(a.name); ok {
