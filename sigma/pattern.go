@@ -268,13 +268,25 @@ var lower = func() (t [256]byte) {
 
 // isASCII looks at eight bytes at a time.
 func isASCII(s string) bool {
-	for len(s) >= 8 {
-		word := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | // one load
-			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-		if word&0x8080808080808080 != 0 {
+	const high = 0x8080808080808080
+	word := func(i int) uint64 {
+		p := s[i : i+8]
+		return uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 | // one load
+			uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
+	}
+	i := 0
+	for ; i+32 <= len(s); i += 32 {
+		if (word(i)|word(i+8)|word(i+16)|word(i+24))&high != 0 {
 			return false
 		}
-		s = s[8:]
+	}
+	if len(s) >= 8 {
+		for ; i+8 < len(s); i += 8 {
+			if word(i)&high != 0 {
+				return false
+			}
+		}
+		return word(len(s)-8)&high == 0 // what is left, and some again
 	}
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
