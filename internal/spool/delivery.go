@@ -24,7 +24,7 @@ type Delivery struct {
 	Request Key
 
 	// Mark is where the collector stands once this is taken, under a name of its
-	// own; Spool.Marks gives it back after a restart.
+	// own; Spool.Mark gives it back after a restart.
 	Mark Mark
 }
 

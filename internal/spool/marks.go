@@ -16,15 +16,6 @@ func (s *Spool) Mark(name string) string {
 	return s.marks[name]
 }
 
-// Marks calls fn with every position.
-func (s *Spool) Marks(fn func(name, value string)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for name, value := range s.marks {
-		fn(name, value)
-	}
-}
-
 func (s *Spool) mark(d *Delivery) {
 	switch {
 	case d.Mark.Name == "":
