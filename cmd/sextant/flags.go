@@ -30,7 +30,7 @@ type readFlags struct {
 }
 
 func (f *readFlags) register(c *cobra.Command) {
-	c.Flags().StringVar(&f.format, "format", "", "take every source for this format (see `sextant formats`)")
+	c.Flags().StringVar(&f.format, "format", "", "take every source for this `format`, one that sextant formats lists")
 	c.Flags().StringSliceVar(&f.formats, "formats", nil, "directories with formats of your own in YAML, besides "+userFormatsPath())
 	c.Flags().StringVar(&f.zone, "tz", "", "zone of times that name none: a name such as Europe/Berlin, or +02:00 (default UTC)")
 	c.Flags().IntVar(&f.year, "year", 0, "year of the first time in logs that write no year (default: inferred from order and file times)")
