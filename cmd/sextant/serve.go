@@ -15,6 +15,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/alert"
 	"github.com/sextant-logs/sextant/internal/collect"
+	"github.com/sextant-logs/sextant/internal/forward"
 	"github.com/sextant-logs/sextant/internal/pipeline"
 	"github.com/sextant-logs/sextant/internal/server"
 )
@@ -27,7 +28,7 @@ var defaultListeners = []string{"syslog+udp://127.0.0.1:5514", "syslog+tcp://127
 func newServe() *cobra.Command {
 	var rules ruleFlags
 	var caseDir, zone string
-	var listen, tail, formats []string
+	var listen, tail, formats, forwards []string
 	var alerts alert.Options
 	var insecure bool
 	var threads int
@@ -82,6 +83,13 @@ Paths under an http:// or https:// listener:
 			if s.alerts, err = alert.New(alerts); err != nil {
 				return usageError{err}
 			}
+			for _, to := range forwards {
+				f, err := forward.New(to, filepath.Join(caseDir, "forward"), log)
+				if err != nil {
+					return usageError{err}
+				}
+				s.forward = append(s.forward, f)
+			}
 			live, err := pipeline.OpenLive(c.Context(), pipeline.LiveOptions{Case: caseDir, Rules: ruleOptions, Zone: location,
 				Threads: threads, Version: version, Log: log, Found: s.alerts.Found})
 			if err != nil {
@@ -102,6 +110,7 @@ Paths under an http:// or https:// listener:
 	c.Flags().StringArrayVar(&listen, "listen", nil, "where to listen, as a URL; may be given several times (default: "+strings.Join(defaultListeners, ", ")+")")
 	c.Flags().StringArrayVar(&tail, "tail", nil, "follow the files that match this pattern; may be given several times")
 	c.Flags().StringArrayVar(&alerts.URLs, "alert", nil, "tell of new findings there; may be given several times (see `sextant alert --help`)")
+	c.Flags().StringArrayVar(&forwards, "forward", nil, "send what arrives on to Logstash or Elasticsearch; may be given several times (see `sextant forward --help`)")
 	c.Flags().StringVar(&alerts.Level, "alert-level", "high", "tell of findings from this level on")
 	c.Flags().DurationVar(&alerts.Group, "alert-group", 30*time.Second, "gather findings for so long before telling of them")
 	c.Flags().IntVar(&alerts.PerHour, "alerts-per-hour", 60, "at most so many messages to one place; what is beyond goes as one")
@@ -137,6 +146,7 @@ type serving struct {
 	dir        string
 	open       bool
 	alerts     *alert.Alerter
+	forward    []*forward.Forwarder
 }
 
 // guarded says what is wrong with a server that others can reach and that asks
@@ -197,8 +207,13 @@ func (s *serving) run(ctx context.Context, live *pipeline.Live, ready func()) er
 			fn(h.Name(), h.Stats())
 		}
 	}
+	outputs := func(fn func(string, *forward.Stats)) {
+		for _, f := range s.forward {
+			fn(f.Name(), f.Stats())
+		}
+	}
 	for _, u := range s.servers {
-		servers = append(servers, server.New(u, server.Options{Case: live, Dir: s.dir, Access: s.access, Open: s.open, Log: s.log, Collectors: each}))
+		servers = append(servers, server.New(u, server.Options{Case: live, Dir: s.dir, Access: s.access, Open: s.open, Log: s.log, Collectors: each, Outputs: outputs}))
 	}
 	var all sync.WaitGroup // of collectors and servers
 	type runner interface {
@@ -241,12 +256,37 @@ func (s *serving) run(ctx context.Context, live *pipeline.Live, ready func()) er
 		})
 	}
 	all.Go(func() { s.alerts.Run(ctx) })
+	for _, f := range s.forward {
+		all.Go(func() {
+			if err := f.Run(ctx, live, pipeline.LivePath); err != nil && ctx.Err() == nil {
+				cancel(fmt.Errorf("%s: %w", f.Name(), err))
+			}
+		})
+	}
 	ready()
 	<-ctx.Done()
 	all.Wait()
 	err := errors.Join(live.Stop(), <-stored)
+	s.sendRest(live)
 	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
 		err = cause
 	}
 	return err
+}
+
+// sendRest sends on what the last seconds brought. What a receiver does not take
+// within a moment is sent when the case is served again.
+func (s *serving) sendRest(live *pipeline.Live) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, f := range s.forward {
+		all.Go(func() {
+			defer f.Close()
+			if err := f.Rest(ctx, live, pipeline.LivePath); err != nil {
+				s.log.Warn("not all is sent on; the rest goes when the case is served again", "forward", f.Name(), "error", err)
+			}
+		})
+	}
+	all.Wait()
 }

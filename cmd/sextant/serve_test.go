@@ -266,3 +266,42 @@ func TestServeWatchesRulesAndTellsOfFindings(t *testing.T) {
 		t.Errorf("%+v", inv)
 	}
 }
+
+func TestWhatOneSextantForwardsAnotherHasAsTheFirstHasIt(t *testing.T) {
+	b := startLive(t)
+	a := startLive(t, "--forward", fmt.Sprintf("logstash://127.0.0.1:%d?where=user.name:%%3Dalice", b.beats),
+		"--forward", fmt.Sprintf("elasticsearch+http://127.0.0.1:%d/logs-{dataset}-default", b.web))
+	text := "<86>Mar  4 10:11:12 gate sshd[7]: Accepted password for alice from 198.51.100.4 port 4022 ssh2\n" +
+		"<86>Mar  4 10:11:13 gate sshd[7]: Failed password for root from 203.0.113.9 port 51122 ssh2\n"
+	if err := a.post("/ingest?format=syslog", "text/plain", []byte(text)); err == nil || !strings.Contains(err.Error(), "204") {
+		t.Fatal(err)
+	}
+	want := a.wait(`event.dataset:=system.auth`, 2)
+	got := b.wait(`event.dataset:=system.auth`, 3)
+	for _, w := range want {
+		n := 0
+		for _, g := range got {
+			if g["_msg"] != w["_msg"] {
+				continue
+			}
+			n++
+			for _, name := range []string{"_time", "user.name", "source.ip", "source.port", "event.outcome", "event.category", "event.action", "host.name", "process.pid"} {
+				if g[name] != w[name] {
+					t.Errorf("%s: %q became %q by %s", name, w[name], g[name], g["log.file.path"])
+				}
+			}
+		}
+		if expected := 1 + strings.Count(w["user.name"], "alice"); n != expected {
+			t.Errorf("%s arrived %d times, want %d", w["_msg"], n, expected)
+		}
+	}
+	// A whole case, sent again: what is known is not taken again.
+	a.kill(syscall.SIGTERM)
+	out, err := exec.Command(a.binary(), "forward", "--case", filepath.Join(a.dir, "case"), fmt.Sprintf("elasticsearch+http://127.0.0.1:%d/logs-{dataset}-default", b.web)).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "2 records sent") {
+		t.Errorf("%v %s", err, out)
+	}
+	if got := b.wait(`event.dataset:=system.auth`, 3); len(got) != 3 {
+		t.Errorf("%d records, want 3", len(got))
+	}
+}

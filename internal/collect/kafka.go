@@ -2,7 +2,6 @@ package collect
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/url"
@@ -22,7 +21,7 @@ import (
 // a death is not stored again.
 var (
 	_ = register("kafka", "Kafka consumer group: kafka://BROKER[,BROKER…]/TOPIC[,TOPIC…]?group=sextant", newKafka)
-	_ = register("kafka+tls", "the same over TLS; USER:PASSWORD@ and &sasl=plain, scram-sha-256 or scram-sha-512 log in", newKafka)
+	_ = register("kafka+tls", "the same over TLS, with ca=FILE and cert=FILE&key=FILE; USER:PASSWORD@ and &sasl=plain, scram-sha-256 or scram-sha-512 log in", newKafka)
 )
 
 type kafka struct {
@@ -47,7 +46,11 @@ func newKafka(u *url.URL, o Options) (Collector, error) {
 		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(), kgo.FetchMaxBytes(8 << 20), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 	}}
 	if u.Scheme == "kafka+tls" {
-		c.opts = append(c.opts, kgo.DialTLSConfig(&tls.Config{MinVersion: tls.VersionTLS12}))
+		config, err := ClientTLS(q)
+		if err != nil {
+			return nil, fmt.Errorf("kafka: %w", err)
+		}
+		c.opts = append(c.opts, kgo.DialTLSConfig(config))
 	}
 	if u.User != nil {
 		user := u.User.Username()

@@ -55,7 +55,7 @@ func New(w io.Writer, format string, options Options) (Writer, error) {
 	if tags := options.Tags; tags != nil && format != "timesketch" {
 		options.Tags = nil
 		inner, err := New(w, format, options)
-		return &tagged{Writer: inner, tags: tags}, err
+		return Tagged(inner, tags), err
 	}
 	switch format {
 	case "timesketch":
@@ -70,6 +70,14 @@ func New(w io.Writer, format string, options Options) (Writer, error) {
 		return newParquet(w, options), nil
 	}
 	return nil, fmt.Errorf("unknown output format %q: it is one of %s", format, strings.Join(Formats, ", "))
+}
+
+// Tagged adds the column sextant.tags to the rows before w gets them; tags may be nil.
+func Tagged(w Writer, tags func(id string) []string) Writer {
+	if tags == nil {
+		return w
+	}
+	return &tagged{Writer: w, tags: tags}
 }
 
 // columns finds the columns of rows that come one by one. Where each row has

@@ -63,6 +63,11 @@ func (j *jsonl) Discard() error { return j.w.Flush() }
 
 func (j *jsonl) Close() error { return j.w.Flush() }
 
+// AppendDocument appends a row of the store as a nested ECS document.
+func AppendDocument(dst []byte, row []event.Field) []byte {
+	return event.AppendFieldsJSON(dst, appendECS(make([]event.Field, 0, len(row)), row))
+}
+
 // appendECS appends a row's columns as the fields of an ECS document: the
 // store's names for time and message as ECS has them, arrays of texts taken
 // apart, and numbers where ECS has numbers.

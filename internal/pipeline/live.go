@@ -62,6 +62,7 @@ type Live struct {
 	records, undecoded atomic.Int64
 	lag                atomic.Int64 // ns from the arrival to the storing of the last record
 	since              atomic.Int64 // when what gatherer knows begins
+	progress           atomic.Pointer[Progress]
 
 	gatherer *detect.Gatherer // the sequencer's
 	dirty    bool             // it has learnt something since the last snapshot
@@ -175,6 +176,28 @@ func (l *Live) Mark(name string) string { return l.spool.Mark(name) }
 
 // Store is the store of the case.
 func (l *Live) Store() store.Store { return l.store }
+
+// LivePath is the path under which the ledger has what was collected live.
+const LivePath = "live"
+
+// Progress says how far the store has a segment of the spool that is not
+// committed yet.
+type Progress struct {
+	Segment string
+	UpTo    int64 // log.offset of the last record
+}
+
+// Progress returns how far the store has what arrived, and the ledger of what
+// came before, which may have the same segment by now.
+func (l *Live) Progress() (segment string, upTo int64) {
+	if p := l.progress.Load(); p != nil {
+		return p.Segment, p.UpTo
+	}
+	return "", 0
+}
+
+// Ledger is the case's.
+func (l *Live) Ledger() *store.Ledger { return l.store.Ledger() }
 
 // LiveStats are figures of a live case.
 type LiveStats struct {
@@ -438,12 +461,15 @@ func (l *Live) settle(ctx context.Context, t *liveTask, segmentRecords *int64) e
 		if err := l.store.Sync(ctx); err != nil {
 			return err
 		}
-		books, err := json.Marshal(report.Source{ID: t.segment, Path: "live", Format: "live", TimeQuality: timestamp.Exact.String(),
+		books, err := json.Marshal(report.Source{ID: t.segment, Path: LivePath, Format: "live", TimeQuality: timestamp.Exact.String(),
 			Accounting: report.Accounting{Records: *segmentRecords, Decoded: *segmentRecords, Balanced: true}})
 		if err != nil {
 			return err
 		}
-		rec := store.Record{ID: t.segment, Path: "live", Records: *segmentRecords, Accounting: books}
+		rec := store.Record{ID: t.segment, Path: LivePath, Records: *segmentRecords, Accounting: books}
+		if p := l.progress.Load(); p != nil && p.Segment == t.segment {
+			rec.Size = p.UpTo
+		}
 		*segmentRecords = 0
 		if err := l.store.Ledger().Commit(rec); err != nil {
 			return err
@@ -468,6 +494,9 @@ func (l *Live) settle(ctx context.Context, t *liveTask, segmentRecords *int64) e
 		}
 		hits = hits[mine:]
 		l.lag.Store(time.Now().UnixNano() - e.Delivery.Received)
+		if n := len(e.Offsets); n > 0 {
+			l.progress.Store(&Progress{t.segment, e.Offsets[n-1]})
+		}
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/collect"
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/forward"
 	"github.com/sextant-logs/sextant/internal/pipeline"
 	"github.com/sextant-logs/sextant/internal/report"
 	"github.com/sextant-logs/sextant/internal/store"
@@ -38,6 +39,7 @@ type Options struct {
 	Log        *slog.Logger
 	Open       bool                                         // everybody who can connect may do everything while nobody is known
 	Collectors func(fn func(name string, s *collect.Stats)) // all that collect, for metrics
+	Outputs    func(fn func(name string, s *forward.Stats)) // all that is sent on, for metrics
 }
 
 // Server is one HTTP listener.
@@ -206,6 +208,16 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 	p("spool_backlog_bytes", st.Spool.Backlog)
 	p("store_lag_seconds", st.Lag.Seconds())
 	p("findings", st.Findings)
+	if s.o.Outputs != nil {
+		s.o.Outputs(func(name string, f *forward.Stats) {
+			label := fmt.Sprintf("{output=%q}", name)
+			p("output_sent_total"+label, f.Sent.Load())
+			p("output_known_total"+label, f.Known.Load())
+			p("output_refused_total"+label, f.Refused.Load())
+			p("output_retries_total"+label, f.Retries.Load())
+			p("output_waiting_segments"+label, f.Waiting.Load())
+		})
+	}
 	if s.o.Collectors == nil {
 		return
 	}

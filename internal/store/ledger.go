@@ -26,6 +26,8 @@ type Record struct {
 	Accounting json.RawMessage `json:"accounting,omitempty"` // the caller's own books
 	Started    time.Time       `json:"started,omitzero"`     // set by Begin when zero
 	Committed  time.Time       `json:"committed,omitzero"`   // set by Commit when zero; until then the source is unfinished
+
+	nth int // of the commits
 }
 
 // Ledger is the case's list of sources: which were begun and which are in the
@@ -41,6 +43,7 @@ type Ledger struct {
 	committed map[string]Record
 	leftover  map[string]bool // begun by an earlier run, not committed, rows not removed yet
 	meta      map[string]string
+	commits   int
 }
 
 const ledgerName = "ledger.jsonl"
@@ -142,7 +145,10 @@ func (l *Ledger) apply(e entry) {
 		l.begun[e.Begin.ID] = *e.Begin
 	case e.Commit != nil:
 		delete(l.begun, e.Commit.ID)
-		l.committed[e.Commit.ID] = *e.Commit
+		l.commits++
+		r := *e.Commit
+		r.nth = l.commits
+		l.committed[r.ID] = r
 	case e.Key != "":
 		l.meta[e.Key] = e.Value
 	}
@@ -273,6 +279,23 @@ func (l *Ledger) Leftovers() []Record {
 		left[id] = l.begun[id]
 	}
 	return sorted(left)
+}
+
+// After returns the sources that were committed after the one with the id, in
+// the order of their commits; all of them for "". Where the source is no longer in
+// the ledger, they are those committed after the time.
+func (l *Ledger) After(id string, committed time.Time) []Record {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last, known := l.committed[id]
+	var rs []Record
+	for _, r := range l.committed {
+		if id == "" || known && r.nth > last.nth || !known && r.Committed.After(committed) {
+			rs = append(rs, r)
+		}
+	}
+	slices.SortFunc(rs, func(a, b Record) int { return cmp.Compare(a.nth, b.nth) })
+	return rs
 }
 
 func sorted(m map[string]Record) []Record {
