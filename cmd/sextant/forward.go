@@ -16,7 +16,9 @@ var _ = command(newForward)
 
 func newForward() *cobra.Command {
 	var kinds strings.Builder
-	forward.Kinds(func(name, title string) { fmt.Fprintf(&kinds, "  %-14s %s\n", name, strings.ReplaceAll(title, "\n", "\n"+strings.Repeat(" ", 17))) })
+	forward.Kinds(func(name, title string) {
+		fmt.Fprintf(&kinds, "  %-14s %s\n", name, strings.ReplaceAll(title, "\n", "\n"+strings.Repeat(" ", 17)))
+	})
 	var events eventFlags
 	c := &cobra.Command{
 		Use:   "forward URL",
