@@ -136,6 +136,14 @@ func (s named) userLogins(ctx context.Context, users, hosts []string, sp span, l
 	return s.rename(s.evidenceStore.userLogins(ctx, users, s.hosts.spellings(hosts), sp, limit))
 }
 
+func (s named) visits(ctx context.Context, users []string, sp span, limit int) ([]visit, error) {
+	vs, err := s.evidenceStore.visits(ctx, users, sp, limit)
+	for i := range vs {
+		vs[i].host = s.hosts.of(vs[i].host)
+	}
+	return vs, err
+}
+
 func (s named) requests(ctx context.Context, source string, low, high int, sp span, limit int) ([]record, error) {
 	return s.rename(s.evidenceStore.requests(ctx, source, low, high, sp, limit))
 }

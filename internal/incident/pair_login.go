@@ -73,21 +73,22 @@ func sameAddress(ctx context.Context, c *court, nodes []*node) error {
 	const maxSpan = int64(2 * 24 * time.Hour)
 	each := max(min(triesEach, 100_000/max(len(nodes), 1)), 4) // with many findings, each cites less
 	for len(nodes) > 0 {
-		var sources []string
+		asked := map[string]bool{}
 		s := window(nodes[0], loginReach)
 		end := max(s.to, s.from+maxSpan)
 		part := 0
 		for _, n := range nodes {
 			w := window(n, loginReach)
-			if part > 0 && (len(sources) >= maxIn || (w.from == event.NoTime) != (s.from == event.NoTime) || s.from != event.NoTime && w.to > end) {
+			if part > 0 && (len(asked) >= maxIn || (w.from == event.NoTime) != (s.from == event.NoTime) || s.from != event.NoTime && w.to > end) {
 				break
 			}
-			sources = append(sources, n.f.Entities.Sources...)
+			for _, source := range n.f.Entities.Sources {
+				asked[source] = true
+			}
 			s.from, s.to = min(s.from, w.from), max(s.to, w.to)
 			part++
 		}
-		slices.Sort(sources)
-		sources = slices.Compact(sources)
+		sources := sortedKeys(asked)
 		bySource := map[string][]record{}
 		if len(sources) > 0 {
 			if s.from != event.NoTime {

@@ -49,10 +49,12 @@ type court struct {
 	services map[string]bool // addresses outside that many talk to: see public
 
 	// Of following what findings belong to: see trace.go.
-	time     span                   // of all findings
-	sessions map[[2]string][]record // logins by host and user
-	ends     map[string]record      // of sessions, by the login's event.id
-	budget   int                    // questions that trees and footprints may still ask
+	time     span                  // of all findings
+	book     *book                 // who logged in when, as far as findings name them
+	sessions map[[2]string][]visit // what the book does not hold: logins by host and user
+	ends     map[string]visit      // likewise of sessions, by the login's event.id
+	asked    int                   // questions for these
+	budget   int                   // questions that trees and footprints may still ask
 }
 
 // judge gives every node a verdict.

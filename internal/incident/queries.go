@@ -33,6 +33,8 @@ type evidenceStore interface {
 	failures(ctx context.Context, sources []string, s span, limit int) ([]tally, error)
 	// userLogins must return the first accepted logins of the users from any address, on the hosts (none: any).
 	userLogins(ctx context.Context, users, hosts []string, s span, limit int) ([]record, error)
+	// visits must return, in short, the first accepted logins of the users from any address to hosts that are named, or, without users, the first ends of sessions.
+	visits(ctx context.Context, users []string, s span, limit int) ([]visit, error)
 	// requests must return web requests from the address that were answered with a status from low to high.
 	requests(ctx context.Context, source string, low, high int, s span, limit int) ([]record, error)
 	// pages must return, for each of the paths that had any, how many answers with status 2xx it had, and the biggest, limit of each path.
@@ -352,6 +354,7 @@ const (
 	// A login that was accepted. Logins end too, as records of success.
 	acceptedLogin = `("event.category":authentication OR "event.category":session) "event.outcome":=success !"event.type":end ` +
 		`!"event.action":in("session-disconnected","logged-out","logged-off","ended-session","disposed-credentials")`
+	sessionEnd    = `"event.type":end "event.category":session`
 	refusedLogin  = `"event.category":authentication "event.outcome":=failure`
 	networkRecord = `"event.category":network`
 	// A connection that came about, as pair_scan.go's established looks at it more closely.
@@ -534,6 +537,55 @@ func (l logsQL) userLogins(ctx context.Context, users, hosts []string, s span, l
 	return l.rows(ctx, q+" "+acceptedLogin+order, limit)
 }
 
+func (l logsQL) visits(ctx context.Context, users []string, s span, limit int) ([]visit, error) {
+	filter := acceptedLogin + ` "source.ip":* "host.name":* ` + in("user.name", users)
+	fields := []string{"_time", "event.id", "host.name", "user.name", "source.ip", "process.pid"}
+	if users == nil {
+		filter, fields = sessionEnd+` "process.pid":* "host.name":*`, []string{"_time", "event.id", "host.name", "process.pid"}
+	}
+	hosts, others := map[string]string{}, map[string]string{} // each name once
+	intern := func(m map[string]string, v string) string {
+		if s, ok := m[v]; ok {
+			return s
+		}
+		v = strings.Clone(v)
+		m[v] = v
+		return v
+	}
+	var vs []visit
+	err := l.q.Query(ctx, during(s)+` !"sextant.time":* `+filter+" | fields "+quoteAll(fields), func(row []event.Field) error {
+		if len(vs) == limit {
+			return errFull
+		}
+		var v visit
+		for _, f := range row {
+			switch f.Name {
+			case "_time":
+				v.time = parseTime(f.Value)
+			case "event.id":
+				v.id = strings.Clone(f.Value)
+			case "host.name":
+				v.host = intern(hosts, first(f.Value))
+			case "user.name":
+				v.user = intern(others, f.Value)
+			case "source.ip":
+				v.source = intern(others, first(f.Value))
+			case "process.pid":
+				v.pid = intern(others, f.Value)
+			}
+		}
+		vs = append(vs, v)
+		return nil
+	})
+	if err != nil && !errors.Is(err, errFull) {
+		return nil, fmt.Errorf("incidents: read logins: %w", err)
+	}
+	return vs, nil
+}
+
+// errFull ends a question that has as many rows as it wants.
+var errFull = errors.New("enough")
+
 func (l logsQL) requests(ctx context.Context, source string, low, high int, s span, limit int) ([]record, error) {
 	q := fmt.Sprintf(`%s "source.ip":=%s "event.category":web "http.response.status_code":range[%d,%d]`, during(s), quote(source), low, high)
 	return l.rows(ctx, q+order, limit)
@@ -691,7 +743,7 @@ func (l logsQL) ofProcesses(ctx context.Context, s span, ids []string, children,
 }
 
 func (l logsQL) sessionEnds(ctx context.Context, hosts []string, pid string, s span) ([]record, error) {
-	q := during(s) + ` "process.pid":=` + quote(pid) + ` "event.type":end "event.category":session ` + in("host.name", hosts)
+	q := during(s) + ` "process.pid":=` + quote(pid) + ` ` + sessionEnd + ` ` + in("host.name", hosts)
 	return l.rows(ctx, q+order, 5)
 }
 

@@ -27,44 +27,81 @@ const (
 
 // traceAll finds the sessions that the findings happened in.
 func (c *court) traceAll(ctx context.Context, nodes []*node) error {
-	asked := 0
-	c.sessions, c.ends = map[[2]string][]record{}, map[string]record{}
+	c.sessions, c.ends = map[[2]string][]visit{}, map[string]visit{}
 	c.time, c.budget = (&group{nodes: nodes}).span(), maxQuestions
+	traced := func(n *node) []string {
+		if n.behaviour != other || n.f.First == noTime || len(n.hosts) == 0 || len(n.hosts) > 3 {
+			return nil
+		}
+		if users := people(n.f.Entities.Users); len(users) <= 3 {
+			return users
+		}
+		return nil
+	}
+	var all []string
+	for _, n := range nodes {
+		all = append(all, traced(n)...)
+	}
+	c.book = newBook(all, c.time.to, maxVisits)
+	trails := map[*node][]visit{}
 	for _, n := range nodes {
 		n.processBonds()
 		if n.behaviour == bruteForce && n.verdict.result == Succeeded {
 			for _, r := range n.verdict.followed {
-				n.sessionBond(&r)
+				n.sessionBond(r.id)
 			}
 			continue
 		}
-		if n.behaviour != other || n.f.First == noTime || len(n.hosts) == 0 || len(n.hosts) > 3 || asked >= maxQuestions {
-			continue
-		}
-		users := people(n.f.Entities.Users)
-		if len(users) == 0 || len(users) > 3 {
-			continue
-		}
-		for _, h := range n.hosts {
-			for _, u := range users {
-				trail, err := c.trace(ctx, h, u, n.f.Entities.Sources, n.f.First, &asked)
+		for _, u := range traced(n) {
+			for _, h := range n.hosts {
+				trail, err := c.trace(ctx, h, u, n.f.Entities.Sources, n.f.First)
 				if err != nil {
 					return err
 				}
-				if len(trail) > len(n.trail) {
-					n.trail = trail
+				if len(trail) > len(trails[n]) {
+					trails[n] = trail
 				}
 				for i := range trail {
-					n.sessionBond(&trail[i])
+					n.sessionBond(trail[i].id)
 				}
 			}
 		}
-		if len(n.trail) > 0 {
+		if trail := trails[n]; len(trail) > 0 {
 			// Where the first login came from is where the finding came from.
-			if a, ok := parseAddress(n.trail[0].source); ok && isOutside(a) && c.owner[a.String()] == "" {
+			if a, ok := parseAddress(trail[0].source); ok && isOutside(a) && c.owner[a.String()] == "" {
 				n.bonds = append(n.bonds, bond{"address:" + a.String(), weightOutside, halfOutside, true, false})
 			}
 			n.bonds = trimBonds(n.bonds)
+		}
+	}
+	return c.readTrails(ctx, nodes, trails)
+}
+
+// readTrails fetches the records of the logins of all trails.
+func (c *court) readTrails(ctx context.Context, nodes []*node, trails map[*node][]visit) error {
+	var ids []string
+	for _, n := range nodes {
+		for _, v := range trails[n] {
+			ids = append(ids, v.id)
+		}
+	}
+	slices.Sort(ids)
+	byID := map[string]record{}
+	if len(ids) == 0 {
+		return nil
+	}
+	rs, err := c.store.records(ctx, slices.Compact(ids), span{noTime, noTime})
+	if err != nil {
+		return err
+	}
+	for _, r := range rs {
+		byID[r.id] = r
+	}
+	for _, n := range nodes {
+		for _, v := range trails[n] {
+			if r, ok := byID[v.id]; ok {
+				n.trail = append(n.trail, r)
+			}
 		}
 	}
 	return nil
@@ -81,21 +118,21 @@ func people(users []string) []string {
 	return out
 }
 
-func (n *node) sessionBond(login *record) {
-	n.bonds = append(n.bonds, bond{"session:" + login.id, weightSession, halfSession, true, false})
+func (n *node) sessionBond(login string) {
+	n.bonds = append(n.bonds, bond{"session:" + login, weightSession, halfSession, true, false})
 }
 
 // trace returns the logins by which the user came to the host, the earliest
 // first; nil when no session of the user was open on the host at the time.
-func (c *court) trace(ctx context.Context, host, user string, from []string, at int64, asked *int) ([]record, error) {
-	var trail []record
+func (c *court) trace(ctx context.Context, host, user string, from []string, at int64) ([]visit, error) {
+	var trail []visit
 	seen := map[string]bool{}
 	for range maxHops {
 		if seen[host] {
 			break
 		}
 		seen[host] = true
-		login, ok, err := c.openSession(ctx, host, user, from, at, asked)
+		login, ok, err := c.openSession(ctx, host, user, from, at)
 		if err != nil {
 			return nil, err
 		}
@@ -117,68 +154,85 @@ func (c *court) trace(ctx context.Context, host, user string, from []string, at 
 // openSession returns the user's last login to the host before a time that had
 // not ended by then.
 // Where the finding names addresses, the login is from one of them.
-func (c *court) openSession(ctx context.Context, host, user string, from []string, at int64, asked *int) (record, bool, error) {
-	logins, err := c.loginsOf(ctx, host, user, span{at - int64(sessionReach), at}, asked)
+func (c *court) openSession(ctx context.Context, host, user string, from []string, at int64) (visit, bool, error) {
+	logins, err := c.loginsOf(ctx, host, user, span{at - int64(sessionReach), at})
 	if err != nil {
-		return record{}, false, err
+		return visit{}, false, err
 	}
-	logins = slices.DeleteFunc(logins, func(r record) bool { return len(from) > 0 && !slices.Contains(from, r.source) })
-	for i, r := range slices.Backward(logins) {
-		if i < len(logins)-5 {
+	looked := 0
+	for _, v := range slices.Backward(logins) {
+		if len(from) > 0 && !slices.Contains(from, v.source) {
+			continue
+		}
+		if looked++; looked > 5 {
 			break
 		}
-		if r.pid == "" {
-			return r, true, nil
-		}
-		end, err := c.endOf(ctx, &r)
+		end, err := c.endOf(ctx, v)
 		if err != nil {
-			return record{}, false, err
+			return visit{}, false, err
 		}
 		if end.id == "" || end.time > at {
-			return r, true, nil
+			return v, true, nil
 		}
 	}
-	return record{}, false, nil
+	return visit{}, false, nil
 }
 
-// loginsOf returns the user's logins to the host within a time. It asks once
-// for the whole time of the findings, where that is not too much.
-func (c *court) loginsOf(ctx context.Context, host, user string, s span, asked *int) ([]record, error) {
+// loginsOf returns the user's logins to the host within a time. Where the book
+// does not have it, it asks once for the whole time of the findings, where that is not too much.
+func (c *court) loginsOf(ctx context.Context, host, user string, s span) ([]visit, error) {
+	if ok, err := c.book.has(ctx, c.store, s); ok || err != nil {
+		return c.book.loginsTo(host, user, s), err
+	}
 	const most = 2000
+	ask := func(s span) ([]visit, error) {
+		if c.asked++; c.asked > maxQuestions {
+			return nil, nil
+		}
+		rs, err := c.store.userLogins(ctx, []string{user}, []string{host}, s, most)
+		vs := make([]visit, len(rs))
+		for i := range rs {
+			vs[i] = visitOf(&rs[i])
+		}
+		return vs, err
+	}
 	key := [2]string{host, user}
 	all, ok := c.sessions[key]
 	if !ok {
-		if *asked++; *asked > maxQuestions {
-			return nil, nil
-		}
 		var err error
-		if all, err = c.store.userLogins(ctx, []string{user}, []string{host}, span{c.time.from - int64(maxHops*sessionReach), c.time.to}, most); err != nil {
+		if all, err = ask(span{c.time.from - int64(maxHops*sessionReach), c.time.to}); err != nil {
 			return nil, err
 		}
 		c.sessions[key] = all
 	}
-	if len(all) < most {
-		return within(all, s), nil
+	if len(all) == most {
+		return ask(s)
 	}
-	if *asked++; *asked > maxQuestions {
-		return nil, nil
-	}
-	return c.store.userLogins(ctx, []string{user}, []string{host}, s, most)
+	return slices.DeleteFunc(slices.Clone(all), func(v visit) bool { return v.time == noTime || v.time < s.from || v.time > s.to }), nil
 }
+
+func visitOf(r *record) visit { return visit{r.time, r.id, r.host, r.user, r.source, r.pid} }
 
 // endOf returns the record of a session's end, of which the process that took
 // the login tells; none after a day.
-func (c *court) endOf(ctx context.Context, login *record) (record, error) {
+func (c *court) endOf(ctx context.Context, login visit) (visit, error) {
+	if login.pid == "" {
+		return visit{}, nil
+	}
 	if end, ok := c.ends[login.id]; ok {
+		return end, nil
+	}
+	if c.book.held.from <= login.time && login.time <= c.book.held.to {
+		end, _ := c.book.endAfter(&login)
 		return end, nil
 	}
 	ends, err := c.store.sessionEnds(ctx, []string{login.host}, login.pid, span{login.time, login.time + 2*int64(sessionReach)})
 	if err != nil {
-		return record{}, err
+		return visit{}, err
 	}
-	var end record
+	var end visit
 	if len(ends) > 0 {
-		end = ends[0]
+		end = visitOf(&ends[0])
 	}
 	c.ends[login.id] = end
 	return end, nil
@@ -215,13 +269,18 @@ func (g *group) readSessions(ctx context.Context, c *court) error {
 			seen[r.id] = true
 			one := session{login: r}
 			until := max(s.to, r.time) + int64(sessionAfter)
-			if r.pid != "" {
-				end, err := c.endOf(ctx, &r)
+			end, err := c.endOf(ctx, visitOf(&r))
+			if err != nil {
+				return err
+			}
+			if end.id != "" {
+				until = end.time
+				rs, err := c.store.records(ctx, []string{end.id}, span{end.time, end.time})
 				if err != nil {
 					return err
 				}
-				if end.id != "" {
-					one.end, until = end, end.time
+				if len(rs) > 0 {
+					one.end = rs[0]
 				}
 			}
 			did, err := c.store.startedBy(ctx, []string{r.host}, nil, []string{r.user}, span{r.time, until}, 10*maxCommands)

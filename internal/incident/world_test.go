@@ -242,6 +242,20 @@ func (w *world) userLogins(_ context.Context, users, hosts []string, s span, lim
 	})
 }
 
+func (w *world) visits(_ context.Context, users []string, s span, limit int) ([]visit, error) {
+	rs, err := w.pick(s, limit, func(r *record) bool {
+		if users == nil {
+			return r.is("session") && r.has("end") && r.pid != "" && r.host != ""
+		}
+		return isLogin(r) && r.source != "" && r.host != "" && slices.Contains(users, r.user)
+	})
+	var vs []visit
+	for _, r := range rs {
+		vs = append(vs, visit{r.time, r.id, r.host, r.user, r.source, r.pid})
+	}
+	return vs, err
+}
+
 func (w *world) requests(_ context.Context, source string, low, high int, s span, limit int) ([]record, error) {
 	return w.pick(s, limit, func(r *record) bool {
 		return r.is("web") && r.source == source && low <= r.status && r.status <= high
