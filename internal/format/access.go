@@ -276,6 +276,11 @@ func (d *accessDecoder) decode(line string, b *event.Batch) error {
 		}
 		return errNotAccess
 	}
+	return d.add(&a, b)
+}
+
+// add adds the fields of a line.
+func (d *accessDecoder) add(a *accessLine, b *event.Batch) error {
 	ns, _, ok := d.p.Clock.CLF(a.stamp)
 	if !ok {
 		return errNotAccess
@@ -292,7 +297,7 @@ func (d *accessDecoder) decode(line string, b *event.Batch) error {
 			b.Add("event.outcome", "failure")
 		}
 	}
-	d.addClient(&a, b)
+	d.addClient(a, b)
 	d.addRequest(a.request, a.vhost, b)
 	if a.status != "-" {
 		b.AddKind("http.response.status_code", a.status, event.Number)
@@ -440,8 +445,10 @@ func (d *accessDecoder) addExtra(s string, b *event.Batch) {
 			first := true
 			for word := range strings.FieldsFuncSeq(v, func(r rune) bool { return r == ',' || r == ' ' }) {
 				b.Add(d.names.addresses, word)
-				if first && isIP(word) {
-					b.Add("client.ip", word)
+				if isIP(word) {
+					if first {
+						b.Add("client.ip", word)
+					}
 					b.Add("network.forwarded_ip", word)
 				}
 				first = false

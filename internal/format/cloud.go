@@ -1,6 +1,7 @@
 package format
 
 import (
+	"cmp"
 	"strings"
 	"sync"
 
@@ -15,6 +16,7 @@ import (
 type cloudLog struct {
 	name   string
 	title  string
+	group  string // "" for "audit"
 	prefix string // of the record's own names: "okta."
 
 	// recognise says whether a record is one of this log, by the names it has.
@@ -39,7 +41,7 @@ func registerCloud(c *cloudLog) *cloudLog {
 	register(Format{
 		Name:      c.name,
 		Title:     c.title,
-		Group:     "audit",
+		Group:     cmp.Or(c.group, "audit"),
 		JSON:      c.recognise,
 		JSONScore: c.score,
 		Lines:     func(p *Params) LineDecoder { return (&cloudRecord{log: c, p: p}).decode },
@@ -294,6 +296,29 @@ func (r *cloudRecord) login(prefix, s string) {
 		r.b.Add(prefix+"email", s)
 	} else {
 		r.b.Add(prefix+"name", s)
+	}
+}
+
+// number turns a member that the service writes as text into the number it is.
+func (r *cloudRecord) number(name string) {
+	fields := r.b.Event().Fields
+	for i := range fields {
+		if f := &fields[i]; f.Name == name && isDigits(f.Value) && len(f.Value) < 16 && (f.Value[0] != '0' || len(f.Value) == 1) {
+			f.Kind = event.Number
+		}
+	}
+}
+
+// status adds what an HTTP status code says of a request.
+func (r *cloudRecord) status(code string) {
+	if len(code) != 3 || !isDigits(code) {
+		return
+	}
+	r.b.AddNumber("http.response.status_code", code)
+	if code[0] < '4' {
+		r.b.Add("event.outcome", "success")
+	} else {
+		r.b.Add("event.outcome", "failure")
 	}
 }
 

@@ -101,6 +101,9 @@ func (h *syslogHeader) parse(s string, c *timestamp.Clock) error {
 	case ok && s[n] == ' ':
 		h.time = ns
 		h.rest = s[n+1:]
+		if isDigit(s[0]) && isRFC3164Stamp(h.rest) { // CloudWatch and other collectors put theirs, which has a year, before the line's own
+			h.rest = h.rest[16:]
+		}
 	case ok && strings.HasPrefix(s[n:], ": "): // "Jan  2 03:04:05: %SYS-5-CONFIG_I: …"
 		h.time = ns
 		h.rest = s[n+1:]
@@ -138,6 +141,11 @@ func stamp(s string, c *timestamp.Clock) (ns int64, n int, ok bool) {
 		return c.RFC3164(s)
 	}
 	return 0, 0, false
+}
+
+// isRFC3164Stamp reports whether s begins like "Jan  2 15:04:05 ".
+func isRFC3164Stamp(s string) bool {
+	return len(s) > 16 && isLetter(s[0]) && isLetter(s[2]) && s[3] == ' ' && s[6] == ' ' && s[9] == ':' && s[12] == ':' && s[15] == ' ' && isDigit(s[5]) && isDigit(s[7]) && isDigit(s[14])
 }
 
 // uncounted takes the octet count of RFC 6587 §3.4.1 off a message.

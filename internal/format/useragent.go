@@ -100,6 +100,8 @@ var tools = []struct {
 	{"Hydra", "Hydra", true}, {"OpenVAS", "OpenVAS", true}, {"Nessus", "Nessus", true}, {"Acunetix", "Acunetix", true}, {"Jorgee", "Jorgee", true},
 	{"Wfuzz/", "Wfuzz", false}, {"httpx - ", "httpx", false}, {"Havij", "Havij", true}, {"Arachni/", "Arachni", true}, {"commix/", "commix", false},
 	{"PhantomJS/", "PhantomJS", true},
+	{"aws-cli/", "aws-cli", true}, {"aws-sdk-java/", "aws-sdk-java", true}, {"aws-sdk-go/", "aws-sdk-go", true}, {"aws-sdk-nodejs/", "aws-sdk-nodejs", true}, {"aws-sdk-ruby3/", "aws-sdk-ruby3", true},
+	{"aws-sdk-cpp/", "aws-sdk-cpp", true}, {"aws-sdk-dotnet-core/", "aws-sdk-dotnet-core", true}, {"Boto3/", "Boto3", true}, {"Boto/", "Boto", true}, {"s3fs/", "s3fs", true}, {"Botocore/", "Botocore", true}, {"botocore/", "Botocore", true},
 }
 
 func (a *agent) readTool(s string) bool {
@@ -134,7 +136,7 @@ func (a *agent) readCrawler(s string) bool {
 			at = i
 		}
 	}
-	if at < 0 || strings.HasPrefix(s[at:], "bottle") {
+	if at < 0 || strings.HasPrefix(s[at:], "bottle") || strings.HasPrefix(s[at:], "botocore") {
 		return false
 	}
 	// The name is the word around it, unless that stands in a URL.
@@ -185,6 +187,8 @@ func (a *agent) readBrowser(s string) {
 		}
 		rest := s[i+len(w.token)+len(a.version):]
 		switch {
+		case w.name == "HeadlessChrome":
+			a.version = threeParts(a.version)
 		case w.name == "Firefox" && len(rest) > 1 && rest[0] == 'a' && isDigit(rest[1]):
 			a.name, a.version = "Firefox Alpha", a.version+"."+rest[:1+len(version(rest[1:]))]
 		case w.name == "Firefox" && len(rest) > 1 && rest[0] == 'b' && isDigit(rest[1]):
@@ -197,6 +201,16 @@ func (a *agent) readBrowser(s string) {
 	switch {
 	case strings.Contains(s, "MSIE "):
 		a.name, a.version = "IE", version(after(s, "MSIE "))
+		switch version(after(s, "Trident/")) { // says its own version, whatever it is compatible with
+		case "7.0":
+			a.version = "11.0"
+		case "6.0":
+			a.version = "10.0"
+		case "5.0":
+			a.version = "9.0"
+		case "4.0":
+			a.version = "8.0"
+		}
 		if mobile || strings.Contains(s, "IEMobile") {
 			a.name = "IE Mobile"
 		}
@@ -262,6 +276,9 @@ func (a *agent) readOS(s string) {
 		a.os = "OpenBSD"
 	case strings.Contains(s, "Linux") || strings.Contains(s, "linux"):
 		a.os = "Linux"
+		if rest := after(s, "Linux"); rest != "" && (rest[0] == '/' || rest[0] == ' ') { // the kernel's, as SDKs write it
+			a.osVersion = threeParts(version(rest[1:]))
+		}
 	}
 }
 
@@ -313,6 +330,19 @@ func after(s, mark string) string {
 		return s[i+len(mark):]
 	}
 	return ""
+}
+
+// threeParts is a version without what follows its third part.
+func threeParts(v string) string {
+	dots := 0
+	for i := range len(v) {
+		if v[i] == '.' {
+			if dots++; dots == 3 {
+				return v[:i]
+			}
+		}
+	}
+	return v
 }
 
 // version is the dotted number at the start of s, of four parts at most;

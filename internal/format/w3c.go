@@ -47,6 +47,7 @@ type w3cProduct struct {
 	prefix  string // of columns that ECS has no name for
 	columns map[string]w3cColumn
 	guess   func(words []string) []string // names of the columns of a line that no header governs; nil where it cannot be known
+	finish  func(b *event.Batch)          // nil, or adds what follows from a line's columns
 }
 
 var w3cAny = w3cProduct{dataset: "w3c", prefix: "w3c."}
@@ -74,6 +75,7 @@ const (
 	w3cAgent                  // user agent
 	w3cMillis                 // event.duration in milliseconds
 	w3cSeconds                // event.duration in seconds
+	w3cTLS                    // TLSv1.3
 	w3cForwarded              // X-Forwarded-For
 	w3cUser                   // DOMAIN\user
 	w3cList                   // many values, parted by ';'
@@ -168,23 +170,27 @@ func (d *w3cLog) split(line string, b *event.Batch) []string {
 		d.words = splitCSV(d.words, line, ',', b)
 		return d.words
 	}
+	delimiter := d.delimiter
+	if delimiter == ' ' && strings.IndexByte(line, '\t') >= 0 { // a header with blanks above lines with tabs
+		delimiter = '\t'
+	}
 	for s := line; s != ""; {
-		if d.delimiter == ' ' && s[0] == ' ' {
+		if delimiter == ' ' && s[0] == ' ' {
 			s = s[1:]
 			continue
 		}
 		if s[0] == '"' {
-			if end := quotedEnd(s, 0, d.delimiter); end > 0 {
+			if end := quotedEnd(s, 0, delimiter); end > 0 {
 				v := s[1 : end-1]
 				if strings.IndexByte(v, '"') >= 0 {
 					v = b.Bytes([]byte(strings.ReplaceAll(v, `""`, `"`)))
 				}
 				d.words = append(d.words, v)
-				s = strings.TrimPrefix(s[end:], string(rune(d.delimiter)))
+				s = strings.TrimPrefix(s[end:], string(rune(delimiter)))
 				continue
 			}
 		}
-		i := strings.IndexByte(s, d.delimiter)
+		i := strings.IndexByte(s, delimiter)
 		if i < 0 {
 			d.words = append(d.words, s)
 			break
@@ -293,6 +299,9 @@ func (r *w3cRecord) add(d *w3cLog, c w3cColumn, v string, b *event.Batch) {
 		b.Add("http.version", strings.TrimPrefix(v, "HTTP/"))
 	case w3cStatus:
 		r.status = v
+		if v == "000" { // the client went before there was an answer
+			v = "0"
+		}
 		b.AddNumber("http.response.status_code", v)
 	case w3cAgent:
 		if v = unplus(v, b); strings.IndexByte(v, '%') >= 0 && strings.Contains(v, "%20") { // CloudFront's
@@ -304,17 +313,18 @@ func (r *w3cRecord) add(d *w3cLog, c w3cColumn, v string, b *event.Batch) {
 			b.AddInt("event.duration", wholeNumber(v)*1e6)
 		}
 	case w3cSeconds:
-		if isDigits(v) && len(v) < 10 {
-			b.AddInt("event.duration", wholeNumber(v)*1e9)
+		if whole, fraction, _ := strings.Cut(v, "."); isDigits(whole) && len(whole) < 10 && len(fraction) <= 9 {
+			b.AddInt("event.duration", wholeNumber(whole)*1e9+wholeNumber((fraction + "000000000")[:9]))
 		}
+	case w3cTLS:
+		addTLSVersion(b, v)
 	case w3cForwarded:
-		first := true
-		for word := range strings.FieldsFuncSeq(v, func(r rune) bool { return r == ',' || r == ' ' || r == '+' }) {
+		for word := range strings.FieldsFuncSeq(unescapePercent(v, b), func(r rune) bool { return r == ',' || r == ' ' || r == '+' }) {
 			if ip, _ := splitPort(word); isIP(ip) {
-				if first {
-					b.Add("network.forwarded_ip", plainIP(ip))
+				b.Add("network.forwarded_ip", plainIP(ip))
+				if d.product.finish == nil {
+					break // the one that was first is the client; Elastic keeps all of CloudFront's alone
 				}
-				first = false
 			}
 		}
 	case w3cUser:
@@ -364,11 +374,14 @@ func (r *w3cRecord) finish(d *w3cLog, b *event.Batch) error {
 		b.Add("event.type", "access")
 	}
 	if len(r.status) == 3 {
-		if r.status[0] < '4' {
+		if '0' < r.status[0] && r.status[0] < '4' {
 			b.Add("event.outcome", "success")
 		} else {
 			b.Add("event.outcome", "failure")
 		}
+	}
+	if d.product.finish != nil {
+		d.product.finish(b)
 	}
 	return nil
 }
