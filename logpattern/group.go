@@ -174,18 +174,29 @@ func (p *partitioner) divide(members []int) {
 		p.leaf(members, open)
 		return
 	}
-	parts := map[string][]int{}
-	var order []string
+	parts := p.parts(members, best, p.key)
+	if len(parts) == 1 {
+		parts = p.parts(members, best, func(m, place int) string { return p.words[m][place] })
+	}
+	for _, part := range parts {
+		p.divide(part)
+	}
+}
+
+// parts divides members by what stands at a place, in the order of the first of each.
+func (p *partitioner) parts(members []int, place int, key func(member, place int) string) [][]int {
+	var parts [][]int
+	at := map[string]int{}
 	for _, m := range members {
-		w := p.words[m][best]
-		if parts[w] == nil {
-			order = append(order, w)
+		k := key(m, place)
+		i, ok := at[k]
+		if !ok {
+			i = len(parts)
+			at[k], parts = i, append(parts, nil)
 		}
-		parts[w] = append(parts[w], m)
+		parts[i] = append(parts[i], m)
 	}
-	for _, w := range order {
-		p.divide(parts[w])
-	}
+	return parts
 }
 
 // values is what stands at one place in some shapes.
@@ -261,7 +272,7 @@ func (p *partitioner) isOpen(members []int, place int, v values) bool {
 	if p.after[place] == '=' {
 		return v.distinct >= manyAtFirst // a key
 	}
-	if v.masked+v.numbered == v.distinct {
+	if v.masked+v.numbered == v.distinct || p.isScaled(members, place) {
 		return true
 	}
 	if v.capitals*2 > v.distinct {
@@ -275,11 +286,47 @@ func (p *partitioner) isOpen(members []int, place int, v values) bool {
 		need = manyAtFirst
 	case p.isNamed(members, place):
 		need = manyNames
+		if v.masked > 0 {
+			need = manyValues
+		}
 	}
 	if v.masked+v.numbered+v.joined >= v.distinct-1 && v.distinct > 2 {
 		need = min(need, manyNames)
 	}
 	return v.distinct >= need
+}
+
+// isScaled reports whether the place holds the unit of the number before it, of
+// which a program takes the one that fits: 900 KB, 1.2 GB; 1 second, 2 seconds.
+func (p *partitioner) isScaled(members []int, place int) bool {
+	for _, m := range members {
+		if !p.isCounted(m, place) || p.key(m, place) != p.key(members[0], place) {
+			return false
+		}
+	}
+	return true
+}
+
+// isCounted reports whether a number stands before the place.
+func (p *partitioner) isCounted(member, place int) bool {
+	if place == 0 || p.context[place] != ' ' {
+		return false
+	}
+	n := p.words[member][place-1]
+	return n != "" && n[len(n)-1] == variable
+}
+
+// key is the word at a place; behind a number all units are one, and so are
+// one and many of a thing.
+func (p *partitioner) key(member, place int) string {
+	w := p.words[member][place]
+	if !p.isCounted(member, place) {
+		return w
+	}
+	if isUnit(w) {
+		return "\x02"
+	}
+	return strings.TrimSuffix(w, "s")
 }
 
 // isNamed reports whether the word before the place says that a name follows.

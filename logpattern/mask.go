@@ -79,6 +79,23 @@ func appendMasked(dst []byte, s string) []byte {
 			}
 			continue
 		case strong:
+			if c == '(' {
+				if end := restated(s, i); end > 0 && afterUnit(dst[start:]) {
+					dst, i = bytes.TrimRight(dst, " "), end
+					continue
+				}
+			} else if c == '<' {
+				if end := bound(s, i); end > 0 {
+					dst, i = append(dst, variable), end
+					continue
+				}
+			}
+			if c == '"' {
+				if end := quoted(s, i); end > 0 {
+					dst, i = append(dst, '"', variable, '"'), end
+					continue
+				}
+			}
 			dst = append(dst, c)
 			i++
 			if c == '=' && i < len(s) && (s[i] == '"' || s[i] == '\'') {
@@ -124,6 +141,23 @@ func appendMasked(dst []byte, s string) []byte {
 		dst = append(bytes.TrimRight(dst, " "), ' ', variable)
 	}
 	return dst
+}
+
+// quoted returns the end of a word in double quotes that begins at i: a value,
+// unless a colon behind it makes it a key. It is 0 if there is none.
+func quoted(s string, i int) int {
+	if i > 0 && class[s[i-1]]&space == 0 {
+		return 0
+	}
+	for j := i + 1; j < len(s) && j-i <= maxWord && class[s[j]]&space == 0; j++ {
+		if s[j] == '"' {
+			if j == i+1 || j+1 < len(s) && s[j+1] == ':' {
+				return 0
+			}
+			return j + 1
+		}
+	}
+	return 0
 }
 
 // isWeekday reports whether three letters begin the name of a day.
@@ -355,7 +389,22 @@ func isHost(w string) bool {
 			return false
 		}
 	}
-	return (other || dots >= 2) && class[w[0]]&fine == 0
+	return (other || dots >= 2 || dots == 1 && isDomain(w)) && class[w[0]]&fine == 0
+}
+
+// isDomain reports whether name.suffix is a domain rather than a source file, or a
+// class and its method: Main.java:17 is no address.
+func isDomain(w string) bool {
+	name, suffix, _ := strings.Cut(w, ".")
+	if len(suffix) < 2 || len(suffix) > 4 || name == "" || strings.ToLower(w) != w {
+		return false
+	}
+	switch suffix {
+	case "java", "scala", "kt", "go", "cc", "cpp", "cxx", "hpp", "py", "rb", "js", "ts", "php", "cs", "rs", "pl", "pm", "sh", "lua", "sql",
+		"html", "xml", "json", "yml", "yaml", "conf", "cfg", "ini", "log", "txt":
+		return false
+	}
+	return true
 }
 
 // isPath reports whether the word is an absolute path: /name, /name/name, \\host\share.

@@ -41,6 +41,10 @@ func TestWhatLooksVariableIsVariableInTheFirstMessage(t *testing.T) {
 		"at 12:34:56 on Sat Jun 18 02:08:10 2005, Fri Jul 01 08:16:53 PDT 2005": "at <*>:<*>:<*> on <*>, <*>",
 		`192.0.2.1 - - [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.1" 200 5`:     `<*> - - [<*>] "GET / HTTP/<*>" <*> <*>`,
 		"Jul  4 10:12:13 host app[7]: up":                                       "<*> host app[<*>]: up",
+		"sent 2048 bytes (2.0 KB, 2 KiB) in <1 sec, <5 left (7 KB)":             "sent <*> bytes in <*>, <*> left (<*> KB)",
+		"<134>x <b> a<3":                                                        "<<*>>x <b> a<*>",
+		"example.org:443 at Main.java:17":                                       "<*>:<*> at Main.java:<*>",
+		`unit "sda1" is "not ready" {"key": "v"}`:                               `unit "<*>" is "not ready" {"key": "<*>"}`,
 		"   two  spaces\tand a tab ":                                            "two spaces and a tab",
 		"":                                                                      "",
 	} {
@@ -65,6 +69,20 @@ func TestNamesAreLearntAndVerbsAreKept(t *testing.T) {
 func TestValuesAfterAnEqualsSignAreLearntFromTwo(t *testing.T) {
 	got := mine("login user=alice mode=fast", "login user=bob mode=fast")
 	if got[0] != "login user=<*> mode=fast" || got[1] != got[0] {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestUnitsGrowWithTheNumberAndAreNotPartOfTheKind(t *testing.T) {
+	got := mine("freed 900 KB in 1 second", "freed 1.2 GB in 7 seconds", "freed 7 slots in 1 second")
+	if got[0] != "freed <*> <*> in <*> <*>" || got[1] != got[0] || got[2] == got[0] {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestWhatLooksLikeANameMakesItsPlaceOneForNames(t *testing.T) {
+	got := mine("wrote to 192.0.2.7", "wrote to backup", "wrote the file", "wrote a file")
+	if got[0] != "wrote to <*>" || got[1] != got[0] || got[2] != "wrote the file" {
 		t.Errorf("%q", got)
 	}
 }
@@ -225,6 +243,10 @@ func TestParametersAreTheValuesWithTheirTypes(t *testing.T) {
 	got, ok := Parameters("Failed password for <*> from <*> port <*> ssh2", "Failed password  for root from 192.0.2.9 port 22 ssh2")
 	want := []Parameter{{"text", "root"}, {"ip", "192.0.2.9"}, {"number", "22"}}
 	if !ok || !slices.Equal(got, want) {
+		t.Errorf("%v %v", got, ok)
+	}
+	got, ok = Parameters("<*> bytes sent, lifetime <*>", "5000 bytes (4.88 KB) sent, lifetime <1 sec")
+	if want := []Parameter{{"number", "5000"}, {"text", "<1 sec"}}; !ok || !slices.Equal(got, want) {
 		t.Errorf("%v %v", got, ok)
 	}
 	if _, ok := Parameters("Failed <*> ssh2", "Accepted x ssh2"); ok {

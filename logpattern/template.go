@@ -69,9 +69,10 @@ type Parameter struct {
 
 // Parameters returns what stands in the message for each variable of a
 // template's text, or false if the message is not of that kind. White space
-// counts as one space.
+// counts as one space, and a quantity that is said again in parentheses is said once.
 func Parameters(template, message string) ([]Parameter, bool) {
 	message = strings.Join(strings.FieldsFunc(message, func(r rune) bool { return r < utf8.RuneSelf && class[r] == space }), " ")
+	message = withoutRestated(message)
 	literal := strings.Split(template, wildcard)
 	if !strings.HasPrefix(message, literal[0]) {
 		return nil, false
