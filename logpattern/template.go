@@ -101,8 +101,10 @@ func Parameters(template, message string) ([]Parameter, bool) {
 	return out, at == len(message)
 }
 
-// Type tells what a value looks like: "ip", "mac", "uuid", "url", "email",
-// "path", "number", "hex", "time", "duration", "size", "boolean", "empty", or "text".
+// Types are what [Type] gives.
+var Types = []string{"ip", "mac", "uuid", "url", "email", "path", "number", "hex", "time", "duration", "size", "boolean", "empty", "text"}
+
+// Type tells what a value looks like, one of [Types].
 func Type(v string) string {
 	digits, dots, colons, others, hexes := 0, 0, 0, 0, 0
 	for i := range len(v) {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -23,7 +24,7 @@ var _ = command(newPatterns)
 
 func newPatterns() *cobra.Command {
 	var events eventFlags
-	var output, sort, since, id string
+	var output, sort, since, id, parameter string
 	var raw, isNew, gone bool
 	var limit int
 	c := &cobra.Command{
@@ -41,6 +42,8 @@ a row for each line in order, with the template as all lines together show it.`,
   sextant patterns --gone --since 2026-03-01
   sextant patterns --where 'host.name:=web1'
   sextant patterns --id 4f0c9d2a1b77                 # the values of one template's variables
+  sextant patterns --parameter ip=192.0.2.7          # the records in which a variable is this
+  sextant patterns --parameter 'number>100000' --id 4f0c9d2a1b77
   sextant patterns --raw -o csv messages.txt`,
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
@@ -65,14 +68,21 @@ a row for each line in order, with the template as all lines together show it.`,
 				if len(args) == 0 {
 					return usagef("--raw reads lines: give a PATH, or - for standard input")
 				}
-				if isNew || gone || id != "" {
-					return usagef("lines have no times and are in no case: --raw goes with none of --new, --gone and --id")
+				if isNew || gone || id != "" || parameter != "" {
+					return usagef("lines have no times and are in no case: --raw goes with none of --new, --gone, --id and --parameter")
 				}
 				opt, err := events.read.options(args)
 				if err != nil {
 					return err
 				}
 				return rawPatterns(c, opt, output, options, sort, limit, w)
+			}
+			var wanted patterns.Parameter
+			if parameter != "" {
+				var err error
+				if wanted, err = patterns.ParseParameter(parameter); err != nil {
+					return usagef("--parameter %w", err)
+				}
 			}
 			filter, err := events.query()
 			if err != nil {
@@ -90,6 +100,9 @@ a row for each line in order, with the template as all lines together show it.`,
 			found, err := patterns.Count(c.Context(), st, miner, filter)
 			if err != nil {
 				return err
+			}
+			if parameter != "" {
+				return patternRecords(c, st, found, wanted, id, filter, output, options, limit, w)
 			}
 			if id != "" {
 				return patternValues(c.Context(), st, found, id, filter, output, options, limit, w)
@@ -131,6 +144,7 @@ a row for each line in order, with the template as all lines together show it.`,
 	c.Flags().BoolVar(&gone, "gone", false, "only patterns last seen before --since")
 	c.Flags().StringVar(&since, "since", "", "a time such as 2026-03-01, or how long before the last record: 24h, 7d")
 	c.Flags().StringVar(&id, "id", "", "show the values of the variables of the template with this id")
+	c.Flags().StringVar(&parameter, "parameter", "", "show the records with this value of a variable: TYPE=VALUE, number>1000, or 2=VALUE for the second variable")
 	return c
 }
 
@@ -226,11 +240,10 @@ func rfc3339(ns int64) string {
 // patternValues writes what stands for the variables of one template: for each, its
 // most frequent values.
 func patternValues(ctx context.Context, st *store.Embedded, found []patterns.Pattern, id, filter, output string, options export.Options, limit int, out io.Writer) error {
-	i := slices.IndexFunc(found, func(p patterns.Pattern) bool { return p.ID == id || slices.Contains(p.Aliases, id) })
-	if i < 0 {
-		return fmt.Errorf("no record is of the pattern %q", id)
+	p, err := patternOf(found, id)
+	if err != nil {
+		return err
 	}
-	p := found[i]
 	values, err := patterns.Values(ctx, st, p, filter)
 	if err != nil {
 		return err
@@ -254,6 +267,48 @@ func patternValues(ctx context.Context, st *store.Embedded, found []patterns.Pat
 				return err
 			}
 		}
+	}
+	return w.Close()
+}
+
+// patternOf returns the pattern that has the id now or had it once.
+func patternOf(found []patterns.Pattern, id string) (patterns.Pattern, error) {
+	i := slices.IndexFunc(found, func(p patterns.Pattern) bool { return p.ID == id || slices.Contains(p.Aliases, id) })
+	if i < 0 {
+		return patterns.Pattern{}, fmt.Errorf("no record is of the pattern %q", id)
+	}
+	return found[i], nil
+}
+
+// patternRecords writes the records in which a variable has a value.
+func patternRecords(c *cobra.Command, st *store.Embedded, found []patterns.Pattern, wanted patterns.Parameter, id, filter, output string, options export.Options, limit int, out io.Writer) error {
+	if id != "" {
+		p, err := patternOf(found, id)
+		if err != nil {
+			return err
+		}
+		found = []patterns.Pattern{p}
+	}
+	options.Columns = []string{"_time", "event.id", patterns.Field, "variable", "type", "value", "message"}
+	if output == "table" {
+		options.Columns = []string{"_time", "variable", "value", "message"}
+	}
+	w, err := export.New(out, output, options)
+	if err != nil {
+		return err
+	}
+	n := 0
+	err = patterns.Find(c.Context(), st, found, wanted, filter, func(row []event.Field) error {
+		if n++; limit > 0 && n > limit {
+			return nil
+		}
+		return w.Write(row)
+	})
+	if err != nil {
+		return errors.Join(err, w.Discard())
+	}
+	if limit > 0 && n > limit {
+		defer fmt.Fprintf(c.ErrOrStderr(), "%s more; --limit 0 shows all\n", plural(int64(n-limit), "record"))
 	}
 	return w.Close()
 }

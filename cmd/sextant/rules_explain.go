@@ -14,6 +14,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/detect"
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/patterns"
 	"github.com/sextant-logs/sextant/internal/rulepack"
 	"github.com/sextant-logs/sextant/internal/store"
 	"github.com/sextant-logs/sextant/sigma"
@@ -136,7 +137,7 @@ func openCase(dir string) (*store.Embedded, error) {
 		}
 		return nil, err
 	}
-	return store.Open(dir, store.Options{})
+	return store.Open(dir, store.Options{Synonyms: patterns.Synonyms(dir)})
 }
 
 func writeExplanation(w io.Writer, r *sigma.Rule, x *sigma.Explanation) {

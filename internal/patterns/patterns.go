@@ -13,9 +13,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/store"
 	"github.com/sextant-logs/sextant/logpattern"
 )
 
@@ -60,6 +62,28 @@ func Save(dir string, m *logpattern.Miner) error {
 		return err
 	}
 	return os.Rename(path+".tmp", path)
+}
+
+// Synonyms returns for each id of the case's patterns the other ids of the
+// same pattern, for [store.Options]. The state is read when it is first asked for.
+func Synonyms(dir string) store.Synonyms {
+	others := sync.OnceValue(func() map[string][]string {
+		m, err := Load(dir)
+		if err != nil {
+			return nil // each id stands for itself
+		}
+		all := map[string][]string{}
+		for _, t := range m.Templates() {
+			ids := append([]string{t.ID}, t.Aliases...)
+			for i, id := range ids {
+				if len(ids) > 1 {
+					all[id] = slices.Concat(ids[:i], ids[i+1:])
+				}
+			}
+		}
+		return all
+	})
+	return store.Synonyms{Field: func(id string) []string { return others()[id] }}
 }
 
 // Querier answers LogsQL, as analyze.Querier does.

@@ -38,6 +38,9 @@ type Options struct {
 	// MustExist makes Open fail with fs.ErrNotExist instead of making a new case.
 	MustExist bool
 
+	// Synonyms are values of columns that mean the same.
+	Synonyms Synonyms
+
 	flushInterval time.Duration // for tests
 
 	// Log gets what the engine has to say, most of it at level Debug;
@@ -82,6 +85,7 @@ type Embedded struct {
 	ledger *Ledger
 	engine *logstorage.Storage
 	links  bool // the file system has hard links
+	same   Synonyms
 
 	maxFiles int
 	chunk    int          // days that one run of the engine may read
@@ -135,7 +139,7 @@ func Open(dir string, options Options) (*Embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Embedded{dir: dir, log: options.Log, lock: lock, maxFiles: maxFiles(),
+	s := &Embedded{dir: dir, same: options.Synonyms, log: options.Log, lock: lock, maxFiles: maxFiles(),
 		chunk: chunkOf(maxFiles()), maxAdd: max(minChunk, maxFiles()/200), dirty: map[int64]struct{}{}, opened: map[int64]struct{}{}, known: map[int64]struct{}{}, most: options.MaxDays}
 	// Look again: until the lock was ours, another process could change the case.
 	if err := errors.Join(checkCase(dir, options.MustExist), checkEngine(filepath.Join(dir, engineName))); err != nil {

@@ -126,6 +126,11 @@ func (s *Embedded) QueryWith(ctx context.Context, logsql string, options QueryOp
 	if err != nil {
 		return err
 	}
+	if s.same != nil {
+		if q, err = parse(s.same.rewrite(q.String()), now); err != nil {
+			return err
+		}
+	}
 	r := &runner{s: s, now: now, fn: fn, left: options.Limit, fixed: q.IsFixedOutputFieldsOrder()}
 	if r.left <= 0 {
 		r.left = -1
