@@ -7,11 +7,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"flag"
 	"fmt"
 	"io"
 	"math/big"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -617,9 +619,20 @@ func TestIdleFlowsEndAndTheSamePortsAgainAreAnotherFlow(t *testing.T) {
 	}
 }
 
+// shortly keeps the fuzzer from spending a minute on the shortening of every input that found something new.
+func shortly(f *testing.F) {
+	if at := flag.Lookup("test.fuzzminimizetime"); at != nil && at.Value.String() == at.DefValue {
+		if err := at.Value.Set("20x"); err != nil {
+			f.Fatal(err)
+		}
+	}
+	debug.SetGCPercent(1000) // the counters of coverage are gone over in every collection
+}
+
 // FuzzPackets throws frames of every link type at an engine: it neither panics nor
 // loses count of its memory, and no event lies outside the packets.
 func FuzzPackets(f *testing.F) {
+	shortly(f)
 	w := newWire(f, Options{})
 	k := w.conn("192.0.2.1:40000", "198.51.100.2:80")
 	f.Add(uint16(1), append(k.packet(0, "S", ""), k.packet(1, "SA", "")...), uint8(60))
@@ -646,6 +659,7 @@ func FuzzPackets(f *testing.F) {
 
 // FuzzStreams throws bytes at the parsers of both halves of a connection.
 func FuzzStreams(f *testing.F) {
+	shortly(f)
 	f.Add([]byte("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), []byte("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"), uint8(7), uint16(80), uint8(0))
 	f.Add([]byte("\x16\x03\x01\x00\x2f\x01\x00\x00\x2b\x03\x03"), []byte("\x16\x03\x03\x00\x05\x02"), uint8(3), uint16(443), uint8(1))
 	f.Add([]byte("\x00\x0c\x00\x07\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00"), []byte("SSH-2.0-x\r\n"), uint8(5), uint16(53), uint8(2))

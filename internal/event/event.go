@@ -116,9 +116,11 @@ type Batch struct {
 }
 
 const (
-	slabFields = 16 << 10
-	maxFree    = 16 // slabs that are kept
-	arenaBytes = 64 << 10
+	slabFields  = 16 << 10
+	firstFields = 256
+	maxFree     = 16 // slabs that are kept
+	arenaBytes  = 64 << 10
+	firstArena  = 2 << 10
 )
 
 // Reset empties the batch and keeps its slabs for reuse. Events' Fields taken
@@ -193,7 +195,8 @@ func (b *Batch) grow(e *Event) {
 	if n := len(b.free); n > 0 && 2*len(cur) <= slabFields {
 		next, b.free = b.free[n-1], b.free[:n-1]
 	} else {
-		next = make([]Field, 0, max(slabFields, 2*len(cur)))
+		// The first slabs are small: many a batch holds one record, or few.
+		next = make([]Field, 0, max(min(slabFields, max(firstFields, 4*cap(b.slab))), 2*len(cur)))
 	}
 	if cap(b.slab) > 0 {
 		b.full = append(b.full, b.slab[:cap(b.slab)])
@@ -268,7 +271,7 @@ func (b *Batch) Bytes(p []byte) string {
 		return string(p)
 	}
 	if len(p) > cap(b.arena)-len(b.arena) {
-		b.arena = make([]byte, 0, arenaBytes)
+		b.arena = make([]byte, 0, min(arenaBytes, max(firstArena, 4*cap(b.arena), 4*len(p))))
 	}
 	n := len(b.arena)
 	b.arena = append(b.arena, p...)

@@ -32,6 +32,9 @@ type Framer interface {
 // that a few in flight stay in the cache.
 const chunkBytes = 256 << 10
 
+// firstRead is the size of a framer's first buffer: most logs are small.
+const firstRead = 8 << 10
+
 // NewFramer returns the format's framer over the stream of a source.
 func (f *Format) NewFramer(r io.Reader) Framer {
 	if f.Frame != nil {
@@ -122,8 +125,10 @@ func (f *lineFramer) take(n int) *Chunk {
 	c := &Chunk{Data: data, Offset: f.offset, Header: f.headers}
 	f.offset += int64(n)
 	rest := f.buf[n:]
-	f.buf = make([]byte, len(rest), max(chunkBytes+chunkBytes/4, len(rest)))
-	copy(f.buf, rest)
+	if f.buf = nil; len(rest) > 0 || f.err == nil {
+		f.buf = make([]byte, len(rest), max(chunkBytes+chunkBytes/4, len(rest)))
+		copy(f.buf, rest)
+	}
 	if f.header != nil {
 		f.remember(data)
 	}
@@ -191,8 +196,8 @@ func (f *lineFramer) oversized() (*Chunk, error) {
 
 // fill reads once more into the buffer.
 func (f *lineFramer) fill() {
-	if cap(f.buf)-len(f.buf) < chunkBytes/8 {
-		next := make([]byte, len(f.buf), cap(f.buf)+chunkBytes)
+	if cap(f.buf)-len(f.buf) < min(chunkBytes/8, max(1, cap(f.buf)/2)) {
+		next := make([]byte, len(f.buf), max(firstRead, min(4*cap(f.buf), cap(f.buf)+chunkBytes)))
 		copy(next, f.buf)
 		f.buf = next
 	}

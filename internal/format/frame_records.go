@@ -55,8 +55,8 @@ func (f *recordFramer) offset() int64 { return f.base + int64(f.pos) }
 // need returns at least n bytes from the next record on, fewer at the end.
 func (f *recordFramer) need(n int) []byte {
 	for len(f.buf)-f.pos < n && f.err == nil {
-		if cap(f.buf)-len(f.buf) < 4<<10 {
-			next := make([]byte, len(f.buf), len(f.buf)+max(n, chunkBytes+chunkBytes/4))
+		if cap(f.buf)-len(f.buf) < firstRead/2 {
+			next := make([]byte, len(f.buf), len(f.buf)+max(firstRead, min(len(f.buf), max(n, chunkBytes))))
 			copy(next, f.buf)
 			f.buf = next
 		}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"flag"
 	"hash/fnv"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"testing"
 
@@ -31,6 +33,18 @@ func FuzzFormats(f *testing.F) {
 		return
 	}
 	fuzzFormats(f, 0, All()...)
+}
+
+// shortly keeps the fuzzer from spending a minute on the shortening of every input that found
+// something new: where the order of a map or the state of a pool decides a branch it never
+// gets shorter, and next to nothing else is tried.
+func shortly(f *testing.F) {
+	if at := flag.Lookup("test.fuzzminimizetime"); at != nil && at.Value.String() == at.DefValue {
+		if err := at.Value.Set("20x"); err != nil {
+			f.Fatal(err)
+		}
+	}
+	debug.SetGCPercent(1000) // the counters of coverage are gone over in every collection
 }
 
 func FuzzNetworkFormats(f *testing.F)  { fuzzFormats(f, 10, group("network")...) }
@@ -64,6 +78,7 @@ func TestEveryFormatIsInAGroupThatIsFuzzed(t *testing.T) {
 // None panics; every byte is accounted for; what is added keeps the bounds and kinds of its field.
 // So many lines of each golden file are seeds beside the file: alone they mutate better.
 func fuzzFormats(f *testing.F, lines int, formats ...*Format) {
+	shortly(f)
 	files, _ := filepath.Glob("testdata/*/*.log")
 	for _, file := range files {
 		name := filepath.Base(filepath.Dir(file))

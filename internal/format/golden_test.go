@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -21,6 +22,8 @@ var update = flag.Bool("update", false, "rewrite the golden files from what is d
 // anchor is when the test files were last written, for stamps without a year.
 var anchor = time.Date(2025, 1, 15, 12, 0, 0, 0, time.UTC)
 
+var batches = sync.Pool{New: func() any { return new(event.Batch) }}
+
 // decodeAll runs a source through a format as the pipeline does and checks that
 // every byte is accounted for.
 func decodeAll(t testing.TB, f *Format, data []byte, r io.Reader) []byte {
@@ -32,7 +35,8 @@ func decodeAll(t testing.TB, f *Format, data []byte, r io.Reader) []byte {
 	ref := years.Reference(years.FirstYear(anchor))
 	framer := f.NewFramer(r)
 	var out []byte
-	var b event.Batch
+	b := batches.Get().(*event.Batch)
+	defer batches.Put(b)
 	var total int64
 	for {
 		c, err := framer.Next()
@@ -43,7 +47,7 @@ func decodeAll(t testing.TB, f *Format, data []byte, r io.Reader) []byte {
 			t.Fatal(err)
 		}
 		b.Reset()
-		n := f.NewDecoder(&Params{Clock: timestamp.NewClock(nil, ref(c.Offset))}).Decode(c, &b)
+		n := f.NewDecoder(&Params{Clock: timestamp.NewClock(nil, ref(c.Offset))}).Decode(c, b)
 		size := int64(len(c.Data))
 		for _, r := range c.Refused {
 			size += r.Length

@@ -295,7 +295,7 @@ func (f *journalFramer) decompress(flags byte, p []byte) ([]byte, bool) {
 			return nil, false
 		}
 		size := binary.LittleEndian.Uint64(p)
-		if size > maxJournalObject {
+		if size > min(maxJournalObject, 256*uint64(len(p))) { // a byte is 255 at most
 			return nil, false
 		}
 		out := make([]byte, size)
@@ -323,7 +323,7 @@ func xzDictionaryFits(p []byte) bool {
 	}
 	block := p[12:min(len(p), 12+(int(p[12])+1)*4)]
 	i := bytes.Index(block, []byte{0x21, 1})
-	return i >= 2 && i+2 < len(block) && block[i+2] <= 26 // 32 MiB
+	return i >= 2 && i+2 < len(block) && block[i+2] <= 22 // 8 MiB; journald asks for one
 }
 
 // entry makes the event of an entry object.

@@ -107,7 +107,7 @@ func compressed(t testing.TB, p []byte, how byte) []byte {
 		}
 		return append(binary.LittleEndian.AppendUint64(nil, uint64(len(p))), block[:n]...)
 	}
-	w, err := xz.WriterConfig{NoCheckSum: true}.NewWriter(&out)
+	w, err := xz.WriterConfig{NoCheckSum: true, DictCap: 1 << 16}.NewWriter(&out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,6 +293,7 @@ func TestMemoryOfAJournalIsBoundedByWhatIsStillToBeReferredTo(t *testing.T) {
 }
 
 func FuzzJournal(f *testing.F) {
+	shortly(f)
 	f.Add(sampleJournal(f, false, 0), uint16(0))
 	f.Add(sampleJournal(f, true, compressedZSTD), uint16(300))
 	f.Add(sampleJournal(f, true, compressedXZ), uint16(900))

@@ -87,8 +87,10 @@ func (f *jsonFramer) take(n int, header []string) *Chunk {
 	c := &Chunk{Data: f.buf[:n:n], Offset: f.offset, Header: header}
 	f.offset += int64(n)
 	rest := f.buf[n:]
-	f.buf = make([]byte, len(rest), max(chunkBytes+chunkBytes/4, len(rest)))
-	copy(f.buf, rest)
+	if f.buf = nil; len(rest) > 0 || f.err == nil {
+		f.buf = make([]byte, len(rest), max(chunkBytes+chunkBytes/4, len(rest)))
+		copy(f.buf, rest)
+	}
 	return c
 }
 

@@ -112,6 +112,7 @@ func TestAHugeJSONRecordIsCutAndTheNextIsWhole(t *testing.T) {
 }
 
 func FuzzJSONFraming(f *testing.F) {
+	shortly(f)
 	for _, s := range []string{`[{"a":1},{"b":[2]}]`, `{"Records":[{"a":1}],"x":1}{"y":2}`, "{\n\"a\":1}\n{}", `{"a":"` + "\n" + `{"b":1}`, `{"events":[`, `[1,"x",}]`, `{"events":[{}],"a" 1}`} {
 		f.Add([]byte(s))
 	}

@@ -202,8 +202,14 @@ func TestADamagedCaptureGivesWhatIsThere(t *testing.T) {
 }
 
 func FuzzCaptures(f *testing.F) {
-	f.Add(writePcap(f, false), uint16(0))
-	f.Add(writePcapng(f), uint16(40))
+	shortly(f)
+	classic, ng := writePcap(f, false), writePcapng(f)
+	f.Add(classic, uint16(0))
+	f.Add(ng, uint16(40))
+	for _, n := range []int{100, 300, 700} { // a packet, or few: shorter ones mutate better
+		f.Add(classic[:n], uint16(0))
+		f.Add(ng[:n], uint16(0))
+	}
 	f.Fuzz(func(t *testing.T, data []byte, flip uint16) {
 		if len(data) > 0 {
 			data = bytes.Clone(data)

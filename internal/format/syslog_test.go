@@ -132,6 +132,7 @@ func TestAddressesAreToldFromWhatLooksLikeThem(t *testing.T) {
 // FuzzMessages gives every program any text: what is added is of its field's kind, and
 // the message is kept whole.
 func FuzzMessages(f *testing.F) {
+	shortly(f)
 	for _, file := range []string{"auth", "hostile", "forwarded", "kern"} {
 		data, err := os.ReadFile("testdata/syslog/" + file + ".log")
 		if err != nil {

@@ -161,6 +161,7 @@ func TestTheExampleInTheDocumentationWorks(t *testing.T) {
 // FuzzUserFormat throws files and lines at the reader of formats: what it takes decodes
 // any line without trouble.
 func FuzzUserFormat(f *testing.F) {
+	shortly(f)
 	f.Add("name: a.b\nmatch: ['%{WORD:x} %{IP:source.ip}']\n", "abc 192.0.2.1")
 	f.Add("name: a\nmatch: [{dissect: '%{a} %{+a}'}]\ntime: {layouts: [UNIX, 'yyyy-MM-dd HH:mm:ss'], zone: UTC}\nmap: [{field: a, values: {x: y}}]\nset: {b: [c]}\n", "x y")
 	f.Add("name: a\npatterns: {A: '%{B}', B: '%{A}'}\nmatch: ['%{A}']\n", "x")

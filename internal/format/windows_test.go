@@ -351,6 +351,7 @@ func BenchmarkEventLogXML(b *testing.B) {
 }
 
 func FuzzEventLog(f *testing.F) {
+	shortly(f)
 	for _, records := range [][]evtx.Record{sysmonRecords[2:3], systemRecords[:1]} { // small: without header and empty end
 		data := buildLog(f, records)[evtx.HeaderSize:]
 		f.Add(data[:binary.LittleEndian.Uint32(data[48:])])
@@ -360,6 +361,7 @@ func FuzzEventLog(f *testing.F) {
 
 // FuzzWinlogData gives the mapping of each provider any data.
 func FuzzWinlogData(f *testing.F) {
+	shortly(f)
 	f.Add(uint8(0), uint32(4625), "TargetUserName", "x@y", "IpAddress", "::1")
 	f.Add(uint8(1), uint32(22), "QueryResults", "type:  5 a;::1;", "QueryName", "q")
 	f.Add(uint8(2), uint32(400), "param3", "\tHostName=a\n\tHostApplication=\"b\n", "x", "")
