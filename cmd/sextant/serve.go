@@ -1,23 +1,24 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"net/url"
-	"path/filepath"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sextant-logs/sextant/internal/alert"
 	"github.com/sextant-logs/sextant/internal/collect"
-	"github.com/sextant-logs/sextant/internal/forward"
-	"github.com/sextant-logs/sextant/internal/pipeline"
-	"github.com/sextant-logs/sextant/internal/server"
+	"github.com/sextant-logs/sextant/internal/config"
+	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/serve"
 )
 
 var _ = command(newServe)
@@ -26,100 +27,290 @@ var _ = command(newServe)
 var defaultListeners = []string{"syslog+udp://127.0.0.1:5514", "syslog+tcp://127.0.0.1:5514", "http://127.0.0.1:8514"}
 
 func newServe() *cobra.Command {
-	var rules ruleFlags
-	var caseDir, zone string
-	var listen, tail, formats, forwards []string
-	var alerts alert.Options
-	var insecure bool
-	var threads int
+	var f serveFlags
+	var check, printConfig, printSchema, reload bool
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Collect logs live, match the rules as they arrive, and answer queries",
 		Long: `Collect logs live, match the rules as they arrive, and answer queries.
 
-Without --listen it listens on this machine only: syslog on port 5514 (UDP and TCP) and
-HTTP on port 8514. What arrives is on disk before its sender is told so; a server that was
-killed goes on where it was.
+Without --listen and --tail it listens on this machine only, syslog on port 5514 (UDP and
+TCP) and HTTP on port 8514, and follows the logs of this machine as far as it may read
+them. What arrives is on disk before its sender is told so; a server that was killed goes
+on where it was.
+
+Every flag is also a key of the file that --config names, and a variable: --alert-level is
+alert-level there, and SEXTANT_ALERT_LEVEL. The command line comes before the environment,
+that before the file. SIGHUP, or POST /api/reload, has a running server read the file again.
 
 Protocols, as URLs for --listen:
 ` + protocols() + `
 Paths under an http:// or https:// listener:
 ` + paths(),
-		Example: `  sextant serve --case live
+		Example: `  sextant serve                                # this machine only
   sextant serve --case live --listen syslog+tcp://127.0.0.1:6514 --listen http://127.0.0.1:8514 --tail '/var/log/*.log'
-  sextant serve --case live --listen 'syslog+tls://0.0.0.0:6514?cert=cert.pem&key=key.pem&client-ca=ca.pem'`,
+  sextant serve --case live --listen 'syslog+tls://0.0.0.0:6514?cert=cert.pem&key=key.pem&client-ca=ca.pem'
+  sextant serve --print-config > live.yaml     # every setting, with comments
+  sextant serve --config live.yaml --check     # all that is wrong with it, at once
+  sextant serve --config live.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			ruleOptions, err := rules.options()
-			if err != nil {
-				return err
-			}
-			if err := useFormats(formats); err != nil {
-				return err
-			}
-			location, err := parseZone(zone)
-			if err != nil {
-				return err
-			}
-			if len(listen) == 0 {
-				listen = defaultListeners
-			}
-			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelInfo}))
-			s := &serving{log: log}
-			for _, l := range listen {
-				if err := s.add(l, insecure); err != nil {
-					return usageError{err}
+			out := c.OutOrStdout()
+			if printSchema {
+				schema, err := config.Schema(c.Flags(), "Configuration of sextant serve")
+				if err == nil {
+					_, err = out.Write(schema)
 				}
-			}
-			if len(tail) > 0 {
-				o := s.options("tail")
-				t, err := collect.NewTail(tail, false, o)
-				if err != nil {
-					return usageError{err}
-				}
-				s.collectors = append(s.collectors, t)
-			}
-			alerts.Dir, alerts.Log = filepath.Join(caseDir, "alerts"), log
-			if s.alerts, err = alert.New(alerts); err != nil {
-				return usageError{err}
-			}
-			for _, to := range forwards {
-				f, err := forward.New(to, filepath.Join(caseDir, "forward"), log)
-				if err != nil {
-					return usageError{err}
-				}
-				s.forward = append(s.forward, f)
-			}
-			live, err := pipeline.OpenLive(c.Context(), pipeline.LiveOptions{Case: caseDir, Rules: ruleOptions, Zone: location,
-				Threads: threads, Version: version, Log: log, Found: s.alerts.Found})
-			if err != nil {
 				return err
 			}
-			if s.access, err = server.OpenAccess(caseDir); err != nil {
-				return errors.Join(err, live.Close())
+			// What the command line says is kept: a reload begins with it.
+			given := f.given(c.Flags())
+			set, problems := f.load(c.Flags(), f.config)
+			if printConfig {
+				say(c.ErrOrStderr(), problems)
+				if err := config.Join(problems); err != nil {
+					return usageError{errWrong}
+				}
+				_, err := out.Write(config.YAML(c.Flags(), configHead))
+				return err
 			}
-			s.dir, s.open = caseDir, insecure
-			if err := s.guarded(); err != nil && !insecure {
-				return errors.Join(usageError{err}, live.Close())
+			log := f.logger(c.ErrOrStderr())
+			o := serve.Options{Settings: set, Log: log, Version: version}
+			if check {
+				return checked(out, append(problems, serve.Check(o)...))
 			}
-			err = s.run(c.Context(), live, func() { fmt.Fprintln(c.ErrOrStderr(), "ready") })
-			return errors.Join(err, live.Close())
+			if err := config.Join(problems); err != nil {
+				say(c.ErrOrStderr(), problems)
+				return usageError{errWrong}
+			}
+			if reload {
+				return askReload(c.Context(), out, set.Case)
+			}
+			if f.memory > 0 {
+				debug.SetMemoryLimit(int64(f.memory) << 20)
+			}
+			if err := useFormats(f.formats); err != nil {
+				return err
+			}
+			o.Reload = func() (serve.Settings, []config.Problem) {
+				var again serveFlags
+				flags := again.flags()
+				for _, g := range given {
+					g(flags)
+				}
+				return again.load(flags, f.config)
+			}
+			hangup := make(chan os.Signal, 1)
+			if signals := hangupSignals(); len(signals) > 0 {
+				signal.Notify(hangup, signals...)
+				defer signal.Stop(hangup)
+			}
+			o.Hangup = hangup
+			o.Ready = func(s *serve.Server) {
+				f.welcome(c.ErrOrStderr(), s)
+				fmt.Fprintln(c.ErrOrStderr(), "ready")
+			}
+			return f.explain(c.ErrOrStderr(), serve.Run(c.Context(), o))
 		},
 	}
-	c.Flags().StringVarP(&caseDir, "case", "c", "case", "case directory; made if it does not exist")
-	c.Flags().StringArrayVar(&listen, "listen", nil, "where to listen, as a URL; may be given several times (default: "+strings.Join(defaultListeners, ", ")+")")
-	c.Flags().StringArrayVar(&tail, "tail", nil, "follow the files that match this pattern; may be given several times")
-	c.Flags().StringArrayVar(&alerts.URLs, "alert", nil, "tell of new findings there; may be given several times (see `sextant alert --help`)")
-	c.Flags().StringArrayVar(&forwards, "forward", nil, "send what arrives on to Logstash or Elasticsearch; may be given several times (see `sextant forward --help`)")
-	c.Flags().StringVar(&alerts.Level, "alert-level", "high", "tell of findings from this level on")
-	c.Flags().DurationVar(&alerts.Group, "alert-group", 30*time.Second, "gather findings for so long before telling of them")
-	c.Flags().IntVar(&alerts.PerHour, "alerts-per-hour", 60, "at most so many messages to one place; what is beyond goes as one")
-	c.Flags().StringSliceVar(&formats, "formats", nil, "directories with formats of your own in YAML, besides "+userFormatsPath())
-	c.Flags().StringVar(&zone, "tz", "", "zone of times that name none (default UTC)")
-	c.Flags().IntVar(&threads, "threads", envInt("SEXTANT_THREADS"), "decode with so many threads (default: one for each core)")
-	c.Flags().BoolVar(&insecure, "let-anyone-connect", false, "allow listeners that other machines reach without TLS or without saying who they are")
-	rules.register(c)
+	f.register(c)
+	c.Flags().StringVar(&f.config, "config", os.Getenv(config.Variable("config")), "take settings from this YAML file")
+	c.Flags().BoolVar(&check, "check", false, "say everything that is wrong with the settings, and end")
+	c.Flags().BoolVar(&printConfig, "print-config", false, "print a configuration file with every setting as it is now, and end")
+	c.Flags().BoolVar(&printSchema, "print-schema", false, "print the JSON Schema of the configuration file, and end")
+	c.Flags().BoolVar(&reload, "reload", false, "have the server that has the case read its configuration again, and end")
+	config.NotSetting(c.Flags(), "config", "check", "print-config", "print-schema", "reload")
 	return c
+}
+
+const configHead = `Configuration of sextant serve. Keys are the names of its flags.
+${NAME} is the value of an environment variable, ${NAME:-default} has a default,
+$$ is a dollar sign. Elements of listen, alert and forward may
+also be mappings:
+  listen:
+    - url: syslog+tls://0.0.0.0:6514
+      cert: /etc/sextant/cert.pem
+      key: /etc/sextant/key.pem
+      client-ca: /etc/sextant/ca.pem
+  alert:
+    - url: smtp+tls://mail.example.com:587
+      user: sextant
+      password: ${SMTP_PASSWORD}
+      from: sextant@example.com
+      to: [soc@example.com]
+`
+
+// serveFlags are the settings of serve.
+type serveFlags struct {
+	config               string
+	caseDir, zone        string
+	listen, tail         []string
+	forward              []string
+	formats, geoip       []string
+	alerts               alert.Options
+	open                 bool
+	threads, memory      int
+	window               time.Duration
+	logFormat, logLevel  string
+	rules                ruleFlags
+	defaulted, unwatched bool // nothing was said of where logs come from; of files none can be read
+}
+
+func (f *serveFlags) register(c *cobra.Command) {
+	c.Flags().StringVarP(&f.caseDir, "case", "c", "case", "case directory; made if it does not exist")
+	c.Flags().StringArrayVar(&f.listen, "listen", nil, "where to listen, as a URL; may be given several times (default: "+strings.Join(defaultListeners, ", ")+")")
+	c.Flags().StringArrayVar(&f.tail, "tail", nil, "follow the files that match this pattern; may be given several times")
+	c.Flags().StringArrayVar(&f.alerts.URLs, "alert", nil, "tell of new findings there; may be given several times (see `sextant alert --help`)")
+	c.Flags().StringArrayVar(&f.forward, "forward", nil, "send what arrives on to Logstash or Elasticsearch; may be given several times (see `sextant forward --help`)")
+	c.Flags().StringVar(&f.alerts.Level, "alert-level", "high", "tell of findings from this level on")
+	c.Flags().DurationVar(&f.alerts.Group, "alert-group", 30*time.Second, "gather findings for so long before telling of them")
+	c.Flags().IntVar(&f.alerts.PerHour, "alerts-per-hour", 60, "at most so many messages to one place; what is beyond goes as one")
+	c.Flags().StringSliceVar(&f.formats, "formats", nil, "directories with formats of your own in YAML, besides "+userFormatsPath())
+	c.Flags().StringSliceVar(&f.geoip, "geoip", nil, "databases in MaxMind's format (.mmdb) that say where addresses are and whose")
+	c.Flags().StringVar(&f.zone, "tz", "", "zone of times that name none (default UTC)")
+	c.Flags().IntVar(&f.threads, "threads", envInt("SEXTANT_THREADS"), "decode with so many threads (default: one for each core)")
+	c.Flags().IntVar(&f.memory, "memory", 0, "work harder to stay under so many mebibytes (default 640)")
+	c.Flags().DurationVar(&f.window, "window", 24*time.Hour, "how far back findings and incidents look")
+	c.Flags().BoolVar(&f.open, "let-anyone-connect", false, "allow listeners that other machines reach without TLS or without saying who they are")
+	c.Flags().StringVar(&f.logFormat, "log-format", "text", "of what the server says of itself on standard error: text or json")
+	c.Flags().StringVar(&f.logLevel, "log-level", "info", "how much of that: debug, info, warn, error")
+	f.rules.register(c)
+	config.URLs(c.Flags(), "listen", "alert", "forward")
+}
+
+// flags are those of another reading of the settings.
+func (f *serveFlags) flags() *pflag.FlagSet {
+	c := &cobra.Command{}
+	f.register(c)
+	return c.Flags()
+}
+
+// given is what the command line says, to be said to other flags.
+func (f *serveFlags) given(fs *pflag.FlagSet) (again []func(*pflag.FlagSet)) {
+	fs.Visit(func(flag *pflag.Flag) {
+		name, one := flag.Name, flag.Value.String()
+		list, isList := flag.Value.(pflag.SliceValue)
+		var many []string
+		if isList {
+			many = append(many, list.GetSlice()...)
+		}
+		again = append(again, func(to *pflag.FlagSet) {
+			flag := to.Lookup(name)
+			if flag == nil {
+				return // of this call alone
+			}
+			flag.Changed = true
+			if isList {
+				_ = flag.Value.(pflag.SliceValue).Replace(many)
+			} else {
+				_ = flag.Value.Set(one)
+			}
+		})
+	})
+	return again
+}
+
+// load completes the flags from environment and file, and says all that is
+// wrong with them by themselves.
+func (f *serveFlags) load(fs *pflag.FlagSet, file string) (serve.Settings, []config.Problem) {
+	origin, problems := config.Load(fs, file, os.LookupEnv)
+	wrong := func(err error) {
+		if err != nil {
+			problems = append(problems, place(err, origin))
+		}
+	}
+	set := serve.Settings{Case: f.caseDir, Listen: f.listen, Tail: f.tail, Open: f.open, Alerts: f.alerts, Forward: f.forward, Geo: f.geoip, Threads: f.threads, Window: f.window, Origin: origin,
+		Fixed: fmt.Sprint(f.formats, f.memory, f.logFormat, f.logLevel)}
+	var err error
+	set.Rules, err = f.rules.options()
+	wrong(err)
+	for _, file := range []string{f.rules.tuning, f.rules.placeholders} {
+		if file != "" {
+			set.RuleFiles = append(set.RuleFiles, file)
+		}
+	}
+	set.Zone, err = parseZone(f.zone)
+	wrong(err)
+	wrong(oneOf("--log-format", f.logFormat, "text", "json"))
+	wrong(oneOf("--log-level", f.logLevel, "debug", "info", "warn", "error"))
+	if f.threads < 0 {
+		wrong(usagef("--threads %d: want a number from 1", f.threads))
+	}
+	if f.window < time.Minute {
+		wrong(usagef("--window %s: want a minute or more", f.window))
+	}
+	if f.alerts.Group <= 0 || f.alerts.PerHour <= 0 {
+		wrong(usagef("--alert-group, --alerts-per-hour: want more than nothing"))
+	}
+	if f.memory < 0 || f.memory > 0 && f.memory < 64 {
+		wrong(usagef("--memory %d: want 64 or more", f.memory))
+	}
+	if len(set.Listen) == 0 {
+		f.defaulted = len(set.Tail) == 0
+		set.Listen = defaultListeners
+	}
+	if f.defaulted {
+		set.Tail, set.Listen = localLogs(set.Listen)
+		f.unwatched = len(set.Tail) == 0
+	}
+	return set, problems
+}
+
+var flagInMessage = regexp.MustCompile(`^--([a-z-]+):? `)
+
+// place says where a setting stands that an error is about.
+func place(err error, o *config.Origin) config.Problem {
+	text := err.Error()
+	if m := flagInMessage.FindStringSubmatch(text); m != nil {
+		return config.Problem{Where: o.Of(m[1], -1), What: text[len(m[0]):]}
+	}
+	return config.Problem{What: text}
+}
+
+// errWrong ends a run whose settings are wrong, as has been said.
+var errWrong = fmt.Errorf("nothing was started; `sextant serve --help` explains the settings")
+
+func say(w io.Writer, problems []config.Problem) {
+	for _, p := range problems {
+		text := p.String()
+		if p.Warning {
+			text = "warning: " + text
+		}
+		fmt.Fprintln(w, export.Terminal(text))
+	}
+}
+
+// checked prints what --check found.
+func checked(w io.Writer, problems []config.Problem) error {
+	say(w, problems)
+	wrong := int64(0)
+	for _, p := range problems {
+		if !p.Warning {
+			wrong++
+		}
+	}
+	if wrong > 0 {
+		return usageError{fmt.Errorf("%s", plural(wrong, "problem"))}
+	}
+	fmt.Fprintln(w, "ok")
+	return nil
+}
+
+// logger is the server's own log.
+func (f *serveFlags) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(f.logLevel)) // checked before
+	o := &slog.HandlerOptions{Level: level}
+	if f.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	o.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey && len(groups) == 0 {
+			return slog.String(a.Key, a.Value.Time().UTC().Format(time.RFC3339))
+		}
+		return a
+	}
+	return slog.New(slog.NewTextHandler(w, o))
 }
 
 func protocols() string {
@@ -134,159 +325,4 @@ func paths() string {
 		fmt.Fprintf(&b, "  %-22s %s\n", e.Pattern, e.Title)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
-}
-
-// serving is all that collects.
-type serving struct {
-	log        *slog.Logger
-	collectors []collect.Collector
-	servers    []*url.URL
-	stats      []*collect.Stats // of collectors, in order
-	access     *server.Access
-	dir        string
-	open       bool
-	alerts     *alert.Alerter
-	forward    []*forward.Forwarder
-}
-
-// guarded says what is wrong with a server that others can reach and that asks
-// nobody who he is.
-func (s *serving) guarded() error {
-	for _, u := range s.servers {
-		if u.Scheme == "https" && !isLoopback(u) && s.access.Empty() {
-			return fmt.Errorf("--listen %s://%s: others can reach it and nobody may log in yet: make a user or token with `sextant access`, or add --let-anyone-connect", u.Scheme, u.Host)
-		}
-	}
-	return nil
-}
-
-func isLoopback(u *url.URL) bool {
-	local := *u
-	local.Scheme = "http"
-	return collect.Exposed(&local) == ""
-}
-
-func (s *serving) options(name string) collect.Options {
-	st := &collect.Stats{}
-	s.stats = append(s.stats, st)
-	return collect.Options{Log: s.log.With("collector", name), Stats: st}
-}
-
-// add takes one --listen.
-func (s *serving) add(listen string, insecure bool) error {
-	u, err := url.Parse(listen)
-	if err != nil {
-		return fmt.Errorf("--listen %q is no URL: %w", listen, err)
-	}
-	if why := collect.Exposed(u); why != "" && !insecure {
-		return fmt.Errorf("--listen %s: %s; if that is what you want, add --let-anyone-connect", listen, why)
-	}
-	if u.Scheme == "http" || u.Scheme == "https" {
-		s.servers = append(s.servers, u)
-		return nil
-	}
-	c, err := collect.New(listen, s.options(u.Scheme))
-	if err != nil {
-		return err
-	}
-	s.collectors = append(s.collectors, c)
-	return nil
-}
-
-// run opens all listeners, says ready, and collects until ctx ends and all that
-// arrived is stored.
-func (s *serving) run(ctx context.Context, live *pipeline.Live, ready func()) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var servers []*server.Server
-	each := func(fn func(string, *collect.Stats)) {
-		for i, c := range s.collectors {
-			fn(c.Name(), s.stats[i])
-		}
-		for _, h := range servers {
-			fn(h.Name(), h.Stats())
-		}
-	}
-	outputs := func(fn func(string, *forward.Stats)) {
-		for _, f := range s.forward {
-			fn(f.Name(), f.Stats())
-		}
-	}
-	for _, u := range s.servers {
-		servers = append(servers, server.New(u, server.Options{Case: live, Dir: s.dir, Access: s.access, Open: s.open, Log: s.log, Collectors: each, Outputs: outputs}))
-	}
-	var all sync.WaitGroup // of collectors and servers
-	type runner interface {
-		Listen(context.Context) error
-		Name() string
-	}
-	var opened []runner
-	for _, c := range s.collectors {
-		opened = append(opened, c)
-	}
-	for _, h := range servers {
-		opened = append(opened, h)
-	}
-	for _, r := range opened {
-		if err := r.Listen(ctx); err != nil {
-			return err
-		}
-		s.log.Info("listening", "at", r.Name())
-	}
-	stored := make(chan error, 1)
-	go func() {
-		err := live.Run(context.WithoutCancel(ctx))
-		if err != nil {
-			cancel(err) // nothing can be kept any more
-		}
-		stored <- err
-	}()
-	for _, c := range s.collectors {
-		all.Go(func() {
-			if err := c.Run(ctx, live); err != nil && ctx.Err() == nil {
-				cancel(fmt.Errorf("%s: %w", c.Name(), err))
-			}
-		})
-	}
-	for _, h := range servers {
-		all.Go(func() {
-			if err := h.Run(ctx); err != nil && ctx.Err() == nil {
-				cancel(fmt.Errorf("%s: %w", h.Name(), err))
-			}
-		})
-	}
-	all.Go(func() { s.alerts.Run(ctx) })
-	for _, f := range s.forward {
-		all.Go(func() {
-			if err := f.Run(ctx, live, pipeline.LivePath); err != nil && ctx.Err() == nil {
-				cancel(fmt.Errorf("%s: %w", f.Name(), err))
-			}
-		})
-	}
-	ready()
-	<-ctx.Done()
-	all.Wait()
-	err := errors.Join(live.Stop(), <-stored)
-	s.sendRest(live)
-	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
-		err = cause
-	}
-	return err
-}
-
-// sendRest sends on what the last seconds brought. What a receiver does not take
-// within a moment is sent when the case is served again.
-func (s *serving) sendRest(live *pipeline.Live) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	var all sync.WaitGroup
-	for _, f := range s.forward {
-		all.Go(func() {
-			defer f.Close()
-			if err := f.Rest(ctx, live, pipeline.LivePath); err != nil {
-				s.log.Warn("not all is sent on; the rest goes when the case is served again", "forward", f.Name(), "error", err)
-			}
-		})
-	}
-	all.Wait()
 }

@@ -124,6 +124,7 @@ type victim struct {
 	done       chan struct{}
 	link       string
 	more       []string // further flags
+	bare       bool     // files are not followed unless more says so
 }
 
 func (s *victim) running() bool {
@@ -173,7 +174,10 @@ func (s *victim) start() {
 	if !builtin {
 		args = append(args, "--no-builtin")
 	}
-	s.cmd = exec.Command(s.binary(), append(args, "--listen", fmt.Sprintf("beats://127.0.0.1:%d", s.beats), "--listen", fmt.Sprintf("http://127.0.0.1:%d", s.web), "--tail", filepath.Join(s.dir, "*.log"))...)
+	if !s.bare {
+		args = append(args, "--listen", fmt.Sprintf("beats://127.0.0.1:%d", s.beats), "--listen", fmt.Sprintf("http://127.0.0.1:%d", s.web), "--tail", filepath.Join(s.dir, "*.log"))
+	}
+	s.cmd = exec.Command(s.binary(), args...)
 	log, err := os.OpenFile(filepath.Join(s.dir, "serve.err"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		s.t.Fatal(err)

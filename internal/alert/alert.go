@@ -121,15 +121,35 @@ func New(o Options) (*Alerter, error) {
 		return nil, fmt.Errorf("alert level %q: want %s", o.Level, strings.Join(analyze.Levels, ", "))
 	}
 	a := &Alerter{o: o, items: map[string]*Item{}}
+	var errs []error
 	for _, raw := range o.URLs {
 		out, u, err := newOutput(raw)
 		if err != nil {
-			return nil, err
+			errs = append(errs, err)
+			continue
 		}
 		q := &queue{out: out, name: u.Scheme + "://" + u.Host, dir: filepath.Join(o.Dir, queueName(raw)), perHour: o.PerHour, log: o.Log, wake: make(chan struct{}, 1)}
 		a.outs = append(a.outs, q)
 	}
-	return a, nil
+	return a, errors.Join(errs...)
+}
+
+// Check says what is wrong with the URL of an output.
+func Check(raw string) error {
+	_, _, err := newOutput(raw)
+	return err
+}
+
+// Succeed takes over from an alerter whose Run has returned: what it sent counts
+// for the hour.
+func (a *Alerter) Succeed(old *Alerter) {
+	for _, q := range a.outs {
+		for _, was := range old.outs {
+			if was.dir == q.dir {
+				q.sent = was.sent
+			}
+		}
+	}
 }
 
 func newOutput(raw string) (output, *url.URL, error) {

@@ -5,9 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,14 +30,15 @@ import (
 
 // LiveOptions say what a live case does with what arrives.
 type LiveOptions struct {
-	Case    string // the case directory; made if it does not exist
-	Rules   detect.Options
-	Zone    *time.Location // of stamps that have none; nil is UTC
-	Geo     *enrich.Geo    // says where addresses are; nil to leave it
-	Threads int            // GOMAXPROCS
-	Version string
-	Spool   spool.Options
-	Log     *slog.Logger
+	Case     string // the case directory; made if it does not exist
+	Rules    detect.Options
+	Detector *detect.Detector // instead of Rules, if it is not nil
+	Zone     *time.Location   // of stamps that have none; nil is UTC
+	Geo      *enrich.Geo      // says where addresses are; nil to leave it
+	Threads  int              // GOMAXPROCS
+	Version  string
+	Spool    spool.Options
+	Log      *slog.Logger
 
 	// Window is how far back findings and incidents look, a day. All of the case
 	// is what Investigate looks at.
@@ -57,7 +61,10 @@ type Live struct {
 	o        LiveOptions
 	store    *store.Embedded
 	spool    *spool.Spool
-	detector *detect.Detector
+	detector *detect.Detector // the sequencer's, once Run has begun
+	setup    atomic.Pointer[liveSetup]
+	changes  chan *liveChange
+	ended    chan struct{} // Run has returned
 
 	records, undecoded atomic.Int64
 	lag                atomic.Int64 // ns from the arrival to the storing of the last record
@@ -90,15 +97,19 @@ func OpenLive(ctx context.Context, o LiveOptions) (*Live, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	detector, err := detect.Load(o.Rules)
-	if err != nil {
-		return nil, err
+	detector := o.Detector
+	if detector == nil {
+		var err error
+		if detector, err = detect.Load(o.Rules); err != nil {
+			return nil, err
+		}
 	}
 	st, err := store.Open(o.Case, store.Options{Log: o.Log})
 	if err != nil {
 		return nil, err
 	}
-	l := &Live{o: o, store: st, detector: detector, known: map[string]bool{}}
+	l := &Live{o: o, store: st, detector: detector, known: map[string]bool{}, changes: make(chan *liveChange), ended: make(chan struct{})}
+	l.setup.Store(&liveSetup{detector, o.Geo})
 	if err := l.open(ctx); err != nil {
 		st.Close()
 		return nil, err
@@ -128,6 +139,10 @@ func (l *Live) look(ctx context.Context, since time.Time) error {
 		l.gatherer.Close()
 	}
 	l.gatherer, l.dirty = l.detector.NewGatherer(), true
+	since, err := l.affordable(ctx, since)
+	if err != nil {
+		return err
+	}
 	l.since.Store(since.UnixNano())
 	matcher := l.detector.NewMatcher()
 	batches := map[string]*event.Batch{} // by path
@@ -146,7 +161,7 @@ func (l *Live) look(ctx context.Context, since time.Time) error {
 		n = 0
 		return nil
 	}
-	err := l.store.QueryWith(ctx, "*", store.QueryOptions{From: since.UnixNano()}, func(row []event.Field) error {
+	err = l.store.QueryWith(ctx, "*", store.QueryOptions{From: since.UnixNano()}, func(row []event.Field) error {
 		e := detect.Stored(row)
 		path := strings.Clone(e.Get("log.file.path"))
 		b := batches[path]
@@ -161,6 +176,45 @@ func (l *Live) look(ctx context.Context, since time.Time) error {
 		return nil
 	})
 	return cmp.Or(err, flush())
+}
+
+// maxLook is how many records are looked at again when a server starts or its
+// rules change: some minutes' work.
+const maxLook = 5_000_000
+
+// affordable is since, or later where there are more records than maxLook.
+func (l *Live) affordable(ctx context.Context, since time.Time) (time.Time, error) {
+	hours := map[string]int64{}
+	err := l.store.QueryWith(ctx, "* | stats by (_time:1h) count() n", store.QueryOptions{From: since.UnixNano()}, func(row []event.Field) error {
+		var hour string
+		var n int64
+		for _, f := range row {
+			switch f.Name {
+			case "_time":
+				hour = strings.Clone(f.Value)
+			case "n":
+				n, _ = strconv.ParseInt(f.Value, 10, 64)
+			}
+		}
+		hours[hour] += n
+		return nil
+	})
+	if err != nil {
+		return since, err
+	}
+	var total int64
+	names := slices.Sorted(maps.Keys(hours))
+	for i, h := range slices.Backward(names) {
+		if total += hours[h]; total > maxLook && i < len(names)-1 {
+			later, err := time.Parse(time.RFC3339Nano, names[i+1])
+			if err != nil {
+				return since, nil
+			}
+			l.o.Log.Warn("there are too many records to look at all of the window again", "window", l.o.Window, "from", later)
+			return later, nil
+		}
+	}
+	return since, nil
 }
 
 // Accept implements collect.Sink.
@@ -254,7 +308,7 @@ func (l *Live) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	for range threads {
 		workers.Go(func() {
-			w := &liveWorker{l: l, matcher: l.detector.NewMatcher(), writer: l.store.NewWriter(), en: enrich.Enricher{Geo: l.o.Geo}}
+			w := &liveWorker{l: l, writer: l.store.NewWriter()}
 			for t := range work {
 				if !t.end && ctx.Err() == nil {
 					t.fail = w.do(t)
@@ -272,6 +326,9 @@ func (l *Live) Run(ctx context.Context) error {
 	var next, segmentRecords int64
 	tick := time.NewTicker(snapshotEvery / 4)
 	defer tick.Stop()
+	defer close(l.ended)
+	var changes []*liveChange // that wait until nothing is under way
+	var held []*liveTask      // kept from free meanwhile
 	for open := true; open; {
 		select {
 		case t, ok := <-done:
@@ -287,9 +344,32 @@ func (l *Live) Run(ctx context.Context) error {
 						cancel(err)
 					}
 				}
-				free <- t
+				if len(changes) > 0 {
+					held = append(held, t)
+				} else {
+					free <- t
+				}
 			}
+		case c := <-l.changes:
+			changes = append(changes, c)
 		case <-tick.C:
+		}
+		if len(changes) == 0 && time.Now().UnixNano()-l.since.Load() > int64(2*l.o.Window) {
+			changes = append(changes, &liveChange{detector: l.detector, done: make(chan error, 1)})
+		}
+		if len(changes) > 0 && ctx.Err() == nil {
+			if held = gather(held, free); len(held) == inFlight {
+				for _, c := range changes {
+					err := l.change(ctx, c)
+					if c.done <- err; err != nil {
+						cancel(fmt.Errorf("take other rules: %w", err))
+					}
+				}
+				for _, t := range held {
+					free <- t
+				}
+				held, changes = held[:0], changes[:0]
+			}
 		}
 		if ctx.Err() == nil {
 			if err := l.show(ctx, false); err != nil {
@@ -304,6 +384,86 @@ func (l *Live) Run(ctx context.Context) error {
 	cancel(nil)
 	others.Wait()
 	return err
+}
+
+// liveSetup is what workers work with.
+type liveSetup struct {
+	detector *detect.Detector
+	geo      *enrich.Geo
+}
+
+// liveChange asks the sequencer for another setup. Nil means as before.
+type liveChange struct {
+	detector *detect.Detector
+	geo      *enrich.Geo
+	setGeo   bool
+	done     chan error // with room for one
+}
+
+// gather takes what tasks are free.
+func gather(held []*liveTask, free <-chan *liveTask) []*liveTask {
+	for {
+		select {
+		case t := <-free:
+			held = append(held, t)
+		default:
+			return held
+		}
+	}
+}
+
+// change takes another setup while no task is under way, so that no match of
+// the old rules meets what gathers those of the new ones.
+func (l *Live) change(ctx context.Context, c *liveChange) error {
+	next := *l.setup.Load()
+	if c.setGeo {
+		next.geo = c.geo
+	}
+	if c.detector != nil {
+		next.detector, l.detector = c.detector, c.detector
+		if err := l.store.Flush(ctx); err != nil {
+			return err
+		}
+		if err := l.look(ctx, time.Now().Add(-l.o.Window)); err != nil {
+			return err
+		}
+	}
+	l.setup.Store(&next)
+	return nil
+}
+
+// SetRules has the rules of d matched from now on; what came within the window
+// is looked at again. It returns when that is done.
+func (l *Live) SetRules(ctx context.Context, d *detect.Detector) error {
+	return l.ask(ctx, &liveChange{detector: d})
+}
+
+// SetGeo has addresses looked up in other databases from now on; the old ones
+// may be closed when it returns.
+func (l *Live) SetGeo(ctx context.Context, geo *enrich.Geo) error {
+	return l.ask(ctx, &liveChange{geo: geo, setGeo: true})
+}
+
+func (l *Live) ask(ctx context.Context, c *liveChange) error {
+	c.done = make(chan error, 1)
+	select {
+	case l.changes <- c:
+	case <-l.ended:
+		return spool.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-c.done:
+		return err
+	case <-l.ended:
+		select {
+		case err := <-c.done:
+			return err
+		default:
+			return spool.ErrClosed
+		}
+	}
 }
 
 // sealer ends segments, so that what is in them becomes the store's.
@@ -377,12 +537,16 @@ func (l *Live) take(ctx context.Context, free <-chan *liveTask, work chan<- *liv
 // liveWorker decodes, matches and stores; one per goroutine.
 type liveWorker struct {
 	l       *Live
+	setup   *liveSetup
 	matcher *detect.Matcher
 	writer  store.Writer
 	en      enrich.Enricher
 }
 
 func (w *liveWorker) do(t *liveTask) error {
+	if now := w.l.setup.Load(); now != w.setup {
+		w.setup, w.matcher, w.en = now, now.detector.NewMatcher(), enrich.Enricher{Geo: now.geo}
+	}
 	t.batch.Reset()
 	t.hits, t.bounds, t.undecoded = t.hits[:0], t.bounds[:0], 0
 	for _, e := range t.entries {
@@ -506,11 +670,6 @@ func (l *Live) settle(ctx context.Context, t *liveTask, segmentRecords *int64) e
 func (l *Live) show(ctx context.Context, last bool) error {
 	if !last && time.Since(l.taken) < max(snapshotEvery, 10*l.took) {
 		return nil
-	}
-	if now := time.Now(); now.UnixNano()-l.since.Load() > int64(2*l.o.Window) {
-		if err := l.look(ctx, now.Add(-l.o.Window)); err != nil {
-			return err
-		}
 	}
 	if !l.dirty {
 		return nil

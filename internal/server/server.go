@@ -38,8 +38,10 @@ type Options struct {
 	Access     *Access // who may do what
 	Log        *slog.Logger
 	Open       bool                                         // everybody who can connect may do everything while nobody is known
+	Token      string                                       // lets programs of the user who runs the server do everything; "" for none
 	Collectors func(fn func(name string, s *collect.Stats)) // all that collect, for metrics
 	Outputs    func(fn func(name string, s *forward.Stats)) // all that is sent on, for metrics
+	Reload     func(context.Context) (string, error)        // takes the configuration anew, and says what changed
 }
 
 // Server is one HTTP listener.
@@ -54,6 +56,9 @@ type Server struct {
 
 // New makes the server of a listener's URL, http:// or https:// with cert and key.
 func New(u *url.URL, o Options) *Server { return &Server{o: o, url: u} }
+
+// SetAccess says who may do what, before Listen.
+func (s *Server) SetAccess(a *Access) { s.o.Access = a }
 
 // Stats are those of the paths that take logs.
 func (s *Server) Stats() *collect.Stats { return &s.stats }
@@ -93,23 +98,43 @@ func (s *Server) Listen(ctx context.Context) error {
 
 // Run serves until ctx ends, then lets requests under way end.
 func (s *Server) Run(ctx context.Context) error {
+	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
 		end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		_ = s.http.Shutdown(end)
 	})
-	defer stop()
 	defer s.audit.close()
-	if err := s.http.Serve(s.l); !errors.Is(err, http.ErrServerClosed) {
+	err := s.http.Serve(s.l)
+	if !stop() {
+		<-ended
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
 }
 
+// reload takes the configuration anew.
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
+	if s.o.Reload == nil {
+		http.Error(w, "there is nothing to read again", http.StatusNotImplemented)
+		return
+	}
+	said, err := s.o.Reload(context.WithoutCancel(r.Context()))
+	if err != nil {
+		s.audit.write(r, whoIs(r), "reload failed", err.Error())
+		http.Error(w, "the old configuration stays:\n"+err.Error(), http.StatusBadRequest)
+		return
+	}
+	s.audit.write(r, whoIs(r), "reload", said)
+	fmt.Fprintln(w, said)
+}
+
 func (s *Server) handler() http.Handler {
-	ip := net.ParseIP(s.url.Hostname())
-	local := s.url.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	g := newGuard(s.o.Access, local || s.o.Open, s.url.Scheme == "https", s.audit)
+	g := newGuard(s.o.Access, collect.Loopback(s.url) || s.o.Open, s.url.Scheme == "https", s.audit)
+	g.token = s.o.Token
 	mux := http.NewServeMux()
 	for _, e := range collect.Endpoints() {
 		h := e.Handler(s.o.Case, s.Name(), collect.Options{Log: s.o.Log, Stats: &s.stats})
@@ -129,6 +154,7 @@ func (s *Server) handler() http.Handler {
 	viewer("POST /api/query", s.query)
 	viewer("GET /api/investigation", s.investigation)
 	viewer("GET /report", s.report)
+	mux.Handle("POST /api/reload", g.want(Admin, http.HandlerFunc(s.reload)))
 	mux.Handle("GET /{$}", s.root(g, mux))
 	// Other sites' pages must not make a browser that is logged in do anything here.
 	return http.NewCrossOriginProtection().Handler(secured(mux))
