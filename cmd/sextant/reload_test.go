@@ -187,7 +187,6 @@ func TestAReloadLosesNoAcknowledgedRecordAndNoOpenConnection(t *testing.T) {
 	}
 }
 
-
 func TestRulesAlertsAndUsersChangeWhileItRuns(t *testing.T) {
 	s := startConfigured(t)
 	web := fmt.Sprintf("http://127.0.0.1:%d", s.web)
