@@ -14,29 +14,8 @@ import (
 const auditReach = 64
 
 // frameAuditd cuts where no event has records on both sides.
-func frameAuditd(r io.Reader) Framer { return &auditdFramer{lineFramer{r: r}} }
-
-type auditdFramer struct{ lines lineFramer }
-
-// Next implements Framer.
-func (f *auditdFramer) Next() (*Chunk, error) {
-	l := &f.lines
-	for {
-		switch {
-		case l.err != nil && len(l.buf) == 0:
-			return nil, l.err
-		case l.err != nil:
-			return l.take(len(l.buf)), nil
-		case len(l.buf) >= chunkBytes:
-			if end := auditCut(l.buf); end > 0 {
-				return l.take(end), nil
-			}
-			if len(l.buf) > MaxRecord {
-				return l.oversized()
-			}
-		}
-		l.fill()
-	}
+func frameAuditd(r io.Reader) Framer {
+	return &cutFramer{lineFramer{r: r}, auditCut, (*lineFramer).oversized}
 }
 
 // auditCut is the last place in buf to cut at: a line end with auditReach lines

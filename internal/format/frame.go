@@ -194,6 +194,38 @@ func (f *lineFramer) oversized() (*Chunk, error) {
 	return c, nil
 }
 
+// stretch returns the first MaxRecord bytes of a record that has no end.
+func (f *lineFramer) stretch() (*Chunk, error) { return f.take(MaxRecord), nil }
+
+// cutFramer cuts a full buffer where cut says that no record goes on, 0 for
+// nowhere; a buffer over MaxRecord without such a place is for oversized.
+type cutFramer struct {
+	lines     lineFramer
+	cut       func([]byte) int
+	oversized func(*lineFramer) (*Chunk, error)
+}
+
+// Next implements Framer.
+func (f *cutFramer) Next() (*Chunk, error) {
+	l := &f.lines
+	for {
+		switch {
+		case l.err != nil && len(l.buf) == 0:
+			return nil, l.err
+		case l.err != nil:
+			return l.take(len(l.buf)), nil
+		case len(l.buf) >= chunkBytes:
+			if end := f.cut(l.buf); end > 0 {
+				return l.take(end), nil
+			}
+			if len(l.buf) > MaxRecord {
+				return f.oversized(l)
+			}
+		}
+		l.fill()
+	}
+}
+
 // fill reads once more into the buffer.
 func (f *lineFramer) fill() {
 	if cap(f.buf)-len(f.buf) < min(chunkBytes/8, max(1, cap(f.buf)/2)) {

@@ -27,7 +27,7 @@ var (
 			}
 			return 0
 		},
-		Frame:  func(r io.Reader) Framer { return &exportFramer{lineFramer{r: r}} },
+		Frame:  func(r io.Reader) Framer { return &cutFramer{lineFramer{r: r}, exportCut, (*lineFramer).stretch} },
 		Decode: func(p *Params) Decoder { return &exportChunks{p} },
 	})
 	_ = register(Format{
@@ -199,36 +199,16 @@ func (d *journalEntry) decodeJSON(record string, b *event.Batch) error {
 	return d.finish(b)
 }
 
-// exportFramer cuts behind the blank line that ends an entry.
-type exportFramer struct{ lines lineFramer }
-
-// Next implements Framer.
-func (f *exportFramer) Next() (*Chunk, error) {
-	l := &f.lines
-	for {
-		switch {
-		case l.err != nil && len(l.buf) == 0:
-			return nil, l.err
-		case l.err != nil:
-			return l.take(len(l.buf)), nil
-		case len(l.buf) >= chunkBytes:
-			end := 0
-			for end < len(l.buf) {
-				n := exportEntry(l.buf[end:], nil)
-				if n == 0 {
-					break
-				}
-				end += n
-			}
-			if end > 0 {
-				return l.take(end), nil
-			}
-			if len(l.buf) > MaxRecord {
-				return l.take(MaxRecord), nil // one entry that never ends: a stretch of it at a time
-			}
+// exportCut is behind the blank line of the last whole entry in p, 0 for none.
+func exportCut(p []byte) (end int) {
+	for end < len(p) {
+		n := exportEntry(p[end:], nil)
+		if n == 0 {
+			break
 		}
-		l.fill()
+		end += n
 	}
+	return end
 }
 
 // exportEntry measures the entry at the start of p with its blank line, 0 where it

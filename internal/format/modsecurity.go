@@ -31,7 +31,7 @@ var (
 			}
 			return 0
 		},
-		Frame:  func(r io.Reader) Framer { return &modsecFramer{lineFramer{r: r}} },
+		Frame:  func(r io.Reader) Framer { return &cutFramer{lineFramer{r: r}, modsecCut, (*lineFramer).stretch} },
 		Decode: func(p *Params) Decoder { return &modsecChunks{p} },
 	})
 )
@@ -57,36 +57,12 @@ func modsecNext(p []byte) int {
 	return -1
 }
 
-// modsecFramer cuts between transactions.
-type modsecFramer struct{ lines lineFramer }
-
-// Next implements Framer.
-func (f *modsecFramer) Next() (*Chunk, error) {
-	l := &f.lines
-	for {
-		switch {
-		case l.err != nil && len(l.buf) == 0:
-			return nil, l.err
-		case l.err != nil:
-			return l.take(len(l.buf)), nil
-		case len(l.buf) >= chunkBytes:
-			end := 0
-			for {
-				n := modsecNext(l.buf[end:])
-				if n < 0 {
-					break
-				}
-				end += n
-			}
-			if end > 0 {
-				return l.take(end), nil
-			}
-			if len(l.buf) > MaxRecord {
-				return l.take(MaxRecord), nil // a transaction without end, a stretch of it at a time
-			}
-		}
-		l.fill()
+// modsecCut is where the last transaction in p begins.
+func modsecCut(p []byte) (end int) {
+	for n := 0; n >= 0; n = modsecNext(p[end:]) {
+		end += n
 	}
+	return end
 }
 
 type modsecChunks struct{ p *Params }

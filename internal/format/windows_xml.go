@@ -27,7 +27,7 @@ var _ = register(Format{
 		}
 		return 97
 	},
-	Frame:  func(r io.Reader) Framer { return &winXMLFramer{lineFramer{r: r}} },
+	Frame:  func(r io.Reader) Framer { return &cutFramer{lineFramer{r: r}, winXMLCut, (*lineFramer).stretch} },
 	Decode: func(p *Params) Decoder { return &winXMLChunks{p: p} },
 })
 
@@ -56,28 +56,12 @@ func winElement(p []byte) (start, end int) {
 
 const winEventEnd = "</Event>"
 
-// winXMLFramer cuts behind the end of an event.
-type winXMLFramer struct{ lines lineFramer }
-
-// Next implements Framer.
-func (f *winXMLFramer) Next() (*Chunk, error) {
-	l := &f.lines
-	for {
-		switch {
-		case l.err != nil && len(l.buf) == 0:
-			return nil, l.err
-		case l.err != nil:
-			return l.take(len(l.buf)), nil
-		case len(l.buf) >= chunkBytes:
-			if i := bytes.LastIndex(l.buf, []byte(winEventEnd)); i >= 0 {
-				return l.take(i + len(winEventEnd)), nil
-			}
-			if len(l.buf) > MaxRecord {
-				return l.take(MaxRecord), nil // no event that could be one
-			}
-		}
-		l.fill()
+// winXMLCut is behind the last whole event in p, 0 for none.
+func winXMLCut(p []byte) int {
+	if i := bytes.LastIndex(p, []byte(winEventEnd)); i >= 0 {
+		return i + len(winEventEnd)
 	}
+	return 0
 }
 
 type winXMLChunks struct {
