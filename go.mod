@@ -40,6 +40,13 @@ require (
 )
 
 require (
+	github.com/IBM/fluent-forward-go v0.4.0
+	github.com/gorilla/websocket v1.4.2 // indirect
+	github.com/philhofer/fwd v1.2.0 // indirect
+	github.com/tinylib/msgp v1.4.0 // indirect
+)
+
+require (
 	github.com/VictoriaMetrics/metricsql v0.87.3 // indirect
 	github.com/andybalholm/brotli v1.1.1 // indirect
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect

@@ -147,6 +147,7 @@ func Exposed(u *url.URL) string {
 	switch {
 	case !encrypted:
 		return who + " and nothing is encrypted"
+	case strings.HasPrefix(u.Scheme, "fluent") && (u.Query().Has("shared-key") || u.Query().Has("shared-key-file")):
 	case u.Scheme != "https" && u.Query().Get("client-ca") == "":
 		return who + " and no client certificate is asked for (client-ca=FILE)"
 	}

@@ -18,19 +18,23 @@ import (
 // batches, packed and compressed batches. A message that asks for an
 // acknowledgement ("chunk") gets it when its events are on disk.
 //
-// Source: fluent/fluentd wiki, "Forward Protocol Specification v1". The
-// handshake with a shared key is not spoken: use TLS with client certificates.
+// Source: fluent/fluentd wiki, "Forward Protocol Specification v1".
 var (
-	_ = register("fluent", "Fluentd and Fluent Bit (forward protocol)", newFluent)
+	_ = register("fluent", "Fluentd and Fluent Bit (forward protocol); ?shared-key-file= and USER:PASSWORD@ ask for them", newFluent)
 	_ = register("fluent+tls", "the same over TLS: ?cert=&key= and, for client certificates, &client-ca=", newFluent)
 )
 
 type fluent struct {
 	syslogTCP
+	key *fluentKey // nil: nothing is asked of a sender
 }
 
 func newFluent(u *url.URL, o Options) (Collector, error) {
-	return &fluent{syslogTCP{url: u, o: o}}, nil
+	key, err := newFluentKey(u)
+	if err != nil {
+		return nil, err
+	}
+	return &fluent{syslogTCP{url: u, o: o}, key}, nil
 }
 
 // Run implements Collector.
@@ -41,41 +45,60 @@ func (c *fluent) Run(ctx context.Context, sink Sink) error {
 }
 
 func (c *fluent) connection(ctx context.Context, conn net.Conn, sink Sink) error {
-	var buf []byte
-	part := make([]byte, 64<<10)
-	want := 1 // bytes that must be there before another try is worth it
+	r := &packReader{r: conn}
+	if c.key != nil {
+		if err := c.key.greet(conn, r); err != nil {
+			return err
+		}
+	}
 	for {
-		for len(buf) >= want {
-			n, err := packEnd(buf, 0)
-			if errors.Is(err, errMore) {
-				want = len(buf) + max(1, len(buf)/4)
-				break
-			}
-			if err != nil {
-				return err
-			}
-			if err := c.message(ctx, conn, sink, buf[:n:n]); err != nil {
-				return err
-			}
-			buf, want = bytes.Clone(buf[n:]), 1
-			if len(buf) == 0 {
-				break
-			}
-		}
-		if len(buf) > maxFrameBytes {
-			return fmt.Errorf("a message of more than %d bytes", maxFrameBytes)
-		}
 		conn.SetReadDeadline(time.Now().Add(idleTimeout))
 		if ctx.Err() != nil {
 			return nil
 		}
-		n, err := conn.Read(part)
-		buf = append(buf, part[:n]...)
+		p, err := r.next(maxFrameBytes)
 		if err != nil {
 			return err
 		}
-		if len(buf) < want && n < len(part) {
-			want = len(buf) // the sender pauses: it may be whole
+		if err := c.message(ctx, conn, sink, p); err != nil {
+			return err
+		}
+	}
+}
+
+// packReader cuts a stream into values.
+type packReader struct {
+	r    io.Reader
+	buf  []byte
+	part [64 << 10]byte
+}
+
+// next returns the next value, of at most so many bytes. It is the caller's.
+func (r *packReader) next(most int) ([]byte, error) {
+	want := 1 // bytes that must be there before another try is worth it
+	for {
+		if len(r.buf) >= want {
+			n, err := packEnd(r.buf, 0)
+			if err == nil {
+				p := bytes.Clone(r.buf[:n])
+				r.buf = append(r.buf[:0], r.buf[n:]...)
+				return p, nil
+			}
+			if !errors.Is(err, errMore) {
+				return nil, err
+			}
+			want = len(r.buf) + max(1, len(r.buf)/4)
+		}
+		if len(r.buf) > most {
+			return nil, fmt.Errorf("a message of more than %d bytes", most)
+		}
+		n, err := r.r.Read(r.part[:])
+		r.buf = append(r.buf, r.part[:n]...)
+		if err != nil {
+			return nil, err
+		}
+		if len(r.buf) < want && n < len(r.part) {
+			want = len(r.buf) // the sender pauses: it may be whole
 		}
 	}
 }
