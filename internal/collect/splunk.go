@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/sextant-logs/sextant/internal/spool"
 )
@@ -24,16 +25,23 @@ var (
 	_ = registerEndpoint(Endpoint{Pattern: "POST /services/collector/event", Title: "the same", Handler: newHEC})
 	_ = registerEndpoint(Endpoint{Pattern: "POST /services/collector/event/1.0", Title: "the same", Handler: newHEC})
 	_ = registerEndpoint(Endpoint{Pattern: "POST /services/collector/raw", Title: "the same, lines: ?host=&source=&sourcetype=", Handler: newHECRaw})
+	_ = registerEndpoint(Endpoint{Pattern: "POST /services/collector/raw/1.0", Title: "the same", Handler: newHECRaw})
+	_ = registerEndpoint(Endpoint{Pattern: "OPTIONS /services/collector/event/1.0", Title: "the same: is it there? Docker's splunk driver asks before it begins", Open: true, Handler: newHECHealth})
 	_ = registerEndpoint(Endpoint{Pattern: "POST /services/collector/ack", Title: "the same: acknowledgements", Handler: newHECAck})
 	_ = registerEndpoint(Endpoint{Pattern: "GET /services/collector/health", Title: "the same: health", Open: true, Handler: newHECHealth})
+	_ = registerEndpoint(Endpoint{Pattern: "GET /services/collector/health/1.0", Title: "the same", Open: true, Handler: newHECHealth})
 )
+
+// hecAcks numbers the answers: a sender that asks for acknowledgements tells
+// its requests apart by them.
+var hecAcks atomic.Int64
 
 func hecAnswer(w http.ResponseWriter, status, code int, text string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	// What is answered with an ackId is on disk; see newHECAck.
 	if code == 0 {
-		fmt.Fprintf(w, `{"text":%q,"code":0,"ackId":0}`+"\n", text)
+		fmt.Fprintf(w, `{"text":%q,"code":0,"ackId":%d}`+"\n", text, hecAcks.Add(1)-1)
 		return
 	}
 	fmt.Fprintf(w, `{"text":%q,"code":%d}`+"\n", text, code)

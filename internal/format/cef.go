@@ -33,9 +33,9 @@ var (
 	})
 	_ = registerProgram(program{Names: []string{"CEF"}, Dataset: datasetCEF, NoProcess: true, Decode: func(m *message, b *event.Batch) bool {
 		var clock timestamp.Clock
-		ok := decodeCEF(m.Text, &clock, b) == nil
-		m.Message = b.Event().Get("message")
-		return ok
+		text, err := readCEF(m.Text, &clock, b)
+		m.Message = text
+		return err == nil
 	}})
 )
 
@@ -86,6 +86,16 @@ const (
 
 // decodeCEF decodes what follows "CEF:".
 func decodeCEF(s string, c *timestamp.Clock, b *event.Batch) error {
+	text, err := readCEF(s, c, b)
+	if err == nil {
+		b.Add("event.dataset", datasetCEF)
+		b.Add("message", text)
+	}
+	return err
+}
+
+// readCEF adds what follows "CEF:" and returns the message.
+func readCEF(s string, c *timestamp.Clock, b *event.Batch) (text string, err error) {
 	var head [7]string
 	for i := range head {
 		end := unescapedBar(s)
@@ -93,16 +103,15 @@ func decodeCEF(s string, c *timestamp.Clock, b *event.Batch) error {
 			if i == 6 { // no extensions
 				end = len(s)
 			} else {
-				return errCEFHeader
+				return "", errCEFHeader
 			}
 		}
 		head[i] = unescapeCEF(strings.TrimSpace(s[:end]), b)
 		s = s[min(end+1, len(s)):]
 	}
 	if !isDigits(head[0]) {
-		return errCEFHeader
+		return "", errCEFHeader
 	}
-	b.Add("event.dataset", datasetCEF)
 	b.Add("cef.version", head[0])
 	b.Add("cef.device.vendor", head[1])
 	b.Add("cef.device.product", head[2])
@@ -133,8 +142,7 @@ func decodeCEF(s string, c *timestamp.Clock, b *event.Batch) error {
 		r.message = head[5]
 	}
 	addCEFVendor(head[1], b)
-	b.Add("message", r.message)
-	return nil
+	return r.message, nil
 }
 
 // cefSeverity is the number of a severity; words stand for the least of their range.

@@ -31,7 +31,9 @@ var (
 	})
 	_ = registerProgram(program{Names: []string{"LEEF"}, Dataset: datasetLEEF, NoProcess: true, Decode: func(m *message, b *event.Batch) bool {
 		var clock timestamp.Clock
-		return decodeLEEF(m.Text, &clock, b) == nil
+		text, err := readLEEF(m.Text, &clock, b)
+		m.Message = text
+		return err == nil
 	}})
 )
 
@@ -41,18 +43,28 @@ var errLEEFHeader = errors.New("fewer than five parts between the bars of the LE
 
 // decodeLEEF decodes what follows "LEEF:".
 func decodeLEEF(s string, c *timestamp.Clock, b *event.Batch) error {
+	text, err := readLEEF(s, c, b)
+	if err == nil {
+		b.Add("event.dataset", datasetLEEF)
+		b.Add("message", text)
+	}
+	return err
+}
+
+// readLEEF adds what follows "LEEF:" and returns the message.
+func readLEEF(s string, c *timestamp.Clock, b *event.Batch) (text string, err error) {
 	var head [5]string
 	for i := range head {
 		part, rest, ok := strings.Cut(s, "|")
 		if !ok {
 			if i < 4 {
-				return errLEEFHeader
+				return "", errLEEFHeader
 			}
 		}
 		head[i], s = part, rest
 	}
 	if head[0] == "" || !isDigit(head[0][0]) {
-		return errLEEFHeader
+		return "", errLEEFHeader
 	}
 	delimiter := "\t"
 	if head[0][0] >= '2' {
@@ -63,14 +75,13 @@ func decodeLEEF(s string, c *timestamp.Clock, b *event.Batch) error {
 	} else if strings.IndexByte(s, '\t') < 0 && strings.Count(s, "|") > 1 {
 		delimiter = "|" // against the specification, but written
 	}
-	b.Add("event.dataset", datasetLEEF)
 	b.Add("observer.vendor", head[1])
 	b.Add("observer.product", head[2])
 	b.Add("observer.version", head[3])
 	b.Add("event.code", head[4])
 	b.Add("event.action", head[4])
 	b.Add("leef.version", head[0])
-	b.Add("message", s)
+	text = s
 	var devTime, devFormat string
 	for n := 0; s != "" && n < maxCEFExtensions; n++ {
 		pair, rest, _ := strings.Cut(s, delimiter)
@@ -149,7 +160,7 @@ func decodeLEEF(s string, c *timestamp.Clock, b *event.Batch) error {
 			b.Event().Time = ns
 		}
 	}
-	return nil
+	return text, nil
 }
 
 // leefDelimiter is the delimiter of "^", "x5E" or "0x5E".

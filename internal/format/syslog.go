@@ -355,16 +355,20 @@ type syslogDecoder struct {
 	clock *timestamp.Clock
 	times timeFinder // for messages whose header has no time
 	m     message
+	other carried
 }
 
 func newSyslogDecoder(c *timestamp.Clock) *syslogDecoder {
-	return &syslogDecoder{clock: c, times: timeFinder{clock: c}}
+	return &syslogDecoder{clock: c, times: timeFinder{clock: c}, other: carried{clock: c}}
 }
 
 func (d *syslogDecoder) decode(line string, b *event.Batch) error {
 	var h syslogHeader
 	if err := h.parse(line, d.clock); err != nil {
 		return err
+	}
+	if d.other.decode(line, &h, b) {
+		return nil
 	}
 	e := b.Event()
 	e.Time = h.time
