@@ -295,7 +295,7 @@ func (t *beacon) finding(k pairKey, c *contacts, s rhythm, also []pairKey) Findi
 	n := t.common(k.to)
 	measured := ""
 	if c.skipped > 0 {
-		measured = fmt.Sprintf(" and %s times after that", thousands(c.skipped))
+		measured = fmt.Sprintf(" and %s times more", thousands(c.skipped))
 	}
 	size := ""
 	if s.sized {

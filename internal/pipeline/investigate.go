@@ -286,24 +286,14 @@ func (run *investigation) replay(ctx context.Context, plan *Plan) error {
 		if present[r.ID] {
 			continue
 		}
-		var batch event.Batch
-		flush := func() error {
+		err := stretches(ctx, run.store, r, func(batch *event.Batch) error {
 			var hits []detect.Hit
 			for i := range batch.Events {
 				hits = matcher.Match(&batch.Events[i], i, hits)
 			}
-			err := run.consume(r.Path, &batch, hits, run.techniques.Digest(r.Path, &batch, nil))
-			batch.Reset()
-			return err
-		}
-		err := run.store.Query(ctx, "sextant.source:="+strconv.Quote(r.ID), func(row []event.Field) error {
-			batch.Events = append(batch.Events, detect.Stored(row))
-			if len(batch.Events) >= 4096 {
-				return flush()
-			}
-			return nil
+			return run.consume(r.Path, batch, hits, run.techniques.Digest(r.Path, batch, nil))
 		})
-		if err := cmp.Or(err, flush()); err != nil {
+		if err != nil {
 			return fmt.Errorf("read %s back from the case: %w", r.Path, err)
 		}
 	}
