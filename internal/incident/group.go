@@ -22,6 +22,7 @@ type group struct {
 
 	footprint []Sentence // what else is recorded of who got in: see footprint.go
 	quiet     []record   // its records, which the timeline does not list
+	taken     []record   // calls that read a cloud's storage
 	contacted []string   // addresses outside that its hosts or programs connected to
 }
 
@@ -315,6 +316,8 @@ func weigh(nodes []*node, features []attributed, a, b int) link {
 	switch {
 	case unknown:
 		l.strength *= unknownTime
+	case l.strength < enough && sameMoment(nodes[a], nodes[b]):
+		l.strength = enough
 	case ns <= int64(progressSoon) && nodes[a].stage != noStage && forward(nodes[a], nodes[b]):
 		l.strength *= progress
 	}
@@ -338,6 +341,26 @@ func sameAttempts(a, b *node) bool {
 		}
 	}
 	return same > 0 && 2*same > min(len(x.Users), len(y.Users))
+}
+
+// sameMoment reports whether two findings are of what was done on one host
+// within seconds, by accounts that can be the same: one act, seen in two ways.
+func sameMoment(a, b *node) bool {
+	const moment, brief = int64(5 * time.Second), int64(time.Minute)
+	apart, unknown := gap(a, b)
+	if a.behaviour != other || b.behaviour != other || unknown || apart > moment || a.f.Last-a.f.First > brief || b.f.Last-b.f.First > brief || !intersect(a.hosts, b.hosts) {
+		return false
+	}
+	of := func(n *node) (persons []string) {
+		for _, u := range n.f.Entities.Users {
+			if userWeight(userName(u)) == weightUser {
+				persons = append(persons, userName(u))
+			}
+		}
+		return names(persons)
+	}
+	x, y := of(a), of(b)
+	return len(x) == 0 || len(y) == 0 || intersect(x, y)
 }
 
 // forward reports whether b is a step on from a: a later stage, or another

@@ -136,6 +136,14 @@ func (s named) userLogins(ctx context.Context, users, hosts []string, sp span, l
 	return s.rename(s.evidenceStore.userLogins(ctx, users, s.hosts.spellings(hosts), sp, limit))
 }
 
+func (s named) refusals(ctx context.Context, users, hosts []string, sp span, limit int) ([]record, error) {
+	return s.rename(s.evidenceStore.refusals(ctx, users, s.hosts.spellings(hosts), sp, limit))
+}
+
+func (s named) calls(ctx context.Context, callers, sources []string, sp span, limit int) ([]record, error) {
+	return s.rename(s.evidenceStore.calls(ctx, callers, sources, sp, limit))
+}
+
 func (s named) visits(ctx context.Context, users []string, sp span, limit int) ([]visit, error) {
 	vs, err := s.evidenceStore.visits(ctx, users, sp, limit)
 	for i := range vs {

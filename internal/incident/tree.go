@@ -135,13 +135,13 @@ func (g *group) readTree(ctx context.Context, c *court) error {
 		category, one, many string
 		subject             func(r *record) string
 	}{
-		{"file", "was recorded of files", "were recorded of files", func(r *record) string { return r.file }},
-		{"registry", "was recorded of the registry", "were recorded of the registry", func(r *record) string { return r.registry }},
-		{"network", "was recorded of the network", "were recorded of the network", func(r *record) string { return cmp.Or(r.name, r.destination) }},
+		{"file", "is of files", "are of files", func(r *record) string { return r.file }},
+		{"registry", "is of the registry", "are of the registry", func(r *record) string { return r.registry }},
+		{"network", "is of the network", "are of the network", func(r *record) string { return cmp.Or(r.name, r.destination) }},
 	} {
 		var rs []record
 		for _, r := range did {
-			if r.is(k.category) && k.subject(&r) != "" {
+			if r.is(k.category) && k.subject(&r) != "" && !policyTest(r.file) {
 				rs = append(rs, r)
 			}
 		}
@@ -195,7 +195,7 @@ func (g *group) tellTree() []Sentence {
 				subjects = append(subjects, s)
 			}
 		}
-		text := "of the same programs, those that they started and those that started them, " + plural(len(p.records), "record "+p.one, "records "+p.many) + ": " + list(subjects, 5)
+		text := "of the same process tree, " + plural(len(p.records), "record "+p.one, "records "+p.many) + ": " + list(subjects, 5)
 		if p.one == "was started" {
 			text = "of the same process tree, " + plural(len(p.records), "program was started", "programs were started") + ": " + list(subjects, 8)
 		}

@@ -242,6 +242,18 @@ func (w *world) userLogins(_ context.Context, users, hosts []string, s span, lim
 	})
 }
 
+func (w *world) refusals(_ context.Context, users, hosts []string, s span, limit int) ([]record, error) {
+	return w.pick(s, limit, func(r *record) bool {
+		return r.is("authentication") && r.outcome == "failure" && r.source != "" && slices.Contains(users, r.user) && (len(hosts) == 0 || slices.Contains(hosts, r.host))
+	})
+}
+
+func (w *world) calls(_ context.Context, callers, sources []string, s span, limit int) ([]record, error) {
+	return w.pick(s, limit, func(r *record) bool {
+		return cloudOf(r.dataset) != "" && slices.Contains(callers, r.user) && slices.Contains(sources, r.source)
+	})
+}
+
 func (w *world) visits(_ context.Context, users []string, s span, limit int) ([]visit, error) {
 	rs, err := w.pick(s, limit, func(r *record) bool {
 		if users == nil {

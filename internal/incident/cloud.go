@@ -1,0 +1,129 @@
+package incident
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// In a cloud there are no sessions: each call says who made it, from where. What
+// a caller did about the time of a finding, whether a rule thought anything of
+// it or not, is what a session is on a host.
+
+const (
+	callersMost = 10   // accounts and addresses of one incident that are asked for
+	callsAsked  = 5000 // calls
+	callsEach   = 8    // told of each kind
+)
+
+// clouds are the services whose logs are of calls, by the beginning of their datasets' names.
+var clouds = []struct{ dataset, name string }{
+	{"aws.", "AWS"}, {"gcp.", "Google Cloud"}, {"azure.", "Azure"}, {"o365.", "Microsoft 365"}, {"google_workspace.", "Google Workspace"},
+}
+
+// cloudOf names the cloud that a log is of; "" when it is of none.
+func cloudOf(dataset string) string {
+	for _, c := range clouds {
+		if strings.HasPrefix(dataset, c.dataset) {
+			return c.name
+		}
+	}
+	return ""
+}
+
+// cloudPlace is where a call was made: the account, as far as the record says.
+func (r *record) cloudPlace() string {
+	name := cloudOf(r.dataset)
+	if name == "" || r.account == "" {
+		return ""
+	}
+	if r.region != "" {
+		return name + " account " + r.account + ", " + r.region
+	}
+	return name + " account " + r.account
+}
+
+// readCalls gathers what the callers of the group's findings did in a cloud.
+func (g *group) readCalls(ctx context.Context, c *court) error {
+	if g.merged {
+		return nil
+	}
+	callers, sources := map[string]bool{}, map[string]bool{}
+	s := span{noTime, noTime}
+	for _, n := range g.nodes {
+		if n.behaviour != other || n.begun == noTime || n.verdict.result == Failed && n.level <= findingLevel {
+			continue
+		}
+		for i := range n.details {
+			if r := &n.details[i]; cloudOf(r.dataset) != "" && r.user != "" && r.source != "" {
+				callers[r.user], sources[r.source] = true, true
+				if s.from == noTime {
+					s = span{n.begun, n.done}
+				}
+				s.from, s.to = min(s.from, n.begun), max(s.to, n.done)
+			}
+		}
+	}
+	if len(callers) == 0 || len(callers) > callersMost || len(sources) > callersMost {
+		return nil
+	}
+	if c.budget--; c.budget < 0 {
+		return nil
+	}
+	calls, err := c.store.calls(ctx, sortedKeys(callers), sortedKeys(sources), span{s.from - int64(footprintReach), s.to + int64(footprintReach)}, callsAsked)
+	if err != nil || len(calls) == 0 {
+		return err
+	}
+	kinds := map[string][]record{}
+	var order, read []string
+	var taken []record
+	for _, r := range calls {
+		k := r.action + " " + r.outcome
+		if kinds[k] == nil {
+			order = append(order, k)
+		}
+		kinds[k] = append(kinds[k], r)
+		if r.outcome != "failure" && objectRead(&r) {
+			taken = append(taken, r)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(len(kinds[b]), len(kinds[a])) })
+	var told []record
+	for _, k := range order {
+		told = append(told, spreadRecords(kinds[k], callsEach)...)
+		text := cmp.Or(kinds[k][0].action, "a call")
+		if n := len(kinds[k]); n > 1 {
+			text += " " + count(n) + " times"
+		}
+		if kinds[k][0].outcome == "failure" {
+			text += ", refused"
+		}
+		read = append(read, text)
+	}
+	told = told[:min(len(told), maxCited)]
+	sortRecords(told)
+	number := plural(len(calls), "call", "calls")
+	if len(calls) == callsAsked {
+		number = "the first " + number
+	}
+	text := fmt.Sprintf("%s of %s from %s, %s: %s", number, accountPhrase(sortedKeys(callers)), some(sortedKeys(sources), "addresses"),
+		between(calls[0].time, calls[len(calls)-1].time), strings.Join(read[:min(len(read), 12)], "; "))
+	if len(read) > 12 {
+		text += "; and " + plural(len(read)-12, "other kind", "other kinds")
+	}
+	g.footprint = append(g.footprint, Sentence{sentence(text), idsOf(told)})
+	g.quiet = append(g.quiet, told...)
+	g.taken = taken
+	return nil
+}
+
+// objectRead reports whether a call read an object of a cloud's storage.
+func objectRead(r *record) bool {
+	switch r.action {
+	case "GetObject", "storage.objects.get", "GetBlob", "FileDownloaded":
+		return true
+	}
+	return false
+}
