@@ -19,39 +19,20 @@ var _ = registerCloud(&cloudLog{
 	},
 	times: []string{"id.time"},
 	fields: map[string]string{
-		"actor.callerType": "google_workspace.actor.type", "ownerDomain": "google_workspace.organization.domain", "id.customerId": "organization.id", "id.applicationName": "event.provider",
-		"actor.profileId": "user.id source.user.id", "actor.key": "google_workspace.actor.key", "events.type": "google_workspace.event.type", "events.name": "event.action", "ipAddress": "",
+		"actor.callerType": "google_workspace.actor.type", "ownerDomain": "google_workspace.organization.domain", "id.customerId": "organization.id google_workspace.id.customer.id", "id.applicationName": "event.provider google_workspace.id.application_name",
+		"actor.profileId": "user.id source.user.id google_workspace.actor.profile.id", "actor.key": "google_workspace.actor.key", "events.type": "google_workspace.event.type", "events.name": "event.action google_workspace.event.name",
+		"id.uniqueQualifier": "google_workspace.id.unique_qualifier", "ipAddress": "google_workspace.ip_address",
 	},
 	finish: finishWorkspace,
-})
-
-// Alerts of the Alert Center API.
-// https://developers.google.com/admin-sdk/alertcenter/reference/rest/v1beta1/alerts
-var _ = registerCloud(&cloudLog{
-	name:   "google_workspace.alert",
-	title:  "Google Workspace alerts (Alert Center)",
-	prefix: "google_workspace.alert.",
-	recognise: func(has func(string) bool) bool {
-		return has("alertId") && has("customerId") && has("source") && has("type") && (has("createTime") || has("startTime"))
-	},
-	times: []string{"createTime", "startTime"},
-	fields: map[string]string{
-		"alertId": "google_workspace.alert.id", "customerId": "google_workspace.alert.customer.id organization.id", "source": "google_workspace.alert.source event.action", "startTime": "google_workspace.alert.start_time event.start",
-		"endTime": "google_workspace.alert.end_time event.end", "metadata.alertId": "google_workspace.alert.metadata.alert.id", "metadata.customerId": "google_workspace.alert.metadata.customer.id",
-		"metadata.assignee": "google_workspace.alert.metadata.assignee user.email", "data.@type": "google_workspace.alert.data.type", "data.email": "user.email", "data.takeoutRequestId": "google_workspace.alert.data.takeout.request.id",
-		"data.loginDetails.ipAddress": "google_workspace.alert.data.login_details.ip_address source.ip", "data.maliciousEntity.fromHeader": "email.from.address", "metadata.severity": "google_workspace.alert.metadata.severity log.level",
-	},
-	rename: snake,
-	finish: func(r *cloudRecord) {
-		r.b.Set("event.kind", "alert")
-		r.classes("event.category", "threat malware")
-		r.b.Add("event.type", "info")
-	},
 })
 
 func finishWorkspace(r *cloudRecord) {
 	b := r.b
 	app := r.get("id.applicationName")
+	if r.get("events.type") == "CLOUD_OSLOGIN" { // told by the token application too
+		app = "gcp"
+	}
+	r.domains(r.get("actor.email"), r.get("ownerDomain"))
 	r.source(r.get("ipAddress"))
 	for _, who := range [...]string{"user.", "source.user."} {
 		r.login(who, r.get("actor.email"))
@@ -89,6 +70,12 @@ func finishWorkspace(r *cloudRecord) {
 					b.Add("rule.name", v)
 				case "actor_ip_address":
 					b.Add("related.ip", v)
+				case "resource_recipients", "resource_owner_email":
+					r.domains(v)
+				}
+				if app == "gcp" && strings.EqualFold(name, "user_email") {
+					b.Add("related.user", v)
+					b.Add("related.user", r.get("actor.profileId"))
 				}
 			})
 		case l.Name.Path == "events" && l.Kind == event.JSON: // several that happened as one
@@ -112,6 +99,15 @@ func finishWorkspace(r *cloudRecord) {
 		b.Add("user.target.group.domain", domain)
 	}
 	r.workspaceClass(app, kind, action, failure)
+}
+
+// domains adds domains, and those of mail addresses, to related.hosts.
+func (r *cloudRecord) domains(of ...string) {
+	for _, s := range of {
+		if domain := s[strings.LastIndexByte(s, '@')+1:]; isHostName(domain) && strings.IndexByte(domain, '.') > 0 {
+			r.b.Add("related.hosts", domain)
+		}
+	}
 }
 
 // plainApp is an application's name as part of a dataset.
@@ -267,7 +263,9 @@ var workspaceNames = map[string]map[string]string{
 		"login_challenge_method": "challenge_method", "login_challenge_status": "challenge_status", "login_failure_type": "failure_type", "login_timestamp": "timestamp", "login_type": "type",
 	},
 	"rules": {
-		"resource_recipients": "resource.recipients", "resource_recipients_omitted_count": "resource.recipients_omitted_count", "rule_id": "id", "rule_name": "name",
+		"resource_recipients": "resource.recipients", "resource_recipients_omitted_count": "resource.recipients_omitted_count", "rule_id": "id", "rule_name": "name", "rule_type": "type", "rule_resource_name": "resource_name", "rule_update_time_usec": "update_time_usec",
+		"resource_id": "resource.id", "resource_name": "resource.name", "resource_title": "resource.title", "resource_type": "resource.type", "resource_owner_email": "resource.owner_email", "device_id": "device.id", "device_type": "device.type",
+		"matched_detectors": "matched.detectors", "matched_threshold": "matched.threshold", "matched_trigger": "matched.trigger", "matched_templates": "matched.templates", "mobile_device_type": "mobile_device_type", "mobile_ios_vendor_id": "mobile_ios_vendor_id",
 	},
 	"saml": {
 		"saml_second_level_status_code": "second_level_status_code", "saml_status_code": "status_code",

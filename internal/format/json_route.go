@@ -379,6 +379,9 @@ func (d *jsonRouter) pass(s *jsonShapes, dataset string, b *event.Batch) {
 		switch l.Name.Path {
 		case "winlog.event_id":
 			windows = true
+		case "host.mac":
+			b.Add("host.mac", macAddress(l.Value, b))
+			continue
 		case "@timestamp":
 			if ns, ok := d.named.time(l); ok {
 				b.Event().Time, timed = ns, true

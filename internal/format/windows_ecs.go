@@ -141,6 +141,8 @@ func addWinlogECS(b *event.Batch, clock *timestamp.Clock) {
 // kind is what is known of the event's id in its channel, or nil.
 func (w *winlog) kind() *winEvent {
 	switch {
+	case w.isSQLAudit():
+		return &sqlAuditEvent
 	case strings.EqualFold(w.channel, "Security"):
 		if w.provider == "AD FS Auditing" {
 			return nil // its ids are others
@@ -183,6 +185,9 @@ func (ev *winEvent) category() string {
 // addECS is the way of every event of a known kind, or of none, be it of a file or of a document.
 func (w *winlog) addECS(ev *winEvent) {
 	switch {
+	case w.isSQLAudit():
+		w.classify(ev)
+		w.sqlAudit()
 	case strings.EqualFold(w.channel, "Security"):
 		if w.provider != "AD FS Auditing" {
 			w.security(ev)
@@ -201,7 +206,7 @@ func (w *winlog) addECS(ev *winEvent) {
 		}
 		w.ownAccount()
 	}
-	if ev == nil || ev.action == "" {
+	if (ev == nil || ev.action == "") && ev != &sqlAuditEvent {
 		w.put("event.action", w.task)
 	}
 	w.put("host.os.family", "windows")
@@ -225,7 +230,7 @@ func (w *winlog) classify(ev *winEvent) {
 		for c := range strings.SplitSeq(ev.categories, " ") {
 			w.b.Add("event.category", c)
 		}
-		for t := range strings.SplitSeq(ev.types, " ") {
+		for t := range strings.FieldsSeq(ev.types) {
 			w.b.Add("event.type", t)
 		}
 	}

@@ -215,7 +215,6 @@ var serviceEvents = map[string]*providerEvents{
 		{18453, "authentication", "start", "logged-in", 0, "SQL Server: login succeeded"},
 		{18454, "authentication", "start", "logged-in", 0, "SQL Server: login succeeded"},
 		{18456, "authentication", "start", "logon-failed", 0, "SQL Server: login failed"},
-		{33205, "database", "info", "sql-audit-event", 0, "SQL Server audit event"},
 	}), (*winlog).sqlServer},
 	"OpenSSH": {indexEvents([]winEvent{
 		{2, "", "", "", 0, "OpenSSH"},
@@ -314,7 +313,7 @@ var x509Subject = map[string]string{
 func (w *winlog) sqlServer() {
 	if w.id == 18456 {
 		w.outcome("failure")
-	} else if w.id != 33205 {
+	} else {
 		w.outcome("success")
 	}
 	w.logonName(plainUser, w.get("param1"))
