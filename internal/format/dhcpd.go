@@ -68,6 +68,20 @@ func dhcpMessage(m *message, b *event.Batch) bool {
 			dhcpPeer(kind, peer, b)
 			return true
 		}
+	case verb == "bound" && strings.HasPrefix(rest, "to "): // "bound to 192.0.2.9 -- renewal in 1599 seconds."
+		ip, tail, _ := strings.Cut(rest[3:], " ")
+		if ipVersion(ip) == 0 {
+			return false
+		}
+		b.Add("event.action", "bound")
+		b.Add("client.ip", ip)
+		b.Add("client.address", ip)
+		addSource(b, ip, "")
+		if _, n, ok := strings.Cut(tail, "renewal in "); ok {
+			n, _, _ = strings.Cut(n, " ")
+			b.AddNumber("pfsense.dhcp.renewal_time", n)
+		}
+		return true
 	case m.Program == "dhclient" && isCapitals(m.Text): // dhclient-script's reason: "RENEW"
 		b.Add("event.action", lower(m.Text, b))
 		return true
@@ -184,11 +198,14 @@ func dhcpWords(m *message, s string, b *event.Batch) {
 				continue
 			}
 			if ipVersion(value) != 0 {
-				if server || word == "to" {
+				if server { // dhcpd names its clients, dhclient its server
 					b.Add("client.ip", value)
 					addSource(b, value, "")
 				} else {
 					b.Add("server.ip", value)
+					b.Add("server.address", value)
+					b.Add("destination.address", value)
+					b.Add("destination.ip", value)
 				}
 				s = after
 				continue

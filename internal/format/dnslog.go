@@ -329,6 +329,7 @@ func decodeUnbound(m *message, b *event.Batch) bool {
 	b.Add("client.address", f[0])
 	b.Add("client.ip", f[0])
 	addSource(b, f[0], "")
+	addNetworkType(b, f[0])
 	addQuestion(b, f[1], f[2], f[3])
 	b.Add("dns.type", "query")
 	if len(f) > 4 { // log-replies: rcode, seconds, cached, bytes

@@ -254,6 +254,11 @@ func (d *jsonRouter) unwrap(record, within string, s *jsonShapes, b *event.Batch
 					e.Time = ns
 				}
 			}
+		case name == "result.host" && outer == "result._raw": // where Splunk got it
+			if !e.Has("host.name") && isHostName(l.Value) {
+				b.Add("host.name", l.Value)
+			}
+			d.named.own(l, b)
 		case !e.Has(name):
 			d.named.own(l, b)
 		}

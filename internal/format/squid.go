@@ -112,8 +112,10 @@ func (s *squidLine) add(b *event.Batch) {
 	}
 }
 
-// Squid's access log by syslog: its workers log as "(squid-1)".
-var _ = registerProgram(program{Names: []string{"squid", "(squid-1)", "(squid-2)", "(squid-3)", "(squid-4)"}, Decode: func(m *message, b *event.Batch) bool {
+// Squid by syslog: its access log and what it has to say else. Its workers log as "(squid-1)".
+var _ = registerProgram(program{Names: []string{"squid", "(squid-1)", "(squid-2)", "(squid-3)", "(squid-4)"}, Dataset: "squid.log", Decode: func(m *message, b *event.Batch) bool {
+	b.Set("process.name", strings.Trim(m.Program, "()"))
+	b.Add("event.provider", "squid")
 	s, ok := cutSquid(m.Text)
 	if !ok {
 		return false
@@ -124,7 +126,6 @@ var _ = registerProgram(program{Names: []string{"squid", "(squid-1)", "(squid-2)
 		return false
 	}
 	b.Event().Time = ns
-	m.Dataset = "squid.log"
 	s.add(b)
 	return true
 }})

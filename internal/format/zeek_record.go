@@ -570,8 +570,13 @@ func (d *zeekRecord) intel(b *event.Batch) {
 		b.Add("threat.indicator.ip", v)
 		b.Add("threat.indicator.type", ipType(v)+"-addr")
 	case "Intel::URL":
-		b.Add("threat.indicator.url.original", v)
 		b.Add("threat.indicator.type", "url")
+		first := len(b.Event().Fields)
+		addURL(v, b)
+		fields := b.Event().Fields
+		for i := first; i < len(fields); i++ { // it is not the event's own
+			fields[i].Name = b.Bytes(append([]byte("threat.indicator."), fields[i].Name...))
+		}
 	case "Intel::DOMAIN":
 		b.Add("threat.indicator.url.domain", v)
 		b.Add("threat.indicator.type", "domain-name")
