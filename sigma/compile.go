@@ -123,7 +123,9 @@ func fieldsOf(x *expr) []string {
 // slot returns the slot of a target.
 func (b *builder) slot(t Target) int32 {
 	if len(t.From) == 1 && len(t.Values) == 0 && len(t.Prefixes) == 0 {
-		return b.field(t.From[0])
+		if _, _, joined := splitJoin(t.From[0]); !joined {
+			return b.field(t.From[0])
+		}
 	}
 	var key strings.Builder
 	for _, f := range t.From {
@@ -145,7 +147,7 @@ func (b *builder) slot(t Target) int32 {
 		s = madeBase + int32(len(b.targets))
 		b.made[key.String()] = s
 		b.targets = append(b.targets, t)
-		for _, f := range t.From {
+		for _, f := range t.fields() {
 			b.field(f)
 		}
 	}

@@ -28,8 +28,18 @@ func (b *builder) finishSlots() {
 	for i, t := range b.targets {
 		a := newAlias(int32(e.inputs+i), t)
 		for _, f := range t.From {
-			s := &e.slots[b.fields[f]]
-			s.aliases = append(s.aliases, a)
+			first, second, joined := splitJoin(f)
+			if a.join = -1; joined {
+				a.join = int32(e.joins)
+				e.joins++
+			}
+			s := &e.slots[b.fields[first]]
+			if s.aliases = append(s.aliases, a); joined {
+				a.second = true
+				s = &e.slots[b.fields[second]]
+				s.aliases = append(s.aliases, a)
+				a.second = false
+			}
 		}
 	}
 

@@ -133,7 +133,7 @@ func (c *Correlator) Fields(r *Rule, s SourceID) []string {
 		visited[r] = true
 		for _, f := range c.feeds[r] {
 			for _, field := range slices.Concat(f.to.c.GroupBy, f.to.c.Condition.Fields) {
-				for _, from := range c.target(f.to, s, f.to.field[fieldKey(f.pos, field)]).From {
+				for _, from := range c.target(f.to, s, f.to.field[fieldKey(f.pos, field)]).fields() {
 					if !seen[from] {
 						seen[from] = true
 						out = append(out, from)
@@ -194,8 +194,18 @@ func (c *Correlator) lookup(s *corrState, o *Observation, field string) (string,
 		return "", false
 	}
 	t := c.target(s, o.Match.Source, field)
+	read := func(from string) (string, bool) {
+		first, second, joined := splitJoin(from)
+		v, ok := o.Field(first)
+		if ok && joined {
+			var w string
+			w, ok = o.Field(second)
+			v += `\` + w
+		}
+		return v, ok
+	}
 	for _, from := range t.From {
-		if v, ok := o.Field(from); ok {
+		if v, ok := read(from); ok {
 			if t.Values != nil || t.Prefixes != nil {
 				a := newAlias(0, t)
 				v = a.rewrite(v)

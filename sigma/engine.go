@@ -39,6 +39,7 @@ type Engine struct {
 	triggers outputs // by predicate: variants that become candidates with it
 	variants []variant
 	logs     []logInfo
+	joins    int      // pairs of fields that are joined
 	outputs  int      // of all automata
 	keywords []finder // shared by logs
 
@@ -72,6 +73,8 @@ func (f *finder) none() bool { return f.skip == nil && f.plain == nil && f.wide 
 // alias passes a field's values on to a field that is made of several or is rewritten.
 type alias struct {
 	to       int32
+	join     int32 // number of the pair that the value is half of, -1 for none
+	second   bool  // … the second half
 	values   map[string]string
 	prefixes []([2]string) // longest first
 }

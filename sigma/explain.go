@@ -147,6 +147,12 @@ func (v *view) get(field string) (values []string, present bool) {
 	t := v.log.Resolve(field)
 	a := newAlias(0, t)
 	for _, from := range t.From {
+		if first, second, joined := splitJoin(from); joined {
+			if x, y := v.values[first], v.values[second]; len(x) > 0 && len(y) > 0 {
+				values = append(values, a.rewrite(x[0]+`\`+y[0]))
+			}
+			continue
+		}
 		for _, s := range v.values[from] {
 			values = append(values, a.rewrite(s))
 		}

@@ -16,6 +16,7 @@ import (
 //	  windows:
 //	    EventID: winlog.event_id
 //	    User: [user.name, winlog.event_data.User]   # several: the values of all of them
+//	    Account: 'domain.name\user.name'   # two names: their first values with the backslash between them, if both are there
 //	    "TargetResources.*": x.targets.*   # every field that begins so; * is the rest of its name
 //	    "*": winlog.event_data.*       # every other Sigma field; * is its name. Default: the name itself
 //	logs:
@@ -24,7 +25,7 @@ import (
 //	    category: process_creation
 //	    service: security
 //	    when:                          # which events are of it; all must hold. A list of maps: any of them
-//	      winlog.channel: Security     # value or list of values, case-insensitive, * is a wildcard, '' absent
+//	      winlog.channel: Security     # value or list of values, case-insensitive, * is a wildcard, '' absent, !value none such
 //	      winlog.event_id: 4688
 //	    use: [windows]                 # groups; the first that has the name wins, "*" is looked up last
 //	    fields:                        # this log's own names, before the groups
@@ -56,7 +57,7 @@ type When map[string][]string
 
 // Target says where a Sigma field's values are found in the caller's event.
 type Target struct {
-	From     []string          // the caller's fields; the values of all of them count
+	From     []string          // the caller's fields; the values of all of them count; a\b is two fields, joined by the backslash
 	Values   map[string]string // exact values to rewrite
 	Prefixes map[string]string // prefixes to rewrite
 }
@@ -232,6 +233,21 @@ func (l *Log) Resolve(field string) Target {
 	return Target{From: []string{field}}
 }
 
+// fields lists the caller's fields that the target reads.
+func (t Target) fields() []string {
+	var out []string
+	for _, f := range t.From {
+		a, b, joined := splitJoin(f)
+		if out = append(out, a); joined {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// splitJoin takes apart an element of Target.From that names two fields.
+func splitJoin(from string) (first, second string, joined bool) { return strings.Cut(from, `\`) }
+
 // stem finds the longest name "stem.*" that a field's name begins with, and what the star stands for.
 func (l *Log) stem(field string) (t Target, rest string, ok bool) {
 	for at := strings.LastIndexByte(field, '.'); at > 0; at = strings.LastIndexByte(field[:at], '.') {
@@ -330,7 +346,14 @@ type routeCase []routeTest
 
 type routeTest struct {
 	field  int
-	values []pattern // folded
+	values []pattern // folded; none: any will do
+	not    []pattern // none of these
+}
+
+// holds reports whether a folded value passes.
+func (t *routeTest) holds(s string) bool {
+	is := func(p pattern) bool { return p.match(s) && (s != "" || len(p) == 0) } // * wants a value
+	return (len(t.values) == 0 || slices.ContainsFunc(t.values, is)) && !slices.ContainsFunc(t.not, is)
 }
 
 func newRouter(m *Mapping) *router {
@@ -345,6 +368,10 @@ func newRouter(m *Mapping) *router {
 				at, _ := slices.BinarySearch(r.fields, f)
 				t := routeTest{field: at}
 				for _, v := range values {
+					if rest, not := strings.CutPrefix(v, "!"); not {
+						t.not = append(t.not, parsePattern(rest).each(fold))
+						continue
+					}
 					t.values = append(t.values, parsePattern(v).each(fold))
 				}
 				c = append(c, t)
@@ -367,10 +394,7 @@ func (e *Engine) route(values []string) []SourceID {
 		for _, c := range cases {
 			ok := true
 			for _, t := range c {
-				s := folded[t.field]
-				if !slices.ContainsFunc(t.values, func(p pattern) bool {
-					return p.match(s) && (s != "" || len(p) == 0) // * wants a value
-				}) {
+				if !t.holds(folded[t.field]) {
 					ok = false
 					break
 				}

@@ -37,6 +37,7 @@ type Matcher struct {
 	values  []slotValue
 
 	memos     []memo // by slot
+	halves    [][2]half
 	recording bool   // markAll only takes down what it is given
 	recorded  []int32
 
@@ -85,6 +86,7 @@ func (e *Engine) NewMatcher() *Matcher {
 		tail:    make([]int32, len(e.slots)),
 		present: make([]uint32, len(e.slots)),
 		memos:   make([]memo, len(e.slots)),
+		halves:  make([][2]half, e.joins),
 		routes:  map[string][]SourceID{},
 	}
 }
@@ -119,6 +121,7 @@ func (m *Matcher) Reset(sources []SourceID) {
 		clear(m.tried)
 		clear(m.seen)
 		clear(m.present)
+		clear(m.halves)
 		m.epoch = 1
 	}
 	m.candidates, m.values, m.folds = m.candidates[:0], m.values[:0], m.folds[:0]
@@ -206,10 +209,39 @@ func (m *Matcher) SetMade(s Slot, value string) {
 func (m *Matcher) setAliases(slot int32, value string) {
 	for i := range m.e.slots[slot].aliases {
 		if a := &m.e.slots[slot].aliases[i]; m.needs(a.to) {
-			v := a.rewrite(value)
+			v := value
+			if a.join >= 0 {
+				var whole bool
+				if v, whole = m.pair(a, value); !whole {
+					continue
+				}
+			}
+			v = a.rewrite(v)
 			m.put(a.to, v, isASCII(v))
 		}
 	}
+}
+
+// half is the first value that came of either half of a joined pair.
+type half struct {
+	epoch uint32
+	value string
+}
+
+// pair takes one half of a pair, and joins it with the other once that is there.
+func (m *Matcher) pair(a *alias, value string) (joined string, whole bool) {
+	own, other := &m.halves[a.join][0], &m.halves[a.join][1]
+	if a.second {
+		own, other = other, own
+	}
+	if own.epoch == m.epoch {
+		return "", false // a further value of one field goes with none of the other
+	}
+	own.epoch, own.value = m.epoch, value
+	if other.epoch != m.epoch {
+		return "", false
+	}
+	return m.halves[a.join][0].value + `\` + m.halves[a.join][1].value, true
 }
 
 // SetNull says that a field is present without a value (JSON null).
@@ -220,7 +252,9 @@ func (m *Matcher) SetNull(s Slot) {
 	slot := int32(s) + 1
 	m.putNull(slot)
 	for i := range m.e.slots[slot].aliases {
-		m.putNull(m.e.slots[slot].aliases[i].to)
+		if a := &m.e.slots[slot].aliases[i]; a.join < 0 {
+			m.putNull(a.to)
+		}
 	}
 }
 
