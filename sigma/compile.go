@@ -123,7 +123,7 @@ func fieldsOf(x *expr) []string {
 // slot returns the slot of a target.
 func (b *builder) slot(t Target) int32 {
 	if len(t.From) == 1 && len(t.Values) == 0 && len(t.Prefixes) == 0 {
-		if _, _, joined := splitJoin(t.From[0]); !joined {
+		if _, _, between := splitJoin(t.From[0]); between == "" {
 			return b.field(t.From[0])
 		}
 	}

@@ -28,13 +28,13 @@ func (b *builder) finishSlots() {
 	for i, t := range b.targets {
 		a := newAlias(int32(e.inputs+i), t)
 		for _, f := range t.From {
-			first, second, joined := splitJoin(f)
-			if a.join = -1; joined {
-				a.join = int32(e.joins)
-				e.joins++
+			first, second, between := splitJoin(f)
+			if a.join = -1; between != "" {
+				a.join = int32(len(e.joins))
+				e.joins = append(e.joins, between)
 			}
 			s := &e.slots[b.fields[first]]
-			if s.aliases = append(s.aliases, a); joined {
+			if s.aliases = append(s.aliases, a); between != "" {
 				a.second = true
 				s = &e.slots[b.fields[second]]
 				s.aliases = append(s.aliases, a)

@@ -195,12 +195,12 @@ func (c *Correlator) lookup(s *corrState, o *Observation, field string) (string,
 	}
 	t := c.target(s, o.Match.Source, field)
 	read := func(from string) (string, bool) {
-		first, second, joined := splitJoin(from)
+		first, second, between := splitJoin(from)
 		v, ok := o.Field(first)
-		if ok && joined {
+		if ok && between != "" {
 			var w string
 			w, ok = o.Field(second)
-			v += `\` + w
+			v += between + w
 		}
 		return v, ok
 	}

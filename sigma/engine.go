@@ -39,7 +39,7 @@ type Engine struct {
 	triggers outputs // by predicate: variants that become candidates with it
 	variants []variant
 	logs     []logInfo
-	joins    int      // pairs of fields that are joined
+	joins    []string // what stands between the values of each pair of fields that are joined
 	outputs  int      // of all automata
 	keywords []finder // shared by logs
 
@@ -244,6 +244,17 @@ func (e *Engine) SlotField(s Slot) string {
 		return ""
 	}
 	return e.names[s]
+}
+
+// Holders returns the slots of the fields that hold the named one and are read as a whole (see Mapping.Objects), and how many bytes of
+// the name are theirs.
+func (e *Engine) Holders(field string) (slots []Slot, prefix []int) {
+	for _, name := range holders(e.mapping.Objects, field) {
+		if s, ok := e.slotOf[name]; ok {
+			slots, prefix = append(slots, s), append(prefix, len(name)+1)
+		}
+	}
+	return slots, prefix
 }
 
 // Slots is the number of slots: valid slots are 0 to Slots()-1.

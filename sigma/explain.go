@@ -119,12 +119,13 @@ func (e *Engine) covers(s SourceID, r *Rule) bool {
 type view struct {
 	log    *Log
 	values map[string][]string // by the caller's field
+	within map[string][]string // by what holds fields: what they say
 	null   map[string]bool
 	texts  []string
 }
 
 func newView(l *Log, event map[string]any, message string) *view {
-	v := &view{log: l, values: map[string][]string{}, null: map[string]bool{}}
+	v := &view{log: l, values: map[string][]string{}, within: map[string][]string{}, null: map[string]bool{}}
 	for _, f := range flatten(event) {
 		if f.null {
 			v.null[f.name] = true
@@ -132,6 +133,9 @@ func newView(l *Log, event map[string]any, message string) *view {
 		}
 		v.values[f.name] = append(v.values[f.name], f.value)
 		v.texts = append(v.texts, f.value)
+		for _, name := range holders(l.objects, f.name) {
+			v.within[name] = append(v.within[name], Member(f.name[len(name)+1:], f.value, true))
+		}
 	}
 	if message != "" {
 		v.texts = append(v.texts, message)
@@ -147,15 +151,16 @@ func (v *view) get(field string) (values []string, present bool) {
 	t := v.log.Resolve(field)
 	a := newAlias(0, t)
 	for _, from := range t.From {
-		if first, second, joined := splitJoin(from); joined {
+		if first, second, between := splitJoin(from); between != "" {
 			if x, y := v.values[first], v.values[second]; len(x) > 0 && len(y) > 0 {
-				values = append(values, a.rewrite(x[0]+`\`+y[0]))
+				values = append(values, a.rewrite(x[0]+between+y[0]))
 			}
 			continue
 		}
 		for _, s := range v.values[from] {
 			values = append(values, a.rewrite(s))
 		}
+		values = append(values, v.within[from]...)
 		present = present || v.null[from]
 	}
 	return values, present || len(values) > 0

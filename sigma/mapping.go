@@ -17,8 +17,10 @@ import (
 //	    EventID: winlog.event_id
 //	    User: [user.name, winlog.event_data.User]   # several: the values of all of them
 //	    Account: 'domain.name\user.name'   # two names: their first values with the backslash between them, if both are there
+//	    Address: 'url.path?url.query'      # likewise with the question mark
 //	    "TargetResources.*": x.targets.*   # every field that begins so; * is the rest of its name
 //	    "*": winlog.event_data.*       # every other Sigma field; * is its name. Default: the name itself
+//	objects: [aws.cloudtrail]          # below these names, a field that holds others is all they say: "name":"value" of each
 //	logs:
 //	  - name: security-4688            # for people
 //	    product: windows               # what the log is; each may be a list
@@ -37,7 +39,8 @@ import (
 //
 // A rule applies to every log that its logsource covers: each attribute that the rule names must be among the log's.
 type Mapping struct {
-	Logs []Log
+	Logs    []Log
+	Objects []string // names below which rules may ask for a field that holds others
 }
 
 // Log is one kind of the caller's events.
@@ -49,7 +52,8 @@ type Log struct {
 	When     []When // linked by OR; empty: every event
 	Line     int
 
-	fields []map[string]Target // its own, then its groups'
+	objects []string
+	fields  []map[string]Target // its own, then its groups'
 }
 
 // When is a conjunction: every field must have one of its values.
@@ -57,7 +61,7 @@ type When map[string][]string
 
 // Target says where a Sigma field's values are found in the caller's event.
 type Target struct {
-	From     []string          // the caller's fields; the values of all of them count; a\b is two fields, joined by the backslash
+	From     []string          // the caller's fields; the values of all of them count; a\b is two fields, joined by the backslash, a?b by that
 	Values   map[string]string // exact values to rewrite
 	Prefixes map[string]string // prefixes to rewrite
 }
@@ -78,6 +82,9 @@ func ParseMapping(file string, data []byte) (*Mapping, error) {
 	p := &mappingParser{r: &ruleReader{}, groups: map[string]map[string]Target{}}
 	if err := p.parse(root); err != nil {
 		return nil, &RuleError{File: file, Line: p.r.line, Err: err}
+	}
+	for i := range p.m.Logs {
+		p.m.Logs[i].objects = p.m.Objects
 	}
 	return &p.m, nil
 }
@@ -102,6 +109,12 @@ func (p *mappingParser) parse(root *yaml.Node) error {
 		switch k {
 		case "fields":
 			return nil
+		case "objects":
+			names, err := p.r.texts(v)
+			for _, name := range names {
+				p.m.Objects = append(p.m.Objects, name+".")
+			}
+			return err
 		case "logs":
 			if v.Kind != yaml.SequenceNode {
 				return errors.New("logs must be a list")
@@ -113,7 +126,7 @@ func (p *mappingParser) parse(root *yaml.Node) error {
 			}
 			return nil
 		}
-		return fmt.Errorf("unknown attribute %q (want fields, logs)", k)
+		return fmt.Errorf("unknown attribute %q (want fields, objects, logs)", k)
 	})
 }
 
@@ -237,16 +250,22 @@ func (l *Log) Resolve(field string) Target {
 func (t Target) fields() []string {
 	var out []string
 	for _, f := range t.From {
-		a, b, joined := splitJoin(f)
-		if out = append(out, a); joined {
+		a, b, between := splitJoin(f)
+		if out = append(out, a); between != "" {
 			out = append(out, b)
 		}
 	}
 	return out
 }
 
-// splitJoin takes apart an element of Target.From that names two fields.
-func splitJoin(from string) (first, second string, joined bool) { return strings.Cut(from, `\`) }
+// splitJoin takes apart an element of Target.From that names two fields, and gives what stands between their values.
+func splitJoin(from string) (first, second, between string) {
+	i := strings.IndexAny(from, `\?`)
+	if i < 0 {
+		return from, "", ""
+	}
+	return from[:i], from[i+1:], from[i : i+1]
+}
 
 // stem finds the longest name "stem.*" that a field's name begins with, and what the star stands for.
 func (l *Log) stem(field string) (t Target, rest string, ok bool) {
@@ -274,6 +293,28 @@ func (t Target) with(name string) Target {
 	}
 	t.From = from
 	return t
+}
+
+// holders lists the names of what holds a field, the nearest first: of a.b.c.d below a these are a.b.c and a.b.
+func holders(objects []string, field string) []string {
+	var out []string
+	for _, tree := range objects {
+		if !strings.HasPrefix(field, tree) {
+			continue
+		}
+		for at := strings.LastIndexByte(field, '.'); at >= len(tree); at = strings.LastIndexByte(field[:at], '.') {
+			out = append(out, field[:at])
+		}
+	}
+	return out
+}
+
+// Member is what a field says within one that holds it, as JSON has it: "name":"value". text says whether the value is text.
+func Member(name, value string, text bool) string {
+	if !text {
+		return `"` + name + `":` + value
+	}
+	return `"` + name + `":"` + value + `"`
 }
 
 // Covered reports whether rules for log source ls are for the log.
@@ -338,6 +379,7 @@ func identity(rules []*Rule) *Mapping {
 // router decides which logs an event is of.
 type router struct {
 	fields []string
+	any    []bool        // by field: all that is asked is whether there is a value
 	logs   [][]routeCase // by log; linked by OR
 	every  []SourceID    // logs without conditions
 }
@@ -358,6 +400,9 @@ func (t *routeTest) holds(s string) bool {
 
 func newRouter(m *Mapping) *router {
 	r := &router{fields: m.RouteFields(), logs: make([][]routeCase, len(m.Logs))}
+	for range r.fields {
+		r.any = append(r.any, true)
+	}
 	for i, l := range m.Logs {
 		if len(l.When) == 0 {
 			r.every = append(r.every, SourceID(i))
@@ -368,6 +413,7 @@ func newRouter(m *Mapping) *router {
 				at, _ := slices.BinarySearch(r.fields, f)
 				t := routeTest{field: at}
 				for _, v := range values {
+					r.any[at] = r.any[at] && (v == "" || v == "*")
 					if rest, not := strings.CutPrefix(v, "!"); not {
 						t.not = append(t.not, parsePattern(rest).each(fold))
 						continue

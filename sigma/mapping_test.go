@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -163,5 +164,95 @@ func TestARuleMayNameAFieldInWhole(t *testing.T) {
 		if got := log.Resolve(field).From[0]; got != want {
 			t.Errorf("%s is looked up as %s, want %s", field, got, want)
 		}
+	}
+}
+
+const joinMapping = `
+objects: [api.call]
+logs:
+  - name: one
+    product: p
+    when: {kind: a, code: ['!104', '!2*']}
+    fields:
+      Account: ['domain\name', sid]
+      Path: {from: 'key\value', prefixes: {'\REGISTRY\MACHINE\': 'HKLM\'}}
+      Address: [path, 'path?query']
+      "*": api.call.*
+  - name: two
+    product: p
+    when: {kind: '*', code: 104}
+  - name: any
+    product: q
+    when: {id: '*'}
+`
+
+// A mapping may join two fields, ask for what a field holds, and leave out values of a route field; Explain sees the same.
+func TestAMappingJoinsFieldsAndLooksIntoObjects(t *testing.T) {
+	mapping, err := ParseMapping("map.yml", []byte(joinMapping))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule := func(title, item string) string {
+		return "title: " + title + "\nlogsource: {product: p}\ndetection:\n  s:\n    " + item + "\n  condition: s\n---\n"
+	}
+	rules, errs := Parse("r.yml", []byte(rule("account", `Account: 'EXAMPLE\bob'`)+rule("sid", "Account: S-1-5-18")+rule("path", `Path: 'HKLM\Run\x'`)+
+		rule("address", "Address|contains: 'a?q=1'")+rule("object", `parameters|contains|all: ['"bucket":"b1"', Suspended]`)+rule("missing", "Account: null")+
+		"title: q\nlogsource: {product: q}\ndetection: {s: {id|startswith: i}, condition: s}\n"))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	e := Compile(rules, Options{Mapping: mapping})
+	m := e.NewMatcher()
+	for i, tt := range []struct {
+		event map[string]any
+		want  string
+	}{
+		{map[string]any{"domain": "example", "name": []string{"bob", "eve"}}, "account"},
+		{map[string]any{"name": "bob"}, "missing"},
+		{map[string]any{"name": "eve", "domain": "EXAMPLE", "sid": "S-1-5-18"}, "sid"},
+		{map[string]any{"value": "x", "key": `\registry\machine\Run`}, "missing path"},
+		{map[string]any{"path": "/a", "query": "q=1"}, "address missing"},
+		{map[string]any{"path": "/a?q=1"}, "address missing"},
+		{map[string]any{"api": map[string]any{"call": map[string]any{"parameters": map[string]any{"bucket": "b1", "v": map[string]any{"status": "Suspended"}}}}}, "missing object"},
+	} {
+		var got []string
+		m.Reset(m.Route("4624", "", "a"))
+		event := newView(&mapping.Logs[0], tt.event, "")
+		for _, f := range flatten(tt.event) {
+			m.Set(e.Slot(f.name), f.value)
+			slots, prefix := e.Holders(f.name)
+			for k, s := range slots {
+				if !m.Wants(s) {
+					t.Errorf("event %d: slot %s is not wanted", i, e.SlotField(s))
+				}
+				m.SetMade(s, Member(f.name[prefix[k]:], f.value, true))
+			}
+		}
+		for _, x := range m.Match(nil) {
+			got = append(got, x.Rule.Title)
+		}
+		for r, rule := range rules {
+			if rule.Title != "q" && event.eval(e.logics[r]) != strings.Contains(" "+tt.want+" ", " "+rule.Title+" ") {
+				t.Errorf("event %d: Explain says otherwise of rule %s", i, rule.Title)
+			}
+		}
+		sortAndCompare(t, fmt.Sprint("event ", i), got, tt.want)
+	}
+	for _, tt := range []struct{ code, id, kind, want string }{
+		{"1", "", "a", "one"}, {"104", "", "a", "two"}, {"20", "", "a", ""}, {"", "", "a", "one"}, {"104", "", "", ""}, {"", "i1", "", "any"}, {"", "i2", "b", "any"}, {"104", "x", "A", "any two"},
+	} {
+		var got []string
+		for _, s := range m.Route(tt.code, tt.id, tt.kind) {
+			got = append(got, e.SourceName(s))
+		}
+		sortAndCompare(t, fmt.Sprint("route ", tt), got, tt.want)
+	}
+}
+
+func sortAndCompare(t *testing.T, what string, got []string, want string) {
+	t.Helper()
+	slices.Sort(got)
+	if g := strings.Join(got, " "); g != want {
+		t.Errorf("%s: got %q, want %q", what, g, want)
 	}
 }

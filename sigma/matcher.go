@@ -38,7 +38,7 @@ type Matcher struct {
 
 	memos     []memo // by slot
 	halves    [][2]half
-	recording bool   // markAll only takes down what it is given
+	recording bool // markAll only takes down what it is given
 	recorded  []int32
 
 	folds  []string
@@ -86,7 +86,7 @@ func (e *Engine) NewMatcher() *Matcher {
 		tail:    make([]int32, len(e.slots)),
 		present: make([]uint32, len(e.slots)),
 		memos:   make([]memo, len(e.slots)),
-		halves:  make([][2]half, e.joins),
+		halves:  make([][2]half, len(e.joins)),
 		routes:  map[string][]SourceID{},
 	}
 }
@@ -96,7 +96,10 @@ func (e *Engine) NewMatcher() *Matcher {
 // matcher's; it stays valid and must not be changed.
 func (m *Matcher) Route(values ...string) []SourceID {
 	m.key = m.key[:0]
-	for _, v := range values {
+	for i, v := range values {
+		if v != "" && i < len(m.e.router.any) && m.e.router.any[i] {
+			v = "*" // which value does not matter: the results of one are those of all
+		}
 		m.key = strconv.AppendInt(m.key, int64(len(v)), 36)
 		m.key = append(m.key, ':')
 		m.key = append(m.key, v...)
@@ -206,6 +209,15 @@ func (m *Matcher) SetMade(s Slot, value string) {
 	m.setAliases(slot, value)
 }
 
+// Wants reports whether a rule for this event reads the field, so that a value may be made for SetMade only then.
+func (m *Matcher) Wants(s Slot) bool {
+	if s < 0 || int(s) >= m.e.inputs-1 {
+		return false
+	}
+	slot := int32(s) + 1
+	return m.needs(slot) || slices.ContainsFunc(m.e.slots[slot].aliases, func(a alias) bool { return m.needs(a.to) })
+}
+
 func (m *Matcher) setAliases(slot int32, value string) {
 	for i := range m.e.slots[slot].aliases {
 		if a := &m.e.slots[slot].aliases[i]; m.needs(a.to) {
@@ -241,7 +253,7 @@ func (m *Matcher) pair(a *alias, value string) (joined string, whole bool) {
 	if other.epoch != m.epoch {
 		return "", false
 	}
-	return m.halves[a.join][0].value + `\` + m.halves[a.join][1].value, true
+	return m.halves[a.join][0].value + m.e.joins[a.join] + m.halves[a.join][1].value, true
 }
 
 // SetNull says that a field is present without a value (JSON null).

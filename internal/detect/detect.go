@@ -82,6 +82,15 @@ type Detector struct {
 type fieldUse struct {
 	slot  sigma.Slot
 	route int // index among the route fields, -1 for none
+
+	holders []sigma.Slot // of the fields that hold it
+	prefix  []int        // bytes of its name that are theirs
+}
+
+// useOf completes what a field is wanted for.
+func (d *Detector) useOf(name string, use fieldUse) fieldUse {
+	use.holders, use.prefix = d.engine.Holders(name)
+	return use
 }
 
 // Load reads and compiles rules. It never fails as a whole: Summary tells
@@ -112,7 +121,7 @@ func Load(opt Options) (*Detector, error) {
 	}
 	d.engine = sigma.Compile(d.rules, sigma.Options{Mapping: mapping, Placeholders: opt.Placeholders})
 	for s := range d.engine.Slots() {
-		d.fields[d.engine.SlotField(sigma.Slot(s))] = fieldUse{sigma.Slot(s), -1}
+		d.fields[d.engine.SlotField(sigma.Slot(s))] = fieldUse{slot: sigma.Slot(s), route: -1}
 	}
 	for i, name := range d.engine.RouteFields() {
 		use, ok := d.fields[name]
@@ -122,6 +131,9 @@ func Load(opt Options) (*Detector, error) {
 		use.route = i
 		d.fields[name] = use
 		d.routes = i + 1
+	}
+	for name, use := range d.fields {
+		d.fields[name] = d.useOf(name, use)
 	}
 	d.category = slices.Index(d.engine.RouteFields(), "event.category")
 	for s := range mapping.Logs {

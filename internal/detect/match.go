@@ -121,8 +121,15 @@ func (m *Matcher) use(name string) fieldUse {
 	if use, ok := m.fields.Get(name); ok {
 		return use
 	}
-	return fieldUse{sigma.NoSlot, -1}
+	use := m.d.useOf(name, fieldUse{slot: sigma.NoSlot, route: -1})
+	if use.holders != nil && m.fields.Len() < maxNames {
+		m.fields.Put(strings.Clone(name), use)
+	}
+	return use
 }
+
+// maxNames bounds the names that a matcher remembers besides those of the rules.
+const maxNames = 1 << 14
 
 // match matches a routed event. If its raw text is a rendering, keywords are looked for in the record's own fields alone: the text has nothing
 // more than their names, and hides what XML must escape.
@@ -137,6 +144,11 @@ func (m *Matcher) match(e *event.Event, sources []sigma.SourceID, used *[256]fie
 			use = used[j]
 		} else {
 			use = m.use(f.Name)
+		}
+		for k, slot := range use.holders {
+			if m.m.Wants(slot) {
+				m.m.SetMade(slot, sigma.Member(f.Name[use.prefix[k]:], f.Value, f.Kind == event.String))
+			}
 		}
 		switch {
 		case text && rendered && !ofRecord(f.Name):

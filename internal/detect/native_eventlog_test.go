@@ -190,7 +190,9 @@ func eventLog(ev *synthetic, p eventPlace) (native, bool) {
 		case "Computer", "ComputerName":
 			s.Computer = v
 		case "Level":
-			s.Level = uint8(n)
+			if s.Level = uint8(n); err != nil {
+				s.Level = map[string]uint8{"critical": 1, "error": 2, "warning": 3, "information": 4}[strings.ToLower(v)]
+			}
 		case "Task":
 			s.Task = uint16(n)
 		case "Keywords":
@@ -202,7 +204,11 @@ func eventLog(ev *synthetic, p eventPlace) (native, bool) {
 		}
 	}
 	if len(ev.keywords) > 0 {
-		rec.Data = append(rec.Data, evtx.Field{Value: strings.Join(ev.keywords, " "), Type: evtx.TypeString})
+		name := ""
+		if p.user {
+			name = "Param1" // user data has names
+		}
+		rec.Data = append(rec.Data, evtx.Field{Name: name, Value: strings.Join(ev.keywords, " "), Type: evtx.TypeString})
 	}
 	return writeLog(rec, p.channel)
 }

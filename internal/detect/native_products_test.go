@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -25,7 +26,7 @@ var products = []struct {
 	{product: "gcp", service: "gcp.audit", write: gcpAudit},
 	{product: "gcp", write: workspace},
 	{product: "m365", write: m365},
-	{product: "okta", write: document("okta.json", `{"uuid":"a1","published":"2024-03-04T05:06:07.000Z","version":"0","severity":"INFO","eventType":"user.session.start","displayMessage":"x","legacyEventType":"core.x","actor":{"id":"1","type":"User","alternateId":"bob@example.com","displayName":"Bob"},"client":{"ipAddress":"198.51.100.7"},"outcome":{"result":"SUCCESS"},"target":[{"id":"2","type":"AppUser","displayName":"app"}],"transaction":{"type":"WEB","id":"t"}}`)},
+	{product: "okta", write: document("okta.json", `{"uuid":"a1","published":"2024-03-04T05:06:07.000Z","version":"0","severity":"INFO","eventType":"user.session.start","displayMessage":"x","legacyEventType":"core.x","actor":{"id":"1","type":"User","alternateId":"bob","displayName":"Bob"},"client":{"ipAddress":"198.51.100.7"},"outcome":{"result":"SUCCESS"},"target":[{"id":"2","type":"AppUser","displayName":"app"}],"transaction":{"type":"WEB","id":"t"}}`)},
 	{product: "github", write: document("audit.json", `{"@timestamp":1709528767000,"_document_id":"d1","action":"repo.create","actor":"bob","actor_location":{"country_code":"FI"},"org":"example","created_at":1709528767000,"operation_type":"create"}`)},
 	{product: "onelogin", write: document("onelogin.json", `{"id":123456,"created_at":"2024-03-04T05:06:07.000Z","account_id":5,"user_id":7,"event_type_id":5,"notes":"","ipaddr":"198.51.100.7","actor_user_id":7,"user_name":"Bob","app_id":9,"app_name":"mail"}`)},
 	{product: "bitbucket", write: document("audit.log", `{"affectedObjects":[],"auditType":{"action":"x","actionI18nKey":"bitbucket.x","area":"PERMISSIONS","category":"y","categoryI18nKey":"bitbucket.y","level":"BASE"},"author":{"id":"3","name":"bob","type":"NORMAL"},"changedValues":[],"extraAttributes":[],"method":"Browser","node":"n1","source":"198.51.100.7","system":"https://git.example.com","timestamp":{"epochSecond":1709528767,"nano":125000000},"version":"1.0"}`)},
@@ -60,7 +61,7 @@ var products = []struct {
 }
 
 // inArrays are the members that products keep in arrays.
-var inArrays = []string{"target", "targetResources", "modifiedProperties", "authorizationInfo", "containerDefinitions", "volumes", "containers", "add", "layers", "command", "additionalDetails"}
+var inArrays = []string{"targetResources", "modifiedProperties", "authorizationInfo", "containerDefinitions", "volumes", "containers", "add", "layers", "command", "additionalDetails"}
 
 // put sets a member of nested objects, given a dotted path.
 func put(m map[string]any, path string, value any) {
@@ -185,6 +186,8 @@ func azureAudit(ev *synthetic) []native {
 			p["loggedByService"] = v
 		case "Status", "properties.result":
 			p["result"] = strings.ToLower(fmt.Sprint(v))
+		case "failure_status_reason":
+			p["resultReason"] = v
 		case "Initiatedby", "Initiatied.By", "properties.initiatedBy":
 			put(p, "initiatedBy.user.userPrincipalName", v)
 		case "Target", "properties.targetResources":
@@ -207,15 +210,9 @@ func azureAudit(ev *synthetic) []native {
 }
 
 func azureSignin(ev *synthetic) []native {
-	const base = `{"time":"2024-03-04T05:06:07.1234567Z","resourceId":"/tenants/11111111-2222-3333-4444-555555555555/providers/Microsoft.aadiam","operationName":"Sign-in activity","operationVersion":"1.0","category":"SignInLogs","tenantId":"11111111-2222-3333-4444-555555555555","resultType":"0","resultSignature":"None","resultDescription":"","durationMs":0,"callerIpAddress":"198.51.100.7","correlationId":"c1","identity":"Bob","Level":4,"location":"FI","properties":{"id":"s1","createdDateTime":"2024-03-04T05:06:07.12+00:00","userDisplayName":"Bob","userPrincipalName":"bob@example.com","userId":"u1","appId":"a1","appDisplayName":"App","ipAddress":"198.51.100.7","status":{"errorCode":0},"clientAppUsed":"Browser","userAgent":"Mozilla/5.0","deviceDetail":{"deviceId":"","operatingSystem":"Linux","browser":"Firefox"},"location":{"city":"Espoo","countryOrRegion":"FI"},"conditionalAccessStatus":"notApplied","authenticationRequirement":"singleFactorAuthentication","riskState":"none","resourceDisplayName":"Graph","resourceTenantId":"11111111-2222-3333-4444-555555555555","homeTenantId":"11111111-2222-3333-4444-555555555555"}}`
+	const base = `{"time":"2024-03-04T05:06:07.1234567Z","resourceId":"/tenants/11111111-2222-3333-4444-555555555555/providers/Microsoft.aadiam","operationName":"Sign-in activity","operationVersion":"1.0","category":"SignInLogs","tenantId":"11111111-2222-3333-4444-555555555555","resultType":"50126","resultSignature":"None","resultDescription":"","durationMs":0,"callerIpAddress":"198.51.100.7","correlationId":"c1","identity":"Bob","Level":4,"location":"FI","properties":{"id":"s1","createdDateTime":"2024-03-04T05:06:07.12+00:00","userDisplayName":"Bob","userPrincipalName":"bob@example.com","userId":"u1","appId":"a1","appDisplayName":"App","ipAddress":"198.51.100.7","status":{"errorCode":50126},"clientAppUsed":"Browser","userAgent":"Mozilla/5.0","deviceDetail":{"deviceId":"","operatingSystem":"Linux","browser":"Firefox"},"location":{"city":"Espoo","countryOrRegion":"FI"},"conditionalAccessStatus":"notApplied","authenticationRequirement":"singleFactorAuthentication","riskState":"none","resourceDisplayName":"Graph","resourceTenantId":"11111111-2222-3333-4444-555555555555","homeTenantId":"11111111-2222-3333-4444-555555555555"}}`
 	return []native{object("signin.json", base, ev, func(m map[string]any, f string, v any) {
 		p := m["properties"].(map[string]any)
-		failed := func() {
-			if _, ok := ev.fields["ResultType"]; !ok && m["resultType"] == "0" {
-				m["resultType"] = "50126"
-				put(p, "status.errorCode", 50126)
-			}
-		}
 		switch f {
 		case "ResultType", "resultType":
 			m["resultType"] = fmt.Sprint(v)
@@ -223,8 +220,14 @@ func azureSignin(ev *synthetic) []native {
 		case "ResultDescription", "Resultdescription":
 			m["resultDescription"] = v
 		case "Status":
-			if strings.EqualFold(fmt.Sprint(v), "failure") {
-				failed()
+			switch strings.ToLower(fmt.Sprint(v)) {
+			case "success":
+				if _, ok := ev.fields["ResultType"]; !ok {
+					m["resultType"] = "0"
+					put(p, "status.errorCode", 0)
+				}
+			case "mfa denied":
+				put(p, "status.additionalDetails", "MFA denied; user declined the authentication")
 			}
 		case "callerIpAddress":
 			m[f] = v
@@ -236,11 +239,18 @@ func azureSignin(ev *synthetic) []native {
 		case "Username":
 			p["userPrincipalName"] = v
 		case "properties.message":
+			if protocol := map[any]string{"Device Code": "deviceCode", "ROPC": "ropc"}[v]; protocol != "" {
+				p["authenticationProtocol"] = protocol
+				return
+			}
 			m["resultDescription"] = v
-			failed()
 		case "ActivityDetails":
 			m["operationName"] = v
 		case "NetworkLocationDetails":
+			if v == "[]" {
+				p["networkLocationDetails"] = []any{}
+				return
+			}
 			put(p, "networkLocationDetails", []any{map[string]any{"networkType": "namedNetwork", "networkNames": []any{v}}})
 		default:
 			if strings.HasPrefix(f, "properties.") {
@@ -295,11 +305,9 @@ func workspace(ev *synthetic) (logs []native) {
 		}
 		return append(out, '\n')
 	}
-	logs = append(logs, native{"activity.json", marshal(map[string]any{
-		"kind": "admin#reports#activity", "id": map[string]any{"time": "2024-03-04T05:06:07.125Z", "uniqueQualifier": "1", "applicationName": app, "customerId": "C1"},
-		"actor": map[string]any{"callerType": "USER", "email": "bob@example.com", "profileId": "1"}, "ipAddress": "198.51.100.7",
-		"events": []any{map[string]any{"type": "T", "name": name, "parameters": parameters}},
-	})})
+	// in the API's own order
+	logs = append(logs, native{"activity.json", fmt.Appendf(nil, `{"kind":"admin#reports#activity","id":{"time":"2024-03-04T05:06:07.125Z","uniqueQualifier":"1","applicationName":%q,"customerId":"C1"},"etag":"e","actor":{"callerType":"USER","email":"bob@example.com","profileId":"1"},"ipAddress":"198.51.100.7","events":[{"type":"T","name":%s,"parameters":%s}]}`+"\n",
+		app, bytes.TrimSpace(marshal(name)), bytes.TrimSpace(marshal(parameters)))})
 	for i := range parameters {
 		p := parameters[i].(map[string]any)
 		parameters[i] = map[string]any{"name": p["name"], "value": p["value"], "label": "LABEL_OPTIONAL", "type": "TYPE_STRING"}
@@ -380,7 +388,7 @@ const auditStamp = " msg=audit(1709528767.123:42): "
 // auditd writes the records of one event: the record of the type that the rule asks for, with the rule's fields, beside those that the
 // kernel writes with it.
 func auditd(ev *synthetic) []native {
-	kind := ev.fields["type"]
+	kind := strings.ToUpper(ev.fields["type"])
 	if kind == "" {
 		kind = "SYSCALL"
 	}
@@ -574,6 +582,9 @@ func unixNetwork(ev *synthetic) (logs []native) {
 func linuxSyslog(ev *synthetic) []native {
 	program := map[string]string{"sshd": "sshd[1234]", "sudo": "sudo", "cron": "CRON[1234]", "clamav": "clamd[1234]", "guacamole": "guacd[1234]", "vsftpd": "vsftpd[1234]"}[ev.rule.LogSource.Service]
 	text := strings.Join(ev.keywords, " ")
+	if rest, ok := strings.CutPrefix(text, "pkexec "); ok {
+		program, text = "pkexec[1234]", "bob: "+rest
+	}
 	if user, ok := ev.fields["USER"]; ok {
 		text = "bob : TTY=pts/0 ; PWD=/home/bob ; USER=" + user + " ; COMMAND=/bin/bash"
 	}
@@ -680,6 +691,15 @@ func requestOf(ev *synthetic) (r request) {
 			r.ok = false
 		}
 	}
+	for f := range ev.absent {
+		switch f {
+		case "cs-user-agent", "c-useragent":
+			r.agent = "-"
+		case "cs-username", "cs-referer", "cs-referrer":
+		default:
+			r.ok = false
+		}
+	}
 	for _, k := range ev.keywords {
 		if strings.ContainsAny(k, " \"\t") {
 			r.agent += " " + k
@@ -688,6 +708,9 @@ func requestOf(ev *synthetic) (r request) {
 		} else {
 			r.uri += k
 		}
+	}
+	if r.uri != "" && query != "" {
+		r.uri += "?" + query
 	}
 	if r.uri == "" {
 		if stem == "" {
@@ -698,12 +721,16 @@ func requestOf(ev *synthetic) (r request) {
 		}
 		if path, rest, ok := strings.Cut(query, "?"); ok && strings.HasPrefix(path, "/") && stem == "/" { // rules say "query" and mean all of it
 			stem, query = path, rest
+			r.ok = r.ok && rest != "" // W3C logs have a column for what follows
 		} else if strings.HasPrefix(query, "/") && stem == "/" && !strings.Contains(query, "=") {
 			stem, query = query, ""
 		}
 		if r.uri = stem; query != "" {
 			r.uri += "?" + strings.TrimPrefix(query, "?")
 		}
+	}
+	if strings.HasSuffix(r.uri, "?") {
+		r.ok = false
 	}
 	return r
 }
@@ -753,7 +780,7 @@ func proxy(ev *synthetic) (logs []native) {
 	host := r.host
 	full := r.uri
 	if host == "-" {
-		host = "www.example.org"
+		host = "www.example.invalid"
 	}
 	if u, err := url.Parse(full); err == nil && u.Host != "" {
 		if r.host == "-" {
@@ -795,6 +822,9 @@ func proxy(ev *synthetic) (logs []native) {
 func dns(ev *synthetic) (logs []native) {
 	query, kind := cmpOr(ev.fields["query"], "www.example.org"), cmpOr(ev.fields["record_type"], "A")
 	answer := ev.fields["answer"]
+	if strings.HasSuffix(query, ".") || strings.Contains(query, " ") {
+		return nil // logs have names without the root's dot
+	}
 	if answer == "" {
 		logs = append(logs, native{"query.log", []byte("04-Mar-2024 05:06:07.123 client @0x7f0000000000 198.51.100.7#40000 (" + query + "): query: " + query + " IN " + kind + " + (192.0.2.5)\n")})
 		logs = append(logs, native{"dnsmasq.log", []byte("Mar  4 05:06:07 dnsmasq[123]: query[" + kind + "] " + query + " from 198.51.100.7\n")})
@@ -825,4 +855,6 @@ func antivirus(ev *synthetic) (logs []native) {
 	return append(logs, windows, clam)
 }
 
-func netflow(ev *synthetic) []native { return nil }
+func netflow(ev *synthetic) []native {
+	return []native{object("netflow.ndjson", `{"@timestamp":"2024-03-04T05:06:07.125Z","ecs":{"version":"8.11.0"},"event":{"category":["network"],"action":"netflow_flow","dataset":"netflow.log"},"netflow":{"type":"netflow_flow","exporter":{"address":"192.0.2.1:2055","version":9}},"source":{"ip":"198.51.100.7","port":40000},"destination":{"ip":"192.0.2.5"},"network":{"transport":"tcp"}}`, ev, put)}
+}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/sextant-logs/sextant/internal/detect"
@@ -52,7 +51,7 @@ func firing(t testing.TB, m *detect.Matcher, log native) (fired map[string]bool,
 }
 
 // Every public rule fires on an event that is made of its own detection and written as its product writes logs. So a log source or a field
-// that the table of log sources does not have is found out, for rules that no log of the corpus triggers.
+// that the table of log sources does not have is found out, for rules that no log of the corpus triggers. With -short one rule in eight is tried.
 func TestEveryPublicRuleFiresOnTheLogItIsFor(t *testing.T) {
 	corpus := cmp.Or(os.Getenv("SEXTANT_CORPUS"), "../../../shared/corpus")
 	public, _ := filepath.Glob(filepath.Join(corpus, "sigma", "rules*"))
@@ -67,11 +66,8 @@ func TestEveryPublicRuleFiresOnTheLogItIsFor(t *testing.T) {
 	m := d.NewMatcher()
 	s := newSynthesiser(rules, placeholders)
 	logs := 0
-	for _, r := range rules {
-		if os.Getenv("ONLY") != "" && !strings.Contains(r.File, os.Getenv("ONLY")) {
-			continue
-		}
-		if os.Getenv("NOWIN") != "" && isWindows(r.LogSource) {
+	for i, r := range rules {
+		if testing.Short() && i%8 != 0 {
 			continue
 		}
 		why := cannot[r.ID]
@@ -109,6 +105,11 @@ func TestEveryPublicRuleFiresOnTheLogItIsFor(t *testing.T) {
 
 // cannot are the public rules that no log of their log source makes fire, and why.
 var cannot = map[string]string{
+	"21e44d78-95e7-421b-a464-ffd8395659c4": "asks for an empty user agent, and logs have none or a dash, which is none",
+	"8dee7a0d-43fd-4b3c-8cd1-605e189d195e": "asks for a message that lists properties as JSON; Entra's log has them in members of their own",
+	"bcd95697-e3e7-4c6f-8584-8e3503e6929f": "asks for file events of a firewall, which has no such log",
+	"639b893f-f93a-4e53-a7c8-f08cf73fe7f7": "asks for the content type of requests, which no access log has by default",
+	"4d136857-6a1a-432a-82fc-5dd497ee5e7c": "asks for the text [] of a list without members",
 	"53d4bb30-3f36-4e8a-b078-69d36c4a79ff": "asks that a field be a word and match an expression that the word does not",
 }
 

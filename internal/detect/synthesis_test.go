@@ -23,6 +23,7 @@ type synthetic struct {
 	rule     *sigma.Rule
 	fields   map[string]string
 	kinds    map[string]sigma.ValueKind // of the rule's value, for formats that keep numbers apart from text
+	absent   map[string]bool            // what must not be there
 	keywords []string
 }
 
@@ -108,10 +109,11 @@ func (c *choices) attempt(r *sigma.Rule) *synthetic {
 	if c.failed {
 		return nil
 	}
-	ev := &synthetic{rule: r, fields: map[string]string{}, kinds: map[string]sigma.ValueKind{}, keywords: c.keywords}
+	ev := &synthetic{rule: r, fields: map[string]string{}, kinds: map[string]sigma.ValueKind{}, absent: map[string]bool{}, keywords: c.keywords}
 	for _, f := range c.order {
 		w := c.wants[f]
 		if w.absent {
+			ev.absent[f] = true
 			continue
 		}
 		ev.kinds[f] = w.kind
@@ -131,6 +133,9 @@ func (c *choices) attempt(r *sigma.Rule) *synthetic {
 				if !slices.ContainsFunc(append(parts, w.suffix...), func(p string) bool { return p != "" && strings.Contains(strings.ToLower(p), strings.ToLower(s)) }) {
 					parts = append(parts, s)
 				}
+			}
+			if len(w.suffix) == 0 && c.of(3) == 1 {
+				parts = append(parts, "x")
 			}
 			if s := longest(w.suffix); s != parts[0] || len(parts) > 1 {
 				parts = append(parts, s)
@@ -398,10 +403,12 @@ func (c *choices) literal(pattern string) string {
 		case b == '\\' && i+1 < len(pattern) && strings.IndexByte(`\*?`, pattern[i+1]) >= 0:
 			i++
 			s.WriteByte(pattern[i])
+		case pattern == "*":
+			s.WriteByte('x')
 		case b == '*':
 			s.WriteString([...]string{"", "x", " x ", "1"}[c.of(4)])
 		case b == '?':
-			s.WriteByte('x')
+			s.WriteByte("?x"[c.of(2)])
 		default:
 			s.WriteByte(b)
 		}

@@ -363,7 +363,11 @@ func (r *w3cRecord) finish(d *w3cLog, b *event.Batch) error {
 			b.Add("url.extension", last[i+1:])
 		}
 	}
-	b.Add("url.query", unescapePercent(unplus(strings.TrimPrefix(r.query, "?"), b), b))
+	query := unescapePercent(unplus(strings.TrimPrefix(r.query, "?"), b), b)
+	b.Add("url.query", query)
+	if query != r.query { // attacks are told by what was sent
+		b.Add("w3c.query", strings.TrimPrefix(r.query, "?"))
+	}
 	if r.asked || r.status != "" {
 		b.Add("event.category", "web")
 	}

@@ -209,8 +209,12 @@ func (w *winlog) addECS(ev *winEvent) {
 	if (ev == nil || ev.action == "") && ev != &sqlAuditEvent {
 		w.put("event.action", w.task)
 	}
-	w.put("host.os.family", "windows")
-	w.put("host.os.type", "windows")
+	if w.provider == "Linux-Sysmon" {
+		w.put("host.os.type", "linux")
+	} else {
+		w.put("host.os.family", "windows")
+		w.put("host.os.type", "windows")
+	}
 	w.message(ev)
 }
 
