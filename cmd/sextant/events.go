@@ -24,6 +24,7 @@ type eventFlags struct {
 	where      string
 	from, to   string
 	host, user string
+	server     serverFlags
 }
 
 func (f *eventFlags) register(c *cobra.Command) {
@@ -44,6 +45,7 @@ func (f *eventFlags) selection(c *cobra.Command) {
 	c.Flags().StringVar(&f.to, "to", "", "only records before this time")
 	c.Flags().StringVar(&f.host, "host", "", "only records of this host.name")
 	c.Flags().StringVar(&f.user, "user", "", "only records that name this user")
+	f.server.register(c)
 }
 
 // query is the query for the records that the flags ask for.
@@ -87,9 +89,9 @@ func (f *eventFlags) query() (string, error) {
 
 // open returns the store to ask and what to do with it in the end: the case's,
 // or a passing one of the logs under the paths.
-func (f *eventFlags) open(c *cobra.Command, paths []string) (*store.Embedded, func(), error) {
+func (f *eventFlags) open(c *cobra.Command, paths []string) (store.Store, func(), error) {
 	if len(paths) == 0 {
-		st, err := openCase(f.caseDir)
+		st, err := f.server.open(c.Context(), f.caseDir)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -97,6 +99,9 @@ func (f *eventFlags) open(c *cobra.Command, paths []string) (*store.Embedded, fu
 	}
 	if c.Flags().Changed("case") {
 		return nil, nil, usagef("give --case or a PATH, not both")
+	}
+	if c.Flags().Changed("server") {
+		return nil, nil, usagef("give --server or a PATH, not both")
 	}
 	opt, err := f.read.options(paths)
 	if err != nil {

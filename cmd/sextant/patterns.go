@@ -93,7 +93,7 @@ a row for each line in order, with the template as all lines together show it.`,
 				return err
 			}
 			defer done()
-			miner, err := patterns.Load(st.Dir())
+			miner, err := patterns.Load(dirOf(st, events.caseDir))
 			if err != nil {
 				return err
 			}
@@ -183,7 +183,7 @@ func sortPatterns(ps []patterns.Pattern, order string) {
 }
 
 // writePatterns writes a row for each pattern, with the first of its messages.
-func writePatterns(ctx context.Context, st *store.Embedded, ps []patterns.Pattern, total int64, dated bool, output string, options export.Options, out io.Writer) error {
+func writePatterns(ctx context.Context, st store.Store, ps []patterns.Pattern, total int64, dated bool, output string, options export.Options, out io.Writer) error {
 	options.Columns = []string{"id", "count", "share", "first", "last", "template", "example"}
 	if output == "table" { // what fits on a screen
 		options.Columns = []string{"id", "count", "share", "template"}
@@ -239,7 +239,7 @@ func rfc3339(ns int64) string {
 
 // patternValues writes what stands for the variables of one template: for each, its
 // most frequent values.
-func patternValues(ctx context.Context, st *store.Embedded, found []patterns.Pattern, id, filter, output string, options export.Options, limit int, out io.Writer) error {
+func patternValues(ctx context.Context, st store.Store, found []patterns.Pattern, id, filter, output string, options export.Options, limit int, out io.Writer) error {
 	p, err := patternOf(found, id)
 	if err != nil {
 		return err
@@ -281,7 +281,7 @@ func patternOf(found []patterns.Pattern, id string) (patterns.Pattern, error) {
 }
 
 // patternRecords writes the records in which a variable has a value.
-func patternRecords(c *cobra.Command, st *store.Embedded, found []patterns.Pattern, wanted patterns.Parameter, id, filter, output string, options export.Options, limit int, out io.Writer) error {
+func patternRecords(c *cobra.Command, st store.Store, found []patterns.Pattern, wanted patterns.Parameter, id, filter, output string, options export.Options, limit int, out io.Writer) error {
 	if id != "" {
 		p, err := patternOf(found, id)
 		if err != nil {

@@ -18,6 +18,7 @@ func newQuery() *cobra.Command {
 	var caseDir, output, file string
 	var limit int64
 	var nested, unsorted bool
+	var server serverFlags
 	c := &cobra.Command{
 		Use:   "query LOGSQL",
 		Short: "Search a case",
@@ -28,13 +29,14 @@ a column; field:=value compares all of it; pipes aggregate.`,
   sextant query 'source.ip:=203.0.113.9 | fields _time, host.name, user.name, _msg'
   sextant query 'event.category:authentication | stats by (user.name) count() attempts | sort by (attempts desc)'
   sextant query -o csv '_time:[2024-03-01, 2024-03-02] http.response.status_code:>=500' > errors.csv
-  sextant query -o parquet '*' > case.parquet`,
+  sextant query -o parquet '*' > case.parquet
+  sextant query --server https://logs.example.com:8514 --token sxt_… 'event.outcome:failure'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := oneOf("-o", output, export.Formats...); err != nil {
 				return err
 			}
-			st, err := openCase(caseDir)
+			st, err := server.open(c.Context(), caseDir)
 			if err != nil {
 				return err
 			}
@@ -79,5 +81,6 @@ a column; field:=value compares all of it; pipes aggregate.`,
 	c.Flags().Int64VarP(&limit, "limit", "n", 0, "at most so many rows (default: all)")
 	c.Flags().BoolVar(&nested, "nested", false, "jsonl: nested ECS documents instead of flat names")
 	c.Flags().BoolVar(&unsorted, "unsorted", false, "rows as they are found, not by time: faster for very many")
+	server.register(c)
 	return c
 }

@@ -22,6 +22,7 @@ import (
 
 func newRulesExplain() *cobra.Command {
 	var caseDir, id, idFile, placeholders string
+	var server serverFlags
 	var dirs []string
 	c := &cobra.Command{
 		Use:   "explain RULE [--event ID]",
@@ -63,7 +64,7 @@ without --event those that came nearest.`,
 			if id == "" && rule.Correlation == nil {
 				return usagef("name the record with --event")
 			}
-			st, err := openCase(caseDir)
+			st, err := server.open(c.Context(), caseDir)
 			if err != nil {
 				return err
 			}
@@ -98,6 +99,7 @@ without --event those that came nearest.`,
 		},
 	}
 	c.Flags().StringVarP(&caseDir, "case", "c", "case", "case directory")
+	server.register(c)
 	c.Flags().StringVar(&id, "event", "", "event.id of the record")
 	c.Flags().StringVar(&idFile, "event-file", "", "file whose last word is the event.id")
 	c.Flags().StringSliceVar(&dirs, "rules", nil, "Sigma rule files or directories, besides the rules built in")
@@ -131,13 +133,19 @@ func findRule(d *detect.Detector, word string) (*sigma.Rule, error) {
 
 // openCase opens the store of an existing case.
 func openCase(dir string) (*store.Embedded, error) {
-	if _, err := os.Stat(dir + "/ledger.jsonl"); err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, usagef("%s is no case; make one with `sextant investigate --case %s PATH…`", dir, shellWord(dir))
-		}
+	if err := isCase(dir); err != nil {
 		return nil, err
 	}
-	return store.Open(dir, store.Options{Synonyms: patterns.Synonyms(dir)})
+	st, err := store.Open(dir, store.Options{Synonyms: patterns.Synonyms(dir)})
+	return st, served(dir, err)
+}
+
+func isCase(dir string) error {
+	_, err := os.Stat(dir + "/ledger.jsonl")
+	if errors.Is(err, os.ErrNotExist) {
+		return usagef("%s is no case; make one with `sextant investigate --case %s PATH…`", dir, shellWord(dir))
+	}
+	return err
 }
 
 func writeExplanation(w io.Writer, r *sigma.Rule, x *sigma.Explanation) {

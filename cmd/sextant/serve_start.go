@@ -118,9 +118,7 @@ func (f *serveFlags) explain(w io.Writer, err error) error {
 		say(w, wrong)
 		return usageError{errWrong}
 	case errors.Is(err, store.ErrLocked):
-		if st := serve.ReadState(f.caseDir); st.PID != 0 && len(st.Pages) > 0 {
-			return fmt.Errorf("%w; a server has it: see %s/", err, st.Pages[0])
-		}
+		return served(f.caseDir, err)
 	}
 	return err
 }

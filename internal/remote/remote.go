@@ -189,3 +189,21 @@ func parse(row []event.Field, line []byte) ([]event.Field, error) {
 	}
 	return row, nil
 }
+
+// ErrReadOnly is what everything returns that would change the server's case.
+var ErrReadOnly = errors.New("a server's case can be asked, not changed, from outside")
+
+// NewWriter, Flush, Sync and Delete make the client a store.Store; there is
+// nothing to flush, and nothing can be written.
+func (c *Client) NewWriter() store.Writer                { return noWriter{} }
+func (c *Client) Flush(context.Context) error            { return nil }
+func (c *Client) Sync(context.Context) error             { return nil }
+func (c *Client) Delete(context.Context, []string) error { return ErrReadOnly }
+
+type noWriter struct{}
+
+func (noWriter) Add(*store.Source, []event.Event) error { return ErrReadOnly }
+func (noWriter) Flush() error                           { return nil }
+func (noWriter) Report() store.Report                   { return store.Report{} }
+
+var _ store.Store = (*Client)(nil)

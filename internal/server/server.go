@@ -180,11 +180,22 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	o := store.QueryOptions{Limit: limit, Unsorted: r.FormValue("unsorted") == "true"}
+	for name, to := range map[string]*int64{"from": &o.From, "until": &o.Until} {
+		if v := r.FormValue(name); v != "" {
+			t, err := time.Parse(time.RFC3339Nano, v)
+			if err != nil {
+				http.Error(w, name+": want a time such as 2026-03-01T12:00:00Z", http.StatusBadRequest)
+				return
+			}
+			*to = t.UnixNano()
+		}
+	}
 	s.audit.write(r, whoIs(r), "search", r.FormValue("query"))
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	var line []byte
 	began := false
-	err := s.o.Case.Store().QueryWith(r.Context(), r.FormValue("query"), store.QueryOptions{Limit: limit}, func(row []event.Field) error {
+	err := s.o.Case.Store().QueryWith(r.Context(), r.FormValue("query"), o, func(row []event.Field) error {
 		began = true
 		line = append(line[:0], '{')
 		for i, f := range row {
