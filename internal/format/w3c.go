@@ -363,10 +363,11 @@ func (r *w3cRecord) finish(d *w3cLog, b *event.Batch) error {
 			b.Add("url.extension", last[i+1:])
 		}
 	}
-	query := unescapePercent(unplus(strings.TrimPrefix(r.query, "?"), b), b)
+	sent := strings.TrimPrefix(r.query, "?")
+	query := unescapePercent(unplus(sent, b), b)
 	b.Add("url.query", query)
-	if query != r.query { // attacks are told by what was sent
-		b.Add("w3c.query", strings.TrimPrefix(r.query, "?"))
+	if query != sent { // attacks are told by what was sent
+		b.Add("w3c.query", sent)
 	}
 	if r.asked || r.status != "" {
 		b.Add("event.category", "web")
