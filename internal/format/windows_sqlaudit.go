@@ -133,9 +133,7 @@ func (w *winlog) sqlAudit() {
 	w.end("source", address, "")
 	w.put("process.pid", b.Event().Get("winlog.process.pid"))
 	w.put("process.thread.id", b.Event().Get("winlog.process.thread.id"))
-	if statement != "" {
-		w.put("message", statement)
-	}
+	w.data = append(w.data[:0], datum{"action", b.Event().Get("event.action")}, datum{"by", principal}, datum{"from", address}, datum{"statement", statement}) // for the message
 	fields := b.Event().Fields
 	for i := range fields {
 		if f := &fields[i]; (f.Name == "process.pid" || f.Name == "process.thread.id") && isDigits(f.Value) {
