@@ -149,9 +149,11 @@ const hex = "0123456789abcdef"
 
 // AppendQuoted appends s as a JSON string. Control characters (C0, DEL, C1) and the
 // line separators U+2028 and U+2029 are escaped, so that a log line cannot drive a terminal.
+// What is not UTF-8 is made so as by [AppendText].
 func AppendQuoted(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
+	var stray strayBytes
 	for i := 0; i < len(s); {
 		c := s[i]
 		if c < utf8.RuneSelf {
@@ -177,12 +179,16 @@ func AppendQuoted(dst []byte, s string) []byte {
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 || r == 0x2028 || r == 0x2029 || 0x80 <= r && r < 0xa0 {
+		invalid := r == utf8.RuneError && n == 1
+		if invalid {
+			r = stray.rune(s, i)
+		}
+		if invalid || r == 0x2028 || r == 0x2029 || 0x80 <= r && r < 0xa0 {
 			dst = append(dst, s[start:i]...)
-			if r == utf8.RuneError {
-				dst = append(dst, "\uFFFD"...)
-			} else {
+			if r == 0x2028 || r == 0x2029 || r < 0xa0 {
 				dst = append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+			} else {
+				dst = utf8.AppendRune(dst, r)
 			}
 			start = i + n
 		}

@@ -617,6 +617,7 @@ func (s *Scanner) raw(v string) string {
 // appendClean appends the inside of a JSON string, with what AppendQuoted
 // escapes beyond the quote and the backslash escaped.
 func appendClean(dst []byte, s string) []byte {
+	var stray strayBytes
 	for i := 0; i < len(s); {
 		c := s[i]
 		if c < utf8.RuneSelf && c != 0x7f {
@@ -625,11 +626,15 @@ func appendClean(dst []byte, s string) []byte {
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(s[i:])
+		invalid := r == utf8.RuneError && n == 1
+		if invalid {
+			r = stray.rune(s, i)
+		}
 		switch {
-		case r == utf8.RuneError && n == 1:
-			dst = append(dst, "\uFFFD"...)
 		case r == 0x7f || 0x80 <= r && r < 0xa0 || r == 0x2028 || r == 0x2029:
 			dst = append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+		case invalid:
+			dst = utf8.AppendRune(dst, r)
 		default:
 			dst = append(dst, s[i:i+n]...)
 		}

@@ -43,12 +43,44 @@ func (f *Format) NewFramer(r io.Reader) Framer {
 	return &lineFramer{r: r, header: f.Header, joins: f.Joins}
 }
 
-// NewDecoder returns a decoder for one chunk of a source.
+// NewDecoder returns a decoder for one chunk of a source. Its events' fields are valid
+// UTF-8 whatever the source is.
 func (f *Format) NewDecoder(p *Params) Decoder {
+	q := *p
+	d := &validText{done: p.Done}
+	q.Done = d.complete
+	d.Decoder = f.decoder(&q)
+	return d
+}
+
+func (f *Format) decoder(p *Params) Decoder {
 	if f.Decode != nil {
 		return f.Decode(p)
 	}
 	return &lineChunks{f: f, p: p}
+}
+
+// validText makes UTF-8 of the fields of events that come from anything else: text in
+// Latin-1 or Windows-1252, binary data. Their Raw stays as it is in the source.
+type validText struct {
+	Decoder
+	stray bool // there are bytes in the chunk that are not UTF-8
+	done  func(*event.Batch)
+}
+
+// Decode implements Decoder.
+func (d *validText) Decode(c *Chunk, b *event.Batch) Bytes {
+	d.stray = !event.ValidText(c.Data)
+	return d.Decoder.Decode(c, b)
+}
+
+func (d *validText) complete(b *event.Batch) {
+	if d.stray {
+		b.TextFields()
+	}
+	if d.done != nil {
+		d.done(b)
+	}
 }
 
 // lineFramer cuts after line ends, but before no line that joins the record

@@ -25,18 +25,18 @@ func (f *Format) Streams() bool {
 func (f *Format) NewRecordDecoder(p *Params, header []string) func(record []byte, offset int64, b *event.Batch) {
 	q := *p
 	q.header = header
+	text := &validText{done: p.Done}
+	q.Done = text.complete
 	fallback := newTextDecoder(&q)
 	whole := func(raw string, offset int64, b *event.Batch, why string) {
 		b.Begin(offset, raw)
 		fallback(raw, b)
 		b.Event().Err = why
-		if q.Done != nil {
-			q.Done(b)
-		}
+		q.Done(b)
 	}
 	d, lines := Decoder(nil), f.Lines
 	if lines == nil {
-		d = f.NewDecoder(&q)
+		d = f.decoder(&q)
 		if j, ok := d.(*jsonChunks); ok { // a document a record
 			lines = j.f.Lines
 		}
@@ -44,6 +44,7 @@ func (f *Format) NewRecordDecoder(p *Params, header []string) func(record []byte
 	if lines != nil {
 		decode := lines(&q)
 		return func(record []byte, offset int64, b *event.Batch) {
+			text.stray = !event.ValidText(record)
 			raw := event.View(record)
 			b.Begin(offset, raw)
 			if err := decode(raw, b); err != nil {
@@ -51,12 +52,11 @@ func (f *Format) NewRecordDecoder(p *Params, header []string) func(record []byte
 				fallback(raw, b)
 				b.Event().Err = err.Error()
 			}
-			if q.Done != nil {
-				q.Done(b)
-			}
+			q.Done(b)
 		}
 	}
 	return func(record []byte, offset int64, b *event.Batch) {
+		text.stray = !event.ValidText(record)
 		n := len(b.Events)
 		d.Decode(&Chunk{Data: record, Offset: offset, Header: header}, b)
 		if len(b.Events) == n { // nothing in it that the format takes for a record
