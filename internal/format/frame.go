@@ -40,7 +40,7 @@ func (f *Format) NewFramer(r io.Reader) Framer {
 	if f.Frame != nil {
 		return f.Frame(r)
 	}
-	return &lineFramer{r: r, header: f.Header, joins: f.Joins}
+	return &lineFramer{r: r, header: f.Header, joins: f.Joins, blank: f.Blank}
 }
 
 // NewDecoder returns a decoder for one chunk of a source. Its events' fields are valid
@@ -89,6 +89,7 @@ type lineFramer struct {
 	r      io.Reader
 	header func([]byte) bool
 	joins  func([]byte) bool
+	blank  bool // a blank line may be followed by one that joins
 
 	buf     []byte // read, not yet returned
 	offset  int64  // of buf in the source
@@ -143,7 +144,7 @@ func (f *lineFramer) boundary() int {
 		if start == 0 {
 			break
 		}
-		if line := trimEOL(f.buf[start:end]); len(line) == 0 || !f.joins(line) {
+		if line := trimEOL(f.buf[start:end]); len(line) == 0 && !f.blank || len(line) > 0 && !f.joins(line) {
 			return start
 		}
 		end = start

@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"cmp"
 
 	"github.com/sextant-logs/sextant/internal/event"
 )
@@ -83,13 +84,18 @@ func (d *lineChunks) record(data []byte) (size, end int) {
 	if d.f.Joins == nil {
 		return size, end
 	}
-	for size < len(data) && size < MaxRecord {
-		s, e := line(data[size:])
-		if e == 0 || !d.f.Joins(data[size:size+e]) {
+	most := cmp.Or(d.f.Joined, MaxRecord)
+	for next := size; next < len(data) && next < most; {
+		s, e := line(data[next:])
+		if e == 0 && d.f.Blank {
+			next += s
+			continue
+		}
+		if e == 0 || next+e > most || !d.f.Joins(data[next:next+e]) {
 			break
 		}
-		end = size + e
-		size += s
+		end, size = next+e, next+s
+		next = size
 	}
 	return size, end
 }

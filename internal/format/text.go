@@ -29,27 +29,29 @@ var _ = register(Format{
 		}
 	},
 	Joins: func(line []byte) bool { return len(line) > 0 && line[0] == '\t' },
-	Date: func(line []byte) (month, day int, ok bool) {
-		s := event.View(line)
-		s = s[:min(len(s), maxTimeSearch)]
-		for i := range len(s) {
-			if i > 0 && (isLetter(s[i-1]) || isDigit(s[i-1])) {
-				continue
-			}
-			if isLetter(s[i]) {
-				if month, day, ok = timestamp.YearlessDate(s[i:]); ok {
-					return month, day, true
-				}
-			}
-			if i == 0 || s[i-1] == '[' {
-				if t, ok := numericYearless(s[i:]); ok {
-					return t.month, t.day, true
-				}
+	Date:  textDate,
+})
+
+func textDate(line []byte) (month, day int, ok bool) {
+	s := event.View(line)
+	s = s[:min(len(s), maxTimeSearch)]
+	for i := range len(s) {
+		if i > 0 && (isLetter(s[i-1]) || isDigit(s[i-1])) {
+			continue
+		}
+		if isLetter(s[i]) {
+			if month, day, ok = timestamp.YearlessDate(s[i:]); ok {
+				return month, day, true
 			}
 		}
-		return 0, 0, false
-	},
-})
+		if i == 0 || s[i-1] == '[' {
+			if t, ok := numericYearless(s[i:]); ok {
+				return t.month, t.day, true
+			}
+		}
+	}
+	return 0, 0, false
+}
 
 // newTextDecoder returns the decoder of last resort.
 func newTextDecoder(p *Params) func(line string, b *event.Batch) {
@@ -59,13 +61,14 @@ func newTextDecoder(p *Params) func(line string, b *event.Batch) {
 		b.Add("event.kind", "event")
 		b.Add("event.dataset", "text")
 		b.Add("message", line)
-		rest := line
-		if ns, end, ok := finder.find(line); ok {
+		first, more, _ := strings.Cut(line, "\n")
+		rest := first
+		if ns, end, ok := finder.find(first); ok {
 			b.Event().Time = ns
-			if end <= len(line) {
-				rest = line[end:]
+			if end <= len(first) {
+				rest = first[end:]
 				if finder.at > 0 && finder.at < maxTimeSearch {
-					facts.level(line[:finder.at], b)
+					facts.level(first[:min(finder.at, len(first))], b)
 				}
 			}
 		} else {
@@ -73,6 +76,10 @@ func newTextDecoder(p *Params) func(line string, b *event.Batch) {
 		}
 		facts.level(rest, b)
 		facts.add(line, true, b)
+		if kind, ok := exceptionType(more); ok {
+			b.Add("error.type", kind)
+			b.Add("error.stack_trace", more)
+		}
 	}
 }
 
@@ -157,7 +164,35 @@ func (f *timeFinder) find(s string) (ns int64, end int, ok bool) {
 			}
 		}
 	}
+	if i := strings.IndexByte(head, 0x1b); i >= 0 { // colours within the time
+		return f.findColoured(head, i)
+	}
 	return 0, 0, false
+}
+
+// findColoured is find in the text without its control sequences, the first of which is at s[i].
+func (f *timeFinder) findColoured(s string, i int) (ns int64, end int, ok bool) {
+	var text [maxTimeSearch]byte
+	var from [maxTimeSearch + 1]int // where in s a byte of text stands
+	n := 0
+	for j := range i {
+		text[n], from[n] = s[j], j
+		n++
+	}
+	for i < len(s) {
+		if s[i] == 0x1b {
+			i = escapeEnd(s, i)
+			continue
+		}
+		text[n], from[n] = s[i], i
+		n++
+		i++
+	}
+	from[n] = len(s)
+	plain := timeFinder{clock: f.clock}
+	ns, end, ok = plain.find(string(text[:n]))
+	f.at = from[plain.at]
+	return ns, from[min(end, n)], ok
 }
 
 // escapeEnd is behind the control sequence (ECMA-48 §5.4) that begins at s[i].
@@ -203,7 +238,7 @@ func dayMonthYear(c *timestamp.Clock, s string) (ns int64, n int, ok bool) {
 
 // compactTime reads "20060102T150405Z" (ISO 8601 basic) and "20060102 15:04:05".
 func compactTime(c *timestamp.Clock, s string) (ns int64, n int, ok bool) {
-	if len(s) < 15 || !isDigits(s[:8]) || s[8] != 'T' && s[8] != ' ' && s[8] != '-' {
+	if len(s) < 15 || !isDigits(s[:8]) || s[8] != 'T' && s[8] != ' ' && s[8] != '-' && (s[8] != '.' || !isDigits(s[9:15])) {
 		return 0, 0, false
 	}
 	var buf [64]byte
