@@ -2,7 +2,9 @@ package format
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/sextant-logs/sextant/internal/event"
@@ -90,6 +92,7 @@ type lineFramer struct {
 	header func([]byte) bool
 	joins  func([]byte) bool
 	blank  bool // a blank line may be followed by one that joins
+	most   int  // bytes of a record; 0: MaxRecord
 
 	buf     []byte // read, not yet returned
 	offset  int64  // of buf in the source
@@ -102,7 +105,7 @@ const maxHeaderLines = 64
 func (f *lineFramer) Next() (*Chunk, error) {
 	for {
 		end := f.boundary()
-		if end < 0 && f.err == nil && len(f.buf) > MaxRecord {
+		if end < 0 && f.err == nil && len(f.buf) > cmp.Or(f.most, MaxRecord) {
 			return f.oversized()
 		}
 		if end < 0 && f.err != nil {
@@ -201,12 +204,13 @@ func (f *lineFramer) remember(data []byte) {
 // oversized returns the first MaxRecord bytes of a record that is longer, and
 // skips the rest of its line.
 func (f *lineFramer) oversized() (*Chunk, error) {
-	if nl := bytes.IndexByte(f.buf, '\n'); nl >= 0 && nl <= MaxRecord {
+	most := cmp.Or(f.most, MaxRecord)
+	if nl := bytes.IndexByte(f.buf, '\n'); nl >= 0 && nl <= most {
 		// Short lines that all join the first: the record is cut at a line end.
-		end := bytes.LastIndexByte(f.buf[:MaxRecord], '\n') + 1
+		end := bytes.LastIndexByte(f.buf[:most], '\n') + 1
 		return f.take(end), nil
 	}
-	c := f.take(MaxRecord)
+	c := f.take(most)
 	var skipped int64
 	for {
 		if i := bytes.IndexByte(f.buf, '\n'); i >= 0 {
@@ -223,7 +227,7 @@ func (f *lineFramer) oversized() (*Chunk, error) {
 		}
 		f.fill()
 	}
-	c.Refused = []Refusal{{Offset: c.Offset + MaxRecord, Length: skipped, Reason: "record longer than 512 KiB: the rest was cut off"}}
+	c.Refused = []Refusal{{Offset: c.Offset + int64(most), Length: skipped, Reason: fmt.Sprintf("record longer than %d KiB: the rest was cut off", most>>10)}}
 	return c, nil
 }
 

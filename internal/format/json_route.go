@@ -233,6 +233,9 @@ func (d *jsonRouter) unwrap(record, within string, s *jsonShapes, b *event.Batch
 			break
 		}
 	}
+	if inner[0] != '{' {
+		d.setYear(s)
+	}
 	if !d.inner(inner, hint, whole, b) && !(whole && d.program(inner, s, b)) {
 		b.Rollback()
 		return false
@@ -264,6 +267,19 @@ func (d *jsonRouter) unwrap(record, within string, s *jsonShapes, b *event.Batch
 		}
 	}
 	return true
+}
+
+// setYear sets the clock to what the carrier says of its line, which may lack a year.
+func (d *jsonRouter) setYear(s *jsonShapes) {
+	for i := range s.leaves {
+		switch l := &s.leaves[i]; l.Name.Path {
+		case "@timestamp", "_time", "time", "timestamp", "ts":
+			if ns, ok := d.named.time(l); ok {
+				d.p.Clock.Seen(ns)
+				return
+			}
+		}
+	}
 }
 
 // inner decodes a wrapped record, and reports whether a format knows it; whole takes
@@ -309,7 +325,7 @@ func (d *jsonRouter) program(text string, s *jsonShapes, b *event.Batch) bool {
 var carrierNames = []string{
 	"@timestamp", "@version", "agent.", "beat.", "cloud.", "container.", "data_stream.", "docker.", "ecs.", "event.", "fields.", "fileset.", "host.", "host", "hostname", "input.", "kubernetes.",
 	"labels.", "log.", "offset", "path", "port", "prospector.", "service.", "source", "stream", "tags", "time", "timestamp", "type", "ingestionTime", "eventId", "id", "index", "sourcetype",
-	"_time", "_index", "_id", "_score", "_type", "preview", "lastrow", "level", "syslog.", "systemd.", "process.", "elastic_agent.", "orchestrator.", "aws.", "azure.", "journald.", "logStream", "logGroup", "kafka.",
+	"_time", "_index", "_id", "_score", "_type", "preview", "lastrow", "level", "syslog.", "systemd.", "process.", "elastic_agent.", "orchestrator.", "aws.", "azure.", "journald.", "otel.", "trace.", "span.", "logStream", "logGroup", "kafka.",
 }
 
 // carrier reports whether a record says nothing but a line, and whence it came.

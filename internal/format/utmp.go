@@ -51,7 +51,7 @@ func utmpLayout(head []byte) (layout, sure int) {
 		for at := 0; at+l.size <= len(head) && n < 64; at += l.size {
 			n++
 			switch rec := head[at : at+l.size]; {
-			case isZero(rec):
+			case isZero(rec), l.order.Uint16(rec) == 0 && l.valid(rec): // type EMPTY: what was there once
 				empty++
 			case l.valid(rec):
 				good++
@@ -107,18 +107,27 @@ func cString(p []byte) string {
 }
 
 // frameUtmp finds out the size of a record first.
-func frameUtmp(r io.Reader) Framer { return &utmpFramer{r: r} }
+func frameUtmp(r io.Reader) Framer {
+	return &layoutFramer{r: r, look: 16 << 10, find: func(head []byte) (layout, size int) {
+		layout, _ = utmpLayout(head) // 0 if it is none
+		return layout, utmpLayouts[layout].size
+	}}
+}
 
-type utmpFramer struct {
+// layoutFramer frames records of one size that differs between machines: find tells it from
+// the beginning of the file. The layout's number comes with each chunk.
+type layoutFramer struct {
 	r      io.Reader
+	look   int // bytes of the beginning that find wants
+	find   func(head []byte) (layout, size int)
 	blocks *BlockFramer
 	header []string
 }
 
 // Next implements Framer.
-func (f *utmpFramer) Next() (*Chunk, error) {
+func (f *layoutFramer) Next() (*Chunk, error) {
 	if f.blocks == nil {
-		head := make([]byte, 16<<10)
+		head := make([]byte, f.look)
 		n, err := io.ReadFull(f.r, head)
 		rest := f.r
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -126,9 +135,9 @@ func (f *utmpFramer) Next() (*Chunk, error) {
 		} else if err != nil {
 			rest = failed{err}
 		}
-		layout, _ := utmpLayout(head[:n]) // 0 if it is none
+		layout, size := f.find(head[:n])
 		f.header = []string{strconv.Itoa(layout)}
-		f.blocks = &BlockFramer{R: io.MultiReader(bytes.NewReader(head[:n]), rest), Block: utmpLayouts[layout].size}
+		f.blocks = &BlockFramer{R: io.MultiReader(bytes.NewReader(head[:n]), rest), Block: size}
 	}
 	c, err := f.blocks.Next()
 	if c != nil {
@@ -137,16 +146,21 @@ func (f *utmpFramer) Next() (*Chunk, error) {
 	return c, err
 }
 
+// layoutOf is the number that a layoutFramer gave the chunk, of n layouts.
+func layoutOf(c *Chunk, n int) int {
+	if len(c.Header) > 0 {
+		if i, err := strconv.Atoi(c.Header[0]); err == nil && 0 <= i && i < n {
+			return i
+		}
+	}
+	return 0
+}
+
 type utmpChunks struct{ p *Params }
 
 // Decode implements Decoder.
 func (d *utmpChunks) Decode(c *Chunk, b *event.Batch) Bytes {
-	l := &utmpLayouts[0]
-	if len(c.Header) > 0 {
-		if i, err := strconv.Atoi(c.Header[0]); err == nil && 0 <= i && i < len(utmpLayouts) {
-			l = &utmpLayouts[i]
-		}
-	}
+	l := &utmpLayouts[layoutOf(c, len(utmpLayouts))]
 	return decodeBlocks(c, l.size, "login record", func(rec []byte, offset int64) bool {
 		if isZero(rec) {
 			return false

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 )
@@ -47,6 +48,42 @@ func TestLoginRecordsTellTheSameInEitherByteOrderAndWidth(t *testing.T) {
 		want := decodeAll(t, f, data, bytes.NewReader(data))
 		if got := decodeAll(t, f, swapped, bytes.NewReader(swapped)); len(want) == 0 || !bytes.Equal(got, want) {
 			t.Errorf("%s in the other byte order: %s", name, firstDifference(got, want))
+		}
+	}
+}
+
+func TestLastLoginsTellTheSameInEveryByteOrderAndWidth(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("testdata", "lastlog", "basic.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One record alone could be of either order; times that lie together tell.
+	later := bytes.Clone(data[:lastlogLayouts[0].size()])
+	binary.LittleEndian.PutUint32(later, binary.LittleEndian.Uint32(later)+86400)
+	data = slices.Concat(data[:len(later)], later, data[2*len(later):])
+	f := Lookup("lastlog")
+	// Neither where a record lies nor how long it is can be the same.
+	place := regexp.MustCompile(`"offset":\d+`)
+	want := place.ReplaceAll(decodeAll(t, f, data, bytes.NewReader(data)), nil)
+	small := &lastlogLayouts[0]
+	for i := range lastlogLayouts {
+		l := &lastlogLayouts[i]
+		var other []byte
+		for at := 0; at < len(data); at += small.size() {
+			sec, line, host := small.read(data[at : at+small.size()])
+			stamp := make([]byte, l.time)
+			if l.time == 8 {
+				l.order.PutUint64(stamp, sec)
+			} else {
+				l.order.PutUint32(stamp, uint32(sec))
+			}
+			other = append(append(append(other, stamp...), line...), host...)
+		}
+		if found, sure := Recognise(NewSample("unnamed", other, true)); found != f {
+			t.Errorf("layout %d is recognised as %v (%d)", i, found, sure)
+		}
+		if got := place.ReplaceAll(decodeAll(t, f, other, bytes.NewReader(other)), nil); len(want) == 0 || !bytes.Equal(got, want) {
+			t.Errorf("layout %d: %s", i, firstDifference(got, want))
 		}
 	}
 }
