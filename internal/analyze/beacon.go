@@ -207,6 +207,8 @@ const (
 	beaconCommon   = 5         // sources of one destination, from which on it is what everybody has
 	beaconFew      = 2         // sources at most, to be worth an incident
 	beaconSettled  = 36 * hour // what goes on from the first hours of the logs is part of how things are
+	beaconClear    = 0.95      // score from which, of one source alone, less will do:
+	beaconUnseen   = 12 * hour // half a day without it
 )
 
 // Findings implements Technique.
@@ -317,7 +319,8 @@ func (t *beacon) finding(k pairKey, c *contacts, s rhythm, also []pairKey) Findi
 	if _, isHost := address(k.source); !isHost {
 		out = !k.destination || outside(k.to)
 	}
-	fresh := f.First-t.first > beaconSettled || c.skipped == 0 && t.last-f.Last > beaconSettled
+	plain := s.score >= beaconClear && n == 1 && f.First-t.first > beaconUnseen
+	fresh := plain || f.First-t.first > beaconSettled || c.skipped == 0 && t.last-f.Last > beaconSettled
 	switch {
 	case !out || n >= beaconCommon:
 	case s.score >= beaconSure && n <= beaconFew && fresh:
@@ -433,6 +436,9 @@ func evenness(sorted []float64) float64 {
 // bars their number, both in hours.
 func hours(at []contact, interval float64) (score float64, longest, bars int) {
 	width := int64(3600)
+	if span := at[len(at)-1].second - at[0].second; span < 8*width {
+		width = max(span/8, 60) // else the first and last bar, which are not whole, are most of it
+	}
 	if w := int64(4 * interval); w > width {
 		width = w
 	}

@@ -18,6 +18,7 @@ type Set struct {
 	techniques []Technique
 	worked     []bool
 	perDay     int
+	spare      []Finding // beyond perDay
 }
 
 // MaxFindingsPerDay is the noise budget unless another is asked for.
@@ -113,38 +114,66 @@ func (s *Set) Findings(ctx context.Context, q Querier) ([]Finding, []Report, err
 		}
 		all = append(all, found...)
 	}
-	all = ration(all, s.perDay)
+	all, s.spare = ration(all, s.perDay)
+	out, err := cited(ctx, q, all)
+	for i := range out {
+		for j := range reports {
+			if reports[j].Name == out[i].Kind {
+				reports[j].Kept++
+			}
+		}
+	}
+	return out, reports, err
+}
+
+// Spares returns findings that Findings left out for the noise budget, as many
+// a day at most: those of level low that are of what somebody did, and may be
+// worth more beside another. They are for who looks for such.
+func (s *Set) Spares(ctx context.Context, q Querier) ([]Finding, error) {
+	var some []Finding
+	used := map[int32]int{}
+	for _, f := range s.spare {
+		if d := dayOf(f.First); f.Level == "low" && !slices.Contains(learnt, f.Kind) && used[d] < s.perDay {
+			used[d]++
+			some = append(some, f)
+		}
+	}
+	return cited(ctx, q, some)
+}
+
+// learnt are the techniques that say that something is unlike the rest, not what it is.
+var learnt = []string{"patterns", "sequences", "isolation"}
+
+// cited gives findings their evidence, leaves out those of which no record is
+// in the store, and puts them in order of time.
+func cited(ctx context.Context, q Querier, all []Finding) ([]Finding, error) {
 	out := all[:0]
 	for i := range all {
 		f := &all[i]
 		if len(f.Evidence) == 0 && f.Query != "" {
 			if err := f.cite(ctx, q); err != nil {
-				return nil, nil, fmt.Errorf("%s: %w", f.Kind, err)
+				return nil, fmt.Errorf("%s: %w", f.Kind, err)
 			}
 		}
 		if len(f.Evidence) == 0 {
-			continue // none of its records is in the store
+			continue
 		}
 		f.complete()
-		for j := range reports {
-			if reports[j].Name == f.Kind {
-				reports[j].Kept++
-			}
-		}
 		out = append(out, *f)
 	}
 	slices.SortFunc(out, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
 	})
-	return out, reports, nil
+	return out, nil
 }
 
 // ration keeps of each day's findings (UTC, by their first record) the perDay
 // that matter most: by level; then each technique's most surprising before any's
 // second; then by surprise, and the rarer kind of finding first.
-func ration(all []Finding, perDay int) []Finding {
+// The rest comes in the same order.
+func ration(all []Finding, perDay int) (kept, rest []Finding) {
 	if perDay < 0 {
-		return all
+		return all, nil
 	}
 	rarity := map[string]int{}
 	for i := range all {
@@ -176,14 +205,15 @@ func ration(all []Finding, perDay int) []Finding {
 		return cmp.Or(cmp.Compare(dayOf(a.First), dayOf(b.First)), cmp.Compare(LevelRank(b.Level), LevelRank(a.Level)), cmp.Compare(place[a], place[b]))
 	})
 	used := map[int32]int{}
-	var out []Finding
 	for _, f := range ranked {
 		if d := dayOf(f.First); used[d] < perDay {
 			used[d]++
-			out = append(out, *f)
+			kept = append(kept, *f)
+		} else {
+			rest = append(rest, *f)
 		}
 	}
-	return out
+	return kept, rest
 }
 
 // complete gives a finding what follows from its evidence.

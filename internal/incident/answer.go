@@ -28,6 +28,9 @@ func (g *group) answer(ctx context.Context, c *court) (Incident, error) {
 	if err := g.readFootprint(ctx, c); err != nil {
 		return Incident{}, err
 	}
+	if err := g.readOrigin(ctx, c); err != nil {
+		return Incident{}, err
+	}
 	if err := g.readCalls(ctx, c); err != nil {
 		return Incident{}, err
 	}
@@ -62,6 +65,7 @@ func (g *group) answer(ctx context.Context, c *court) (Incident, error) {
 			continue // context adds what, not who
 		}
 		hosts = append(hosts, n.hosts...)
+		hosts = append(hosts, c.callers(n)...)
 		destinations = append(destinations, e.Destinations...)
 		users = append(users, e.Users...)
 		processes = append(processes, e.Processes...)

@@ -82,10 +82,16 @@ func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, erro
 	for i := range in.Findings {
 		nodes = append(nodes, newNode(&in.Findings[i], hosts, places, c.owner, c.services))
 	}
+	for i := range in.Spare {
+		n := newNode(&in.Spare[i], hosts, places, c.owner, c.services)
+		n.spare = true
+		nodes = append(nodes, n)
+	}
 	slices.SortFunc(nodes, compareNodes)
 	nodes = slices.CompactFunc(nodes, func(a, b *node) bool { return a.f.ID == b.f.ID })
 	widen(nodes)
 	corroborate(nodes)
+	nodes = slices.DeleteFunc(nodes, func(n *node) bool { return n.spare && n.level < findingLevel })
 	judged := slices.DeleteFunc(slices.Clone(nodes), func(n *node) bool { return n.level < findingLevel })
 	if err := c.judge(ctx, judged); err != nil {
 		return nil, err

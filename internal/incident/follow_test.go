@@ -455,3 +455,45 @@ func TestWhatIsDoneOnAHostInOneMomentIsOneIncident(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatMadeAHostCallOutIsTold(t *testing.T) {
+	w := &world{ips: []hostAddress{{"app", "10.0.0.5"}}}
+	unit := func(s int, name string) string {
+		return w.log(s, record{dataset: "system.syslog", host: "app", process: "systemd", message: "Started " + name + ".service - Something."})
+	}
+	usual := unit(-9000, "backup")
+	ran := w.log(-40, sudo("app", "rosa", "/usr/bin/npm ci", "success"))
+	fetched := w.log(-20, record{dataset: "suricata.eve", category: []string{"network"}, types: []string{"connection"}, source: "10.0.0.5", destination: stranger, port: "80", url: "/agent"})
+	again, made := unit(-15, "backup"), unit(-10, "node-metrics")
+	var ids []string
+	for i := range 30 {
+		ids = append(ids, w.log(i*300, record{dataset: "suricata.eve", category: []string{"network"}, types: []string{"connection"}, source: "10.0.0.5", destination: stranger, port: "443", sentBytes: 900, receivedBytes: 900}))
+	}
+	f := w.find("Connections at even intervals", "medium", []string{"T1071"}, []string{"command-and-control"}, ids...)
+	f.Kind = "beacon"
+	inc := w.one(t)
+	for what, id := range map[string]string{"command": ran, "download": fetched, "service": made} {
+		if !cited(inc.What, id) {
+			t.Errorf("the %s is not told: %+v", what, inc.What)
+		}
+	}
+	if cited(inc.What, usual) || cited(inc.What, again) || !slices.Contains(inc.Where.Hosts, "app") {
+		t.Errorf("%+v %+v", inc.What, inc.Where)
+	}
+}
+
+// What the noise budget left out makes a finding beside it worth more, and is nothing by itself.
+func TestASpareFindingCountsBesideAnotherOnly(t *testing.T) {
+	for together, want := range map[bool]int{true: 1, false: 0} {
+		w := &world{}
+		a := w.log(0, record{dataset: "system.security", host: "dc1", category: []string{"file"}, user: "nina", source: "10.0.0.7"})
+		b := w.log(1800, record{dataset: "suricata.eve", category: []string{"network"}, types: []string{"connection"}, source: map[bool]string{true: "10.0.0.7", false: "10.0.0.8"}[together], destination: stranger, sentBytes: 1 << 30, receivedBytes: 900})
+		w.find("An account deals with far more files than usual", "low", []string{"T1039"}, []string{"collection"}, a).Kind = "rates"
+		w.find("Far more data sent out than usual", "low", []string{"T1048"}, []string{"exfiltration"}, b).Kind = "volume"
+		in := Input{Findings: w.findings[1:], Spare: w.findings[:1], Coverage: w.coverage()}
+		incs, err := build(t.Context(), in, w)
+		if err != nil || len(incs) != want {
+			t.Errorf("by one actor %v: %d incidents, want %d; %v", together, len(incs), want, err)
+		}
+	}
+}

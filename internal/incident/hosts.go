@@ -140,6 +140,19 @@ func (s named) refusals(ctx context.Context, users, hosts []string, sp span, lim
 	return s.rename(s.evidenceStore.refusals(ctx, users, s.hosts.spellings(hosts), sp, limit))
 }
 
+func (s named) doings(ctx context.Context, hosts []string, sp span, limit int) ([]record, error) {
+	return s.rename(s.evidenceStore.doings(ctx, s.hosts.spellings(hosts), sp, limit))
+}
+
+func (s named) saidBefore(ctx context.Context, host, message string, to int64) (bool, error) {
+	for _, h := range s.hosts.spellings([]string{host}) {
+		if said, err := s.evidenceStore.saidBefore(ctx, h, message, to); said || err != nil {
+			return said, err
+		}
+	}
+	return false, nil
+}
+
 func (s named) calls(ctx context.Context, callers, sources []string, sp span, limit int) ([]record, error) {
 	return s.rename(s.evidenceStore.calls(ctx, callers, sources, sp, limit))
 }

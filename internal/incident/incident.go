@@ -99,6 +99,7 @@ type Coverage struct {
 // Input is all that incidents are made from.
 type Input struct {
 	Findings []analyze.Finding // sorted by First, then ID
+	Spare    []analyze.Finding // beyond the noise budget: they count where they make another of low level worth more
 	Coverage []Coverage        // sorted by Dataset, Host
 	Events   analyze.Querier   // the case's store: every field a column, _time, _msg; multi-valued fields are JSON arrays
 }

@@ -36,6 +36,7 @@ type node struct {
 	details    []record // some of its evidence as the store has it, in order of time
 	verdict    verdict
 	trail      []record // the logins by which its account came to its host, the first from farthest away
+	spare      bool     // see Input.Spare
 	background bool     // internet noise: a failed attempt from outside that nothing followed
 
 	// What the attempts were, which rules that count show a part of: see widen.

@@ -35,6 +35,10 @@ type evidenceStore interface {
 	refusals(ctx context.Context, users, hosts []string, s span, limit int) ([]record, error)
 	// calls must return the first calls that the callers made of a cloud from the addresses.
 	calls(ctx context.Context, callers, sources []string, s span, limit int) ([]record, error)
+	// doings must return what service managers and sudo wrote on the hosts, and programs that began there.
+	doings(ctx context.Context, hosts []string, s span, limit int) ([]record, error)
+	// saidBefore must report whether a record of the host with just that message is there from before a time.
+	saidBefore(ctx context.Context, host, message string, to int64) (bool, error)
 	// userLogins must return the first accepted logins of the users from any address, on the hosts (none: any).
 	userLogins(ctx context.Context, users, hosts []string, s span, limit int) ([]record, error)
 	// visits must return, in short, the first accepted logins of the users from any address to hosts that are named, or, without users, the first ends of sessions.
@@ -573,6 +577,15 @@ func (l logsQL) refusals(ctx context.Context, users, hosts []string, s span, lim
 		q += " " + in("host.name", hosts)
 	}
 	return l.rows(ctx, q+" "+refusedLogin+order, limit)
+}
+
+func (l logsQL) doings(ctx context.Context, hosts []string, s span, limit int) ([]record, error) {
+	return l.rows(ctx, during(s)+" "+in("host.name", hosts)+` ("process.name":in(systemd,sudo) OR ("event.category":process "event.type":start))`+order, limit)
+}
+
+func (l logsQL) saidBefore(ctx context.Context, host, message string, to int64) (bool, error) {
+	rs, err := l.rowsOf(ctx, during(span{event.NoTime, to})+` "host.name":=`+quote(host)+" _msg:="+quote(message)+order, 1, citedColumns)
+	return len(rs) > 0, err
 }
 
 func (l logsQL) calls(ctx context.Context, callers, sources []string, s span, limit int) ([]record, error) {

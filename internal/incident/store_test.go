@@ -133,6 +133,9 @@ func TestTheStoreAnswersAsAsked(t *testing.T) {
 		"refusals": func(s evidenceStore) ([]record, error) {
 			return s.refusals(ctx, []string{"root", injection}, []string{"web1"}, all, 50)
 		},
+		"doings": func(s evidenceStore) ([]record, error) {
+			return s.doings(ctx, []string{"web1", "WEB1", injection}, all, 50)
+		},
 		"calls": func(s evidenceStore) ([]record, error) {
 			return s.calls(ctx, []string{"svc", injection}, []string{attacker, stranger}, all, 50)
 		},

@@ -248,6 +248,17 @@ func (w *world) refusals(_ context.Context, users, hosts []string, s span, limit
 	})
 }
 
+func (w *world) doings(_ context.Context, hosts []string, s span, limit int) ([]record, error) {
+	return w.pick(s, limit, func(r *record) bool {
+		return slices.Contains(hosts, r.host) && (r.process == "systemd" || r.process == "sudo" || r.is("process") && r.has("start"))
+	})
+}
+
+func (w *world) saidBefore(_ context.Context, host, message string, to int64) (bool, error) {
+	rs, err := w.pick(span{noTime, to}, 1, func(r *record) bool { return r.host == host && r.message == message })
+	return len(rs) > 0, err
+}
+
 func (w *world) calls(_ context.Context, callers, sources []string, s span, limit int) ([]record, error) {
 	return w.pick(s, limit, func(r *record) bool {
 		return cloudOf(r.dataset) != "" && slices.Contains(callers, r.user) && slices.Contains(sources, r.source)

@@ -340,25 +340,36 @@ func (run *investigation) answers(ctx context.Context, st store.Store) ([]analyz
 	if err != nil {
 		return nil, nil, err
 	}
+	var spare []analyze.Finding
 	if run.techniques != nil {
 		run.techniques.SetTemplates(run.patterns.templates())
 		more, reports, err := run.techniques.Findings(ctx, st)
 		if err != nil {
 			return nil, nil, err
 		}
+		if spare, err = run.techniques.Spares(ctx, st); err != nil {
+			return nil, nil, err
+		}
 		findings, run.reports = append(findings, more...), reports
 	}
-	slices.SortFunc(findings, func(a, b analyze.Finding) int {
+	byTime := func(a, b analyze.Finding) int {
 		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.ID, b.ID))
-	})
+	}
+	slices.SortFunc(findings, byTime)
 	coverage, err := coverage(ctx, st)
 	if err != nil {
 		return nil, nil, err
 	}
-	incidents, err := incident.Build(ctx, incident.Input{Findings: findings, Coverage: coverage, Events: st})
+	incidents, err := incident.Build(ctx, incident.Input{Findings: findings, Spare: spare, Coverage: coverage, Events: st})
 	if err != nil {
 		return nil, nil, err
 	}
+	for _, f := range spare {
+		if slices.ContainsFunc(incidents, func(in incident.Incident) bool { return slices.Contains(in.Findings, f.ID) }) {
+			findings = append(findings, f)
+		}
+	}
+	slices.SortFunc(findings, byTime)
 	return findings, incidents, nil
 }
 
