@@ -17,7 +17,7 @@ func newSimulateIntrusion() *cobra.Command {
 	var campaigns, skew []string
 	var output, zone, start, to string
 	var rate int
-	var truncate []string
+	var truncate, zones []string
 	c := &cobra.Command{
 		Use:   "intrusion",
 		Short: "The logs of a small company in which intrusions happen, with the truth about them",
@@ -73,6 +73,16 @@ RFC 3164. Windows event logs are files only.`,
 				}
 				o.Skew[host] = d
 			}
+			o.Zones = map[string]*time.Location{}
+			for _, s := range zones {
+				host, name, ok := strings.Cut(s, "=")
+				if !ok {
+					return usagef("--zone %q: want HOST=ZONE such as web1=America/New_York", s)
+				}
+				if o.Zones[host], err = parseZone(name); err != nil {
+					return err
+				}
+			}
 			o.Truncate = map[string]float64{}
 			for _, s := range truncate {
 				name, share, ok := strings.Cut(s, "=")
@@ -118,6 +128,8 @@ RFC 3164. Windows event logs are files only.`,
 	f.StringSliceVar(&skew, "skew", nil, "a host's clock is off: HOST=SPAN, such as web1=-7m")
 	f.StringSliceVar(&truncate, "truncate", nil, "of a log's newest file only a share is left: SOURCE=SHARE or HOST/SOURCE=SHARE, such as web1/auth=0.6")
 	f.BoolVar(&o.WindowsXML, "windows-xml", false, "Windows event logs as XML, as wevtutil prints them, instead of .evtx")
+	f.BoolVar(&o.WindowsJSON, "windows-json", false, "Windows event logs as JSON, as evtx_dump prints them, instead of .evtx")
+	f.StringSliceVar(&zones, "zone", nil, "a host's clock is set to another zone: HOST=ZONE, such as web1=America/New_York")
 	f.StringVar(&to, "to", "", "send the lines of text logs to a collector as well: syslog+udp://HOST:PORT or syslog+tcp://HOST:PORT")
 	f.IntVar(&rate, "rate", 0, "with --to: lines a second (default: as fast as can be)")
 	f.StringVar(&zone, "tz", "", "the hosts' local time zone (default UTC)")

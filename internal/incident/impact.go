@@ -199,7 +199,7 @@ func techniqueFact(n *node, facts map[[2]string]*fact, at func(kind, host string
 		f := at(t.kind+" by "+n.f.Rule.ID+n.f.Title, host)
 		f.events += n.f.Count
 		f.level = max(f.level, level)
-		f.extra = fmt.Sprintf("%s: %s (%s)", t.kind, show(n.f.Title), plural(f.events, "record", "records"))
+		f.extra = fmt.Sprintf("sign of %s: %s (%s)", cmp.Or(signs[t.kind], t.kind), show(n.f.Title), plural(f.events, "record", "records"))
 		if host != "" {
 			f.extra += " on " + hostPhrase(host)
 		}
@@ -265,6 +265,12 @@ func usersOf(rs []record) []string {
 		us[i] = rs[i].user
 	}
 	return us
+}
+
+// signs are the kinds of facts as what a record is a sign of.
+var signs = map[string]string{
+	"account created": "an account created", "backups destroyed": "backups destroyed", "defences down": "defences switched off", "service stopped": "a service stopped",
+	"login": "another's account used", "hosts reached": "another host reached", "programs": "foreign code run", "service disturbed": "a service disturbed",
 }
 
 // hostsReached adds on how many hosts the intruder got somewhere, from two on.

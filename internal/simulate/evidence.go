@@ -339,9 +339,15 @@ func (l *eventLog) finish() ([]logFile, error) {
 	if err := l.locate(); err != nil {
 		return nil, fmt.Errorf("read back %s: %w", l.name, err)
 	}
-	if l.w.o.WindowsXML {
-		if err := l.export(); err != nil {
+	switch {
+	case l.w.o.WindowsXML:
+		err := l.export(".xml", func(dst []byte, rec *evtx.Record) []byte { return append(rec.AppendXML(dst), '\n') })
+		if err != nil {
 			return nil, fmt.Errorf("write %s as XML: %w", l.name, err)
+		}
+	case l.w.o.WindowsJSON:
+		if err := l.export(".jsonl", appendEventJSON); err != nil {
+			return nil, fmt.Errorf("write %s as JSON: %w", l.name, err)
 		}
 	}
 	f.path = l.name
@@ -352,14 +358,14 @@ func (l *eventLog) finish() ([]logFile, error) {
 	return []logFile{*f}, os.Chtimes(l.path, last, last)
 }
 
-// export puts in the place of the file what wevtutil qe /f:xml prints of it: an
-// Event element a line.
-func (l *eventLog) export() error {
+// export puts in the place of the file what another program prints of it, a line
+// for each event: wevtutil qe /f:xml an Event element, evtx_dump a JSON object.
+func (l *eventLog) export(extension string, appendEvent func(dst []byte, r *evtx.Record) []byte) error {
 	r, err := evtx.NewReader(l.file, l.cur.bytes)
 	if err != nil {
 		return err
 	}
-	path := strings.TrimSuffix(l.path, ".evtx") + ".xml"
+	path := strings.TrimSuffix(l.path, ".evtx") + extension
 	out, err := os.Create(path)
 	if err != nil {
 		return err
@@ -372,7 +378,7 @@ func (l *eventLog) export() error {
 			out.Close()
 			return err
 		}
-		line = append(rec.AppendXML(line[:0]), '\n')
+		line = appendEvent(line[:0], rec)
 		if len(marks) > 0 && rec.ID == uint64(marks[0].record) {
 			marks[0].offset = at
 			marks = marks[1:]
@@ -385,7 +391,7 @@ func (l *eventLog) export() error {
 		out.Close()
 		return err
 	}
-	l.file, l.path, l.name, l.cur.bytes = out, path, strings.TrimSuffix(l.name, ".evtx")+".xml", at
+	l.file, l.path, l.name, l.cur.bytes = out, path, strings.TrimSuffix(l.name, ".evtx")+extension, at
 	sum.Sum(l.cur.sha256[:0])
 	return nil
 }

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -25,7 +26,11 @@ type Options struct {
 	Truncate map[string]float64       // by HOST/SOURCE or SOURCE: of the newest file only this share is left
 	Zone     *time.Location           // of the hosts and of the people's days; nil means UTC
 
-	WindowsXML bool // Windows event logs are exports as XML instead of .evtx
+	Zones map[string]*time.Location // by host: its clock is set to another zone
+
+	// Windows event logs are exports instead of .evtx.
+	WindowsXML  bool // as wevtutil prints them
+	WindowsJSON bool // as evtx_dump prints them, a JSON object a line
 
 	// Stream, when set, is given each line of text as it is written, from one
 	// goroutine; an error of it ends the simulation.
@@ -133,6 +138,14 @@ func (o *Options) complete() error {
 		}
 		if !slices.Contains(Sources(), kind) || host != "" && !slices.Contains(Hosts(), host) || keep < 0 || keep >= 1 {
 			return fmt.Errorf("truncate %s=%v: want SOURCE or HOST/SOURCE, and a share from 0 to below 1", s, keep)
+		}
+	}
+	if o.WindowsXML && o.WindowsJSON {
+		return errors.New("Windows event logs are exported as XML or as JSON, not both")
+	}
+	for host := range o.Zones {
+		if !slices.Contains(Hosts(), host) {
+			return fmt.Errorf("no host is called %q; want one of %s", host, strings.Join(Hosts(), ", "))
 		}
 	}
 	for host, d := range o.Skew {

@@ -61,7 +61,7 @@ func (s *sensor) appendTime(dst []byte, micros int64) []byte {
 	sec := floorDiv(micros, second)
 	if sec != s.second {
 		s.second = sec
-		s.stamp = time.Unix(sec, 0).In(s.host.w.o.Zone).AppendFormat(s.stamp[:0], "2006-01-02T15:04:05-0700")
+		s.stamp = time.Unix(sec, 0).In(s.host.zone).AppendFormat(s.stamp[:0], "2006-01-02T15:04:05-0700")
 	}
 	dst = append(dst, s.stamp[:19]...)
 	dst = append(dst, '.')

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -60,6 +61,7 @@ type host struct {
 	mac     string
 	iso     bool // syslog stamps are RFC 3339, as Debian has them since 12
 	skew    int64
+	zone    *time.Location
 
 	pid      int64
 	port     int64
@@ -185,8 +187,8 @@ func (w *world) newHost(name, address string, iso bool) *host {
 	rng := w.random("host " + name)
 	h := &host{
 		w: w, name: name, address: address, iso: iso,
-		skew: w.o.Skew[name].Microseconds(),
-		pid:  rng.between(2000, 400_000), port: rng.between(32768, 60000),
+		skew: w.o.Skew[name].Microseconds(), zone: cmp.Or(w.o.Zones[name], w.o.Zone),
+		pid: rng.between(2000, 400_000), port: rng.between(32768, 60000),
 		session: rng.between(20, 900), accounts: map[string]int{"root": 0, "www-data": 33},
 		sshdPID: rng.between(600, 1100), logind: rng.between(400, 600), cronPID: rng.between(400, 600),
 		second: -1,
@@ -201,12 +203,12 @@ func (w *world) newHost(name, address string, iso bool) *host {
 func (h *host) time() int64 { return h.w.now + h.skew }
 
 // local is now by the host's clock, in its zone.
-func (h *host) local() time.Time { return time.UnixMicro(h.time()).In(h.w.o.Zone) }
+func (h *host) local() time.Time { return time.UnixMicro(h.time()).In(h.zone) }
 
 // midnightAfter is when the host's clock comes to the next day.
 func (h *host) midnightAfter() int64 {
 	y, m, d := h.local().Date()
-	return time.Date(y, m, d+1, 0, 0, 0, 0, h.w.o.Zone).UnixMicro() - h.skew
+	return time.Date(y, m, d+1, 0, 0, 0, 0, h.zone).UnixMicro() - h.skew
 }
 
 // newPID numbers a process; others start in between.

@@ -497,37 +497,71 @@ func BenchmarkIntrusion(b *testing.B) {
 	b.SetBytes(bytes / int64(b.N))
 }
 
-func TestEventLogsAsXMLHoldTheSameRecordsAtTheirOffsets(t *testing.T) {
-	dir := simulated(t, Options{Campaigns: []string{"kerberoasting"}, Days: 1, Users: 6, Seed: 4, WindowsXML: true})
-	truth, labels := truthOf(t, dir)
-	logs, checked := 0, 0
-	for _, file := range truth.Files {
-		if strings.HasSuffix(file.Path, ".evtx") {
-			t.Errorf("%s was left", file.Path)
-		}
-		if !strings.HasSuffix(file.Path, ".xml") {
-			continue
-		}
-		logs++
-		data := content(t, filepath.Join(dir, filepath.FromSlash(file.Path)))
-		f, _ := format.Recognise(format.NewSample(file.Path, data[:min(len(data), 64<<10)], len(data) <= 64<<10))
-		if f == nil || f.Name != "windows.xml" {
-			t.Errorf("%s is taken for %v", file.Path, f)
-		}
-		if n := int64(bytes.Count(data, []byte("</Event>"))); n != file.Records {
-			t.Errorf("%s: %d events, want %d", file.Path, n, file.Records)
-		}
-		for _, l := range labels {
-			if l.Path == file.Path {
-				checked++
-				if want := fmt.Sprintf("<EventRecordID>%d</EventRecordID>", l.Record); !bytes.HasPrefix(data[l.Offset:], []byte("<Event ")) || !bytes.Contains(data[l.Offset:min(int64(len(data)), l.Offset+2000)], []byte(want)) {
-					t.Fatalf("%s: no event %d at %d", l.Path, l.Record, l.Offset)
+func TestExportedEventLogsHoldTheSameRecordsAtTheirOffsets(t *testing.T) {
+	for _, c := range []struct {
+		options                                   Options
+		extension, format, begin, event, numbered string
+	}{
+		{Options{WindowsXML: true}, ".xml", "windows.xml", "<Event ", "</Event>", "<EventRecordID>%d</EventRecordID>"},
+		{Options{WindowsJSON: true}, ".jsonl", "windows.json", `{"Event":`, "}\n", `"EventRecordID":%d,`},
+	} {
+		o := c.options
+		o.Campaigns, o.Days, o.Users, o.Seed = []string{"kerberoasting"}, 1, 6, 4
+		dir := simulated(t, o)
+		truth, labels := truthOf(t, dir)
+		logs, checked := 0, 0
+		for _, file := range truth.Files {
+			if strings.HasSuffix(file.Path, ".evtx") {
+				t.Errorf("%s was left", file.Path)
+			}
+			if !strings.HasSuffix(file.Path, c.extension) || !strings.Contains(file.Path, "winevt") {
+				continue
+			}
+			logs++
+			data := content(t, filepath.Join(dir, filepath.FromSlash(file.Path)))
+			f, _ := format.Recognise(format.NewSample(file.Path, data[:min(len(data), 64<<10)], len(data) <= 64<<10))
+			if f == nil || f.Name != c.format {
+				t.Errorf("%s is taken for %v", file.Path, f)
+			}
+			if n := int64(bytes.Count(data, []byte(c.event))); n != file.Records {
+				t.Errorf("%s: %d events, want %d", file.Path, n, file.Records)
+			}
+			for _, l := range labels {
+				if l.Path == file.Path {
+					checked++
+					if want := fmt.Sprintf(c.numbered, l.Record); !bytes.HasPrefix(data[l.Offset:], []byte(c.begin)) || !bytes.Contains(data[l.Offset:min(int64(len(data)), l.Offset+2000)], []byte(want)) {
+						t.Fatalf("%s: no event %d at %d", l.Path, l.Record, l.Offset)
+					}
 				}
 			}
 		}
+		if logs == 0 || checked == 0 {
+			t.Errorf("%s: %d logs, %d labels", c.format, logs, checked)
+		}
 	}
-	if logs == 0 || checked == 0 {
-		t.Errorf("%d logs, %d labels", logs, checked)
+}
+
+func TestAHostInAnotherZoneWritesItsOwnTime(t *testing.T) {
+	east := time.FixedZone("+05:30", 5*3600+1800)
+	dir := simulated(t, Options{Campaigns: []string{"ssh-brute-force-succeeds"}, Days: 1, Users: 6, Seed: 4, Zones: map[string]*time.Location{"web1": east}})
+	_, labels := truthOf(t, dir)
+	checked := 0
+	for _, l := range labels {
+		if !strings.HasPrefix(l.Path, "evidence/web1/var/log/auth.log") || l.Label != "malicious" {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339Nano, l.Time)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := content(t, filepath.Join(dir, filepath.FromSlash(l.Path)))
+		if want := at.In(east).Format("Jan _2 15:04:05"); !bytes.HasPrefix(data[l.Offset:], []byte(want)) {
+			t.Fatalf("%.40q, want %s", data[l.Offset:], want)
+		}
+		checked++
+	}
+	if checked == 0 {
+		t.Error("nothing to check")
 	}
 }
 

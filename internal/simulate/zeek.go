@@ -24,7 +24,7 @@ func (w *world) newZeek(h *host) *zeek {
 				"\n#open\t" + h.local().Format("2006-01-02-15-04-05") + "\n#fields\t" + strings.ReplaceAll(fields, " ", "\t") + "\n#types\t" + strings.ReplaceAll(types, " ", "\t") + "\n"
 		}
 		l.tail = func(at int64) string {
-			return "#close\t" + time.UnixMicro(at).In(w.o.Zone).Format("2006-01-02-15-04-05") + "\n"
+			return "#close\t" + time.UnixMicro(at).In(h.zone).Format("2006-01-02-15-04-05") + "\n"
 		}
 		return l
 	}
