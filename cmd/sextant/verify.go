@@ -144,9 +144,9 @@ func writeVerification(out io.Writer, v *pipeline.Verification) {
 			say("WRONG  made anew from the evidence, the answers are not those of the report (with the same rules and version?)")
 		}
 		for _, s := range r.Stood[:min(len(r.Stood), maxListed)] {
-			say("WRONG  reads the same without record %s: %s", s.Record, s.Text)
+			say("WRONG  reads the same without record %s, and without all that took its place: %s", s.Record, s.Text)
 		}
-		say("removal   %s taken away: %s changed or gone, %d stood on fewer records, %d as before", plural(int64(r.Removed), "record"), plural(int64(r.Changed), "sentence"), r.Weaker, len(r.Stood))
+		say("removal   %s taken away: %s changed or gone, %d stood on fewer records, %d on another in its place, %d on nothing", plural(int64(r.Removed), "record"), plural(int64(r.Changed), "sentence"), r.Weaker, r.Replaced, len(r.Stood))
 	}
 	if v.OK {
 		say("verified  nothing is wrong")

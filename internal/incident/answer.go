@@ -73,7 +73,9 @@ func (g *group) answer(ctx context.Context, c *court) (Incident, error) {
 			sources = append(sources, r.source)
 		}
 		for i := range n.details {
-			sources = append(sources, n.details[i].origin())
+			if len(e.Sources)+len(n.verdict.tried) == 0 {
+				sources = append(sources, n.details[i].origin())
+			}
 		}
 		for _, r := range n.verdict.followed {
 			hosts = append(hosts, r.host)

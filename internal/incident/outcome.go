@@ -158,7 +158,7 @@ func (g *group) sources() []string {
 			}
 		}
 		for i := range n.details {
-			if v := n.details[i].origin(); v != "" && len(n.f.Entities.Sources) == 0 && len(all) < maxNames {
+			if v := n.details[i].origin(); v != "" && len(n.f.Entities.Sources)+len(n.verdict.tried) == 0 && len(all) < maxNames {
 				all[v] = true
 			}
 		}

@@ -23,7 +23,10 @@ type RemovalCheck struct {
 	Removed int       `json:"removed"` // records, one at a time for each incident
 	Changed int       `json:"changed"` // sentences that then read otherwise or were gone
 	Weaker  int       `json:"weaker"`  // that read the same and cited fewer records: others prove it as well
-	Stood   []Removal `json:"stood"`   // that read the same on as many records: the one removed was no proof
+	// That read the same on as many records, for another took the place of the one
+	// removed, and read otherwise or were gone without all those that could.
+	Replaced int       `json:"replaced"`
+	Stood    []Removal `json:"stood"` // that read the same even so: what they cite is no proof
 }
 
 // Removal is one sentence and the record that was taken away.
@@ -111,6 +114,9 @@ func sentencesOf(inc *incident.Incident) []incident.Sentence {
 	return slices.Concat(inc.What, inc.Outcome.Why, inc.Impact.Facts)
 }
 
+// maxRounds is how often what takes the place of cited records is taken away too.
+const maxRounds = 12
+
 // remove takes away, for one sentence of each incident at a time, a record
 // that it cites, and sees whether the sentence then reads the same.
 func (v *verification) remove(ctx context.Context) error {
@@ -131,6 +137,8 @@ func (v *verification) remove(ctx context.Context) error {
 	v.out.OK = v.out.OK && check.Same
 	// What to take away: of each sentence the record in the middle, of the first
 	// sentences first, one of each incident in a round.
+	var doubtful []Removal
+	all := map[string]bool{} // that the doubtful cite
 	for round := 0; check.Removed < v.Deep; round++ {
 		what := map[string]string{} // record to incident
 		texts := map[string]incident.Sentence{}
@@ -167,10 +175,41 @@ func (v *verification) remove(ctx context.Context) error {
 			case n < len(texts[id].Evidence):
 				check.Weaker++
 			default:
-				check.Stood = append(check.Stood, Removal{what[id], texts[id].Text, id})
+				doubtful = append(doubtful, Removal{what[id], texts[id].Text, id})
+				for _, cited := range texts[id].Evidence {
+					all[cited] = true
+				}
 			}
 		}
 	}
+	// Without all that it cites, and all that is then cited instead, a sentence is gone.
+	for range maxRounds {
+		if len(doubtful) == 0 {
+			break
+		}
+		incidents, err := v.rebuild(ctx, detector, slices.Sorted(maps.Keys(all)))
+		if err != nil {
+			return fmt.Errorf("%w: %w", errRemove, err)
+		}
+		doubtful = slices.DeleteFunc(doubtful, func(d Removal) bool {
+			gone := true
+			for i := range incidents {
+				for _, s := range sentencesOf(&incidents[i]) {
+					if s.Text == d.Text {
+						gone = false
+						for _, id := range s.Evidence {
+							all[id] = true
+						}
+					}
+				}
+			}
+			if gone {
+				check.Replaced++
+			}
+			return gone
+		})
+	}
+	check.Stood = doubtful
 	slices.SortFunc(check.Stood, func(a, b Removal) int {
 		return cmp.Or(strings.Compare(a.Incident, b.Incident), strings.Compare(a.Text, b.Text))
 	})
