@@ -19,10 +19,10 @@ import (
 // RemovalCheck says what became of sentences when a record that they cite was
 // taken away and the answers were made anew from the rest of the evidence.
 type RemovalCheck struct {
-	Same    bool      `json:"same"`    // made anew from all of the evidence, the answers are those of the report
-	Removed int       `json:"removed"` // records, one at a time for each incident
-	Changed int       `json:"changed"` // sentences that then read otherwise or were gone
-	Weaker  int       `json:"weaker"`  // that read the same and cited fewer records: others prove it as well
+	Same    bool `json:"same"`    // made anew from all of the evidence, the answers are those of the report
+	Removed int  `json:"removed"` // records, one at a time for each incident
+	Changed int  `json:"changed"` // sentences that then read otherwise or were gone
+	Weaker  int  `json:"weaker"`  // that read the same and cited fewer records: others prove it as well
 	// That read the same on as many records, for another took the place of the one
 	// removed, and read otherwise or were gone without all those that could.
 	Replaced int       `json:"replaced"`
