@@ -29,8 +29,14 @@ var (
 		},
 		Lines: func(p *Params) LineDecoder {
 			d := newContainer(p, "docker.json", "docker")
-			return d.docker
+			return d.record(d.docker)
 		},
+		Goes: func(before, line string) bool {
+			stream, text, whole, ok := dockerLine(before)
+			next, more, _, ok2 := dockerLine(line)
+			return ok && ok2 && stream == next && (!whole || text != "" && carriedTail(more))
+		},
+		Joined: maxCarried,
 	})
 	_ = register(Format{
 		Name:  "containerd.cri",
@@ -41,86 +47,137 @@ var (
 		},
 		Lines: func(p *Params) LineDecoder {
 			d := newContainer(p, "containerd.cri", "containerd")
-			return d.cri
+			return d.record(d.cri)
 		},
+		Goes: func(before, line string) bool {
+			i, stream, tags, ok := criLine(before)
+			j, next, _, ok2 := criLine(line)
+			return ok && ok2 && stream == next && (tags[0] == 'P' || i < len(before) && carriedTail(line[j:]))
+		},
+		Joined: maxCarried,
 	})
 )
 
-// innerLogs are the logs that are told line by line, with a test that is cheaper and
-// stricter than their decoders.
-var innerLogs = []struct {
-	name  string
-	looks func(l string) bool
-}{
-	{"nginx.access", func(l string) bool {
-		return strings.Contains(l, "] \"") && strings.Contains(l[:min(len(l), 80)], " - ")
-	}},
-	{"nginx.error", func(l string) bool { return len(l) > 20 && l[4] == '/' && l[7] == '/' && l[10] == ' ' }},
-	{"postgresql.log", pgText},
-	{"redis.log", func(l string) bool { var r redisLine; return r.cut(l) && r.level() != "" }},
-	{"mongodb.log", func(l string) bool {
-		_, _, _, ok := mongoHead(l)
-		return ok || strings.HasPrefix(l, `{"t":{"$date":`)
-	}},
-	{"mysql.error", func(l string) bool {
-		n, _, ok := mysqlTime(l, &timestamp.Clock{})
-		if !ok {
-			return false
-		}
-		thread, level, _, _ := mysqlError(strings.TrimLeft(l[n:], " \t"))
-		return thread != "" && level != ""
-	}},
+// maxCarried bounds what the lines of one record add up to.
+const maxCarried = 256 << 10
+
+// carriedTail reports whether a container's line goes on with the one before it: a stack trace, the inside
+// of what is printed over many lines.
+func carriedTail(l string) bool {
+	return l != "" && l[0] != '{' && l[0] != '#' && continues(l)
+}
+
+// dockerLine cuts a line of Docker's without decoding it: its stream, the text and whether that ends its line.
+// What text there is keeps its escapes but for a tab at its beginning. A quote
+// within the text is escaped, so none of the names can be mistaken.
+func dockerLine(l string) (stream, text string, whole, ok bool) {
+	text, ok = strings.CutPrefix(l, `{"log":"`)
+	if !ok {
+		return "", "", false, false
+	}
+	text, rest, ok := strings.Cut(text, `","stream":"`)
+	if !ok {
+		return "", "", false, false
+	}
+	stream, _, ok = strings.Cut(rest, `"`)
+	if text, whole = strings.CutSuffix(text, `\n`); whole {
+		text = strings.TrimSuffix(text, `\r`)
+	}
+	if tail, tab := strings.CutPrefix(text, `\t`); tab {
+		text = "\t" + tail
+	}
+	return stream, text, whole, ok
 }
 
 type container struct {
-	p        *Params
-	inner    *Params
-	dataset  string
-	runtime  string
-	scan     event.Scanner
-	decoders []LineDecoder // of innerLogs, made when first needed
-	json     LineDecoder
-	text     func(string, *event.Batch)
+	p       *Params
+	inner   *Params
+	dataset string
+	runtime string
+	scan    event.Scanner
+	lines   *lineRouter
+	json    LineDecoder
+	text    func(string, *event.Batch)
+	own     []event.Field
 }
 
 func newContainer(p *Params, dataset, runtime string) *container {
 	inner := &Params{Clock: timestamp.NewClock(nil, 0)}
-	return &container{p: p, inner: inner, dataset: dataset, runtime: runtime, decoders: make([]LineDecoder, len(innerLogs)), json: newJSONDecoder(inner), text: newTextDecoder(inner)}
+	lines := newLineRouter(inner)
+	lines.sure = 60
+	return &container{p: p, inner: inner, dataset: dataset, runtime: runtime, lines: lines, json: newJSONDecoder(inner), text: newTextDecoder(inner)}
 }
 
-func (d *container) docker(line string, b *event.Batch) error {
+// carriedLine is what one line of a container's log holds.
+type carriedLine struct {
+	text, stream string
+	ns           int64
+	whole        bool // the text ends its line
+}
+
+// record decodes a record of one line or more, of which cut takes one apart.
+func (d *container) record(cut func(line string, b *event.Batch) (carriedLine, error)) LineDecoder {
+	return func(record string, b *event.Batch) error {
+		d.own = d.own[:0]
+		first, rest, more := strings.Cut(record, "\n")
+		l, err := cut(strings.TrimSuffix(first, "\r"), b)
+		if err != nil {
+			return err
+		}
+		if more {
+			text := []byte(l.text)
+			for more {
+				first, rest, more = strings.Cut(rest, "\n")
+				next, err := cut(strings.TrimSuffix(first, "\r"), b)
+				if err != nil {
+					return err
+				}
+				if l.whole {
+					text = append(text, '\n')
+				}
+				text = append(text, next.text...)
+				l.whole = next.whole
+			}
+			l.text = b.Bytes(text)
+		}
+		d.unwrap(l, b)
+		for _, f := range d.own {
+			b.AddKind(f.Name, f.Value, f.Kind)
+		}
+		return nil
+	}
+}
+
+func (d *container) docker(line string, b *event.Batch) (carriedLine, error) {
+	l := carriedLine{ns: event.NoTime}
 	leaves, err := d.scan.Scan(line, b)
 	if err != nil {
-		return err
+		return l, err
 	}
-	var text, stream string
-	ns := int64(event.NoTime)
-	has := false
-	var own []event.Field
+	has, first := false, len(d.own) == 0
 	for i := range leaves {
-		l := &leaves[i]
-		switch l.Name.Path {
+		leaf := &leaves[i]
+		switch leaf.Name.Path {
 		case "log":
-			text, has = l.Value, true
+			l.text, has = leaf.Value, true
 		case "stream":
-			stream = l.Value
+			l.stream = leaf.Value
 		case "time":
-			if t, n, ok := d.p.Clock.ISO(l.Value); ok && n == len(l.Value) {
-				ns = t
+			if t, n, ok := d.p.Clock.ISO(leaf.Value); ok && n == len(leaf.Value) {
+				l.ns = t
 			}
 		default: // labels and environment, with the driver's options
-			own = append(own, event.Field{Name: "docker." + l.Name.Path, Value: l.Value, Kind: l.Kind})
+			if first {
+				d.own = append(d.own, event.Field{Name: "docker." + leaf.Name.Path, Value: leaf.Value, Kind: leaf.Kind})
+			}
 		}
 	}
 	if !has {
-		return errorString("no log: not a line of a container")
+		return l, errorString("no log: not a line of a container")
 	}
-	whole := strings.HasSuffix(text, "\n")
-	d.unwrap(strings.TrimRight(text, "\r\n"), stream, ns, !whole, b)
-	for _, f := range own {
-		b.AddKind(f.Name, f.Value, f.Kind)
-	}
-	return nil
+	l.whole = strings.HasSuffix(l.text, "\n")
+	l.text = strings.TrimRight(l.text, "\r\n")
+	return l, nil
 }
 
 // criLine cuts a line of the CRI: where the text begins, its stream and its tags.
@@ -141,61 +198,49 @@ func criLine(l string) (text int, stream, tags string, ok bool) {
 	return len(l) - len(rest), stream, tags, tags == "F" || tags == "P" || strings.HasPrefix(tags, "F:") || strings.HasPrefix(tags, "P:")
 }
 
-func (d *container) cri(line string, b *event.Batch) error {
+func (d *container) cri(line string, b *event.Batch) (carriedLine, error) {
 	text, stream, tags, ok := criLine(line)
 	if !ok {
-		return errorString("no time, stream and tag: not a line of the CRI")
+		return carriedLine{}, errorString("no time, stream and tag: not a line of the CRI")
 	}
 	ns, _, ok := d.p.Clock.ISO(line)
 	if !ok {
-		return errorString("no time at the beginning of the line")
+		return carriedLine{}, errorString("no time at the beginning of the line")
 	}
-	d.unwrap(line[text:], stream, ns, tags[0] == 'P', b)
-	return nil
+	return carriedLine{text: line[text:], stream: stream, ns: ns, whole: tags[0] != 'P'}, nil
 }
 
 // unwrap decodes the text within and adds what is known of its carrier.
-func (d *container) unwrap(text, stream string, ns int64, partial bool, b *event.Batch) {
-	d.decodeInner(text, b)
-	if b.Event().Time = ns; ns == event.NoTime {
+func (d *container) unwrap(l carriedLine, b *event.Batch) {
+	if l.ns != event.NoTime {
+		d.inner.Clock.Seen(l.ns) // the text may lack a year
+	}
+	if !d.decodeInner(l.text, b) {
+		b.Rollback()
+		d.text(l.text, b)
+		b.Set("event.dataset", d.dataset)
+	}
+	if b.Event().Time = l.ns; l.ns == event.NoTime {
 		d.p.Clock.NoTime()
 	}
 	if !b.Event().Has("message") {
-		b.Add("message", text)
+		b.Add("message", l.text)
 	}
 	b.Add("container.runtime", d.runtime)
-	b.Add("stream", stream)
-	if partial {
+	b.Add("stream", l.stream)
+	if !l.whole {
 		b.Add("log.flags", "partial")
 	}
 }
 
-func (d *container) decodeInner(text string, b *event.Batch) {
-	plain := func() {
-		d.text(text, b)
-		b.Set("event.dataset", d.dataset)
-	}
+// decodeInner decodes the text by the format that knows it, as of a source of its own.
+func (d *container) decodeInner(text string, b *event.Batch) bool {
 	if text == "" {
-		plain()
-		return
+		return false
 	}
-	for i := range innerLogs {
-		if !innerLogs[i].looks(text) {
-			continue
-		}
-		if d.decoders[i] == nil {
-			d.decoders[i] = Lookup(innerLogs[i].name).Lines(d.inner)
-		}
-		if d.decoders[i](text, b) == nil {
-			return
-		}
-		b.Rollback()
+	if text[0] == '{' && !strings.HasPrefix(text, `{"t":{"$date":`) { // but for MongoDB's
+		return d.json(text, b) == nil
 	}
-	if text[0] == '{' {
-		if d.json(text, b) == nil {
-			return
-		}
-		b.Rollback()
-	}
-	plain()
+	// Of two that write access logs alike, nginx is in more containers.
+	return d.lines.decode(text, "nginx", b)
 }

@@ -45,10 +45,11 @@ type Format struct {
 
 	// Line formats set Lines; Header and Joins where they have such lines.
 	Lines  func(p *Params) LineDecoder
-	Header func(line []byte) bool // the line is no record but governs those that follow ("#Fields: …")
-	Joins  func(line []byte) bool // the line continues the record before it (stack trace)
-	Blank  bool                   // and does so behind blank lines too
-	Joined int                    // the most bytes that joined lines add up to; 0: MaxRecord
+	Header func(line []byte) bool         // the line is no record but governs those that follow ("#Fields: …")
+	Joins  func(line []byte) bool         // the line continues the record before it (stack trace)
+	Goes   func(before, line string) bool // the same, where it takes a look at the line before it as well
+	Blank  bool                           // and does so behind blank lines too
+	Joined int                            // the most bytes that joined lines add up to; 0: MaxRecord
 
 	// Date gives month and day of a line whose stamp has no year; nil for
 	// formats that write one. See timestamp.Years.

@@ -42,7 +42,7 @@ func (f *Format) NewFramer(r io.Reader) Framer {
 	if f.Frame != nil {
 		return f.Frame(r)
 	}
-	return &lineFramer{r: r, header: f.Header, joins: f.Joins, blank: f.Blank}
+	return &lineFramer{r: r, header: f.Header, joins: f.Joins, goes: f.Goes, blank: f.Blank}
 }
 
 // NewDecoder returns a decoder for one chunk of a source. Its events' fields are valid
@@ -91,6 +91,7 @@ type lineFramer struct {
 	r      io.Reader
 	header func([]byte) bool
 	joins  func([]byte) bool
+	goes   func(before, line string) bool
 	blank  bool // a blank line may be followed by one that joins
 	most   int  // bytes of a record; 0: MaxRecord
 
@@ -134,7 +135,7 @@ func (f *lineFramer) boundary() int {
 		return -1
 	}
 	end := bytes.LastIndexByte(f.buf, '\n') + 1
-	if f.joins == nil || end == 0 {
+	if f.joins == nil && f.goes == nil || end == 0 {
 		if end == 0 {
 			return -1
 		}
@@ -147,7 +148,13 @@ func (f *lineFramer) boundary() int {
 		if start == 0 {
 			break
 		}
-		if line := trimEOL(f.buf[start:end]); len(line) == 0 && !f.blank || len(line) > 0 && !f.joins(line) {
+		line := trimEOL(f.buf[start:end])
+		if f.goes != nil {
+			before := bytes.LastIndexByte(f.buf[:start-1], '\n') + 1
+			if !f.goes(event.View(trimEOL(f.buf[before:start])), event.View(line)) {
+				return start
+			}
+		} else if len(line) == 0 && !f.blank || len(line) > 0 && !f.joins(line) {
 			return start
 		}
 		end = start

@@ -33,10 +33,11 @@ type lineRouter struct {
 	decoders map[*Format]LineDecoder
 	last     *Format // which the line before was of: it is tried first
 	hint     string  // that line's
+	sure     int     // how sure a format must be
 }
 
 func newLineRouter(p *Params) *lineRouter {
-	return &lineRouter{p: p, decoders: map[*Format]LineDecoder{}}
+	return &lineRouter{p: p, sure: sureLine, decoders: map[*Format]LineDecoder{}}
 }
 
 // decode decodes the line if it is of a known format, and reports whether it is. The
@@ -53,7 +54,7 @@ func (d *lineRouter) decode(line, hint string, b *event.Batch) bool {
 	f := d.last
 	if f == nil || hint != d.hint || f.Recognise(s) < 90 {
 		f = nil
-		best := sureLine - 1
+		best := d.sure - 1
 		for _, c := range carriedLogs() {
 			if n := c.Recognise(s); n > best {
 				best, f = n, c

@@ -81,9 +81,10 @@ func isBlank(line []byte) bool {
 // without.
 func (d *lineChunks) record(data []byte) (size, end int) {
 	size, end = line(data)
-	if d.f.Joins == nil {
+	if d.f.Joins == nil && d.f.Goes == nil {
 		return size, end
 	}
+	last := 0 // where the line before begins
 	most := cmp.Or(d.f.Joined, MaxRecord)
 	for next := size; next < len(data) && next < most; {
 		s, e := line(data[next:])
@@ -91,10 +92,17 @@ func (d *lineChunks) record(data []byte) (size, end int) {
 			next += s
 			continue
 		}
-		if e == 0 || next+e > most || !d.f.Joins(data[next:next+e]) {
+		if e == 0 || next+e > most {
 			break
 		}
-		end, size = next+e, next+s
+		if text := data[next : next+e]; d.f.Goes != nil {
+			if !d.f.Goes(event.View(data[last:end]), event.View(text)) {
+				break
+			}
+		} else if !d.f.Joins(text) {
+			break
+		}
+		last, end, size = next, next+e, next+s
 		next = size
 	}
 	return size, end

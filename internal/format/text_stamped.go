@@ -88,5 +88,7 @@ func continues(l string) bool {
 			return true
 		}
 	}
-	return false
+	// "java.io.IOException: gone", behind the line that tells of it
+	kind, _, _ := strings.Cut(l, ":")
+	return (strings.HasSuffix(kind, "Exception") || strings.HasSuffix(kind, "Error")) && isLogger(kind) && strings.IndexByte(kind, '.') > 0
 }
