@@ -106,6 +106,15 @@ func (e *Engine) Packet(b *event.Batch, p *Packet) error {
 	return nil
 }
 
+// Advance says that so late it is, in ns since the epoch, though no packet came: it
+// adds the events of flows that have been idle too long. Captures that are read
+// from a file need no such thing.
+func (e *Engine) Advance(b *event.Batch, now int64) {
+	e.b = b
+	e.now = max(e.now, now)
+	e.expire()
+}
+
 // Flush adds the events of flows that are still open, at most n of them, and reports
 // whether there are more.
 func (e *Engine) Flush(b *event.Batch, n int) bool {
