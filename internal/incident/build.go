@@ -91,6 +91,9 @@ func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, erro
 	nodes = slices.CompactFunc(nodes, func(a, b *node) bool { return a.f.ID == b.f.ID })
 	widen(nodes)
 	corroborate(nodes)
+	if err := c.raiseCallers(ctx, nodes); err != nil {
+		return nil, err
+	}
 	nodes = slices.DeleteFunc(nodes, func(n *node) bool { return n.spare && n.level < findingLevel })
 	judged := slices.DeleteFunc(slices.Clone(nodes), func(n *node) bool { return n.level < findingLevel })
 	if err := c.judge(ctx, judged); err != nil {

@@ -497,3 +497,52 @@ func TestASpareFindingCountsBesideAnotherOnly(t *testing.T) {
 		}
 	}
 }
+
+func TestGuessesSpreadOverAddressesAreOneAttack(t *testing.T) {
+	for _, together := range []bool{true, false} {
+		w := &world{}
+		for i := range 4 {
+			start := 2 * i
+			if !together {
+				start = 900 * i
+			}
+			w.bruteForce(start, 20, 10, "web1", fmt.Sprintf("203.0.113.%d", 10+i), "root", "deploy")
+		}
+		w.log(203, sshd("web1", "203.0.113.13", "deploy", "success"))
+		w.log(3000, sshd("web1", "203.0.113.13", "deploy", "success"))
+		w.quiet(9000, "linux.auth", "web1", "authentication")
+		incs := w.build(t)
+		if together && (len(incs) != 1 || incs[0].Outcome.Result != Succeeded || len(incs[0].Where.Sources) != 4) || !together && len(incs) < 2 {
+			t.Errorf("together %v: %d incidents, %+v", together, len(incs), incs[0].Where)
+		}
+	}
+}
+
+func TestAShellOfTheWebServersAccountShowsThatAnAttackWorked(t *testing.T) {
+	w := &world{}
+	id := w.log(0, accessed("web1", attacker, "GET", "/export.php", 200, 400))
+	shell := w.log(1800, sudo("web1", "www-data", "/usr/bin/su", "failure"))
+	w.find("Shell command in a request", "medium", []string{"T1190"}, []string{"initial-access"}, id)
+	if inc := w.one(t); inc.Outcome.Result != Succeeded || !cited(inc.Outcome.Why, shell) {
+		t.Errorf("%+v", inc.Outcome)
+	}
+}
+
+func TestCallsThatBeginWithANewServiceAreAnIncident(t *testing.T) {
+	for fresh, want := range map[bool]int{true: 1, false: 0} {
+		w := &world{ips: []hostAddress{{"app", "10.0.0.5"}}}
+		unit := record{dataset: "system.syslog", host: "app", process: "systemd", message: "Started node-metrics.service - Something."}
+		if !fresh {
+			w.log(-9000, unit)
+		}
+		w.log(-10, unit)
+		var ids []string
+		for i := range 30 {
+			ids = append(ids, w.log(i*300, record{dataset: "suricata.eve", category: []string{"network"}, types: []string{"connection"}, source: "10.0.0.5", destination: stranger, sentBytes: 900, receivedBytes: 900}))
+		}
+		w.find("Connections at even intervals", "low", []string{"T1071"}, []string{"command-and-control"}, ids...).Kind = "beacon"
+		if got := len(w.build(t)); got != want {
+			t.Errorf("a service that is new %v: %d incidents, want %d", fresh, got, want)
+		}
+	}
+}

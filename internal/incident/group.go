@@ -72,6 +72,7 @@ func gather(nodes []*node) []*group {
 	for _, n := range nodes {
 		n.settle()
 	}
+	spreadBonds(nodes)
 	features := compare(nodes)
 	links := findLinks(nodes, features)
 	slices.SortFunc(links, func(x, y link) int {
@@ -322,6 +323,50 @@ func weigh(nodes []*node, features []attributed, a, b int) link {
 		l.strength *= progress
 	}
 	return l
+}
+
+// spreadBonds ties guesses from several addresses that are one attack spread over
+// them: on one host they begin together, end together, and are as many. Two such
+// may be chance.
+func spreadBonds(nodes []*node) {
+	const least, open = 3, 50 // addresses; attacks that each is compared with
+	byHost := map[string][]*node{}
+	for _, n := range nodes {
+		if n.behaviour == bruteForce && n.begun != noTime && len(n.hosts) == 1 && len(n.f.Entities.Sources) == 1 && len(n.strangers) == 1 && n.done-n.begun >= int64(time.Minute) {
+			byHost[n.hosts[0]] = append(byHost[n.hosts[0]], n)
+		}
+	}
+	for _, ns := range byHost {
+		slices.SortStableFunc(ns, func(a, b *node) int { return cmp.Or(cmp.Compare(a.begun, b.begun), compareNodes(a, b)) })
+		var attacks [][]*node
+		for _, n := range ns {
+			slack := max(int64(20*time.Second), (n.done-n.begun)/20)
+			i := len(attacks) - 1
+			for ; i >= max(0, len(attacks)-open); i-- {
+				m := attacks[i][0]
+				if n.begun-m.begun <= slack && max(n.done-m.done, m.done-n.done) <= slack && 2*max(n.tries, m.tries) <= 3*min(n.tries, m.tries) {
+					break
+				}
+			}
+			if i < max(0, len(attacks)-open) {
+				attacks = append(attacks, nil)
+				i = len(attacks) - 1
+			}
+			attacks[i] = append(attacks[i], n)
+		}
+		for _, as := range attacks {
+			from := map[string]bool{}
+			for _, n := range as {
+				from[n.strangers[0]] = true
+			}
+			if len(from) < least {
+				continue
+			}
+			for _, n := range as {
+				n.bonds = append(n.bonds, bond{"attack:" + as[0].f.ID, weightOutside, halfOutside, true, false})
+			}
+		}
+	}
 }
 
 // sameAttempts reports whether two findings are of the same guesses, as two

@@ -76,7 +76,7 @@ func (g *group) readOrigin(ctx context.Context, c *court) error {
 				g.footprint = append(g.footprint, Sentence{sentence(text), idsOf(early)})
 				g.quiet = append(g.quiet, early...)
 			}
-			if err := g.readBeginning(ctx, c, h, began); err != nil {
+			if err := g.tellBeginning(ctx, c, h, began); err != nil {
 				return err
 			}
 		}
@@ -84,15 +84,39 @@ func (g *group) readOrigin(ctx context.Context, c *court) error {
 	return nil
 }
 
-// readBeginning tells what ran on the host about a time, and what its service
-// manager said that it had not said before.
-func (g *group) readBeginning(ctx context.Context, c *court, host string, at int64) error {
+// raiseCallers makes a host's odd calls a reason to look where they begin with a
+// service that the host had not had: each alone may be nothing.
+func (c *court) raiseCallers(ctx context.Context, nodes []*node) error {
+	const most = 50
+	asked := 0
+	for _, n := range nodes {
+		to := outside(n.f.Entities.Destinations)
+		if n.level != lowLevel || n.f.Kind != "beacon" || n.begun == noTime || len(to) == 0 || len(to) > originHosts {
+			continue
+		}
+		for _, h := range c.callers(n) {
+			if asked++; asked > most {
+				return nil
+			}
+			_, said, err := c.beginning(ctx, h, n.begun)
+			if err != nil {
+				return err
+			}
+			if len(said) > 0 {
+				n.level = findingLevel
+			}
+		}
+	}
+	return nil
+}
+
+// beginning returns what ran on a host about a time, and what its service manager
+// said that it had not said before.
+func (c *court) beginning(ctx context.Context, host string, at int64) (ran, said []record, err error) {
 	rs, err := c.store.doings(ctx, []string{host}, span{at - int64(originBefore), at + int64(originAfter)}, 500)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	var ran, said []record
-	var lines []string
 	for _, r := range rs {
 		switch name := programName(&r); {
 		case name == "sudo" && r.command != "", r.is("process") && r.has("start") && r.command != "" && name != "conhost.exe" && parentProgram(&r) != "cron":
@@ -100,18 +124,23 @@ func (g *group) readBeginning(ctx context.Context, c *court, host string, at int
 				ran = append(ran, r)
 			}
 		case name == "systemd" && strings.HasPrefix(r.message, "Started ") && !strings.Contains(r.message, ".scope") && len(said) < originEach:
-			if c.budget--; c.budget < 0 {
-				return nil
-			}
 			before, err := c.store.saidBefore(ctx, host, r.message, r.time-1)
 			if err != nil {
-				return err
+				return nil, nil, err
 			}
 			if !before {
 				said = append(said, r)
-				lines = append(lines, `"`+show(strings.TrimSuffix(r.message, "."))+`"`)
 			}
 		}
+	}
+	return ran, said, nil
+}
+
+// tellBeginning tells of it.
+func (g *group) tellBeginning(ctx context.Context, c *court, host string, at int64) error {
+	ran, said, err := c.beginning(ctx, host, at)
+	if err != nil {
+		return err
 	}
 	if len(ran) > 0 {
 		var commands []string
@@ -125,6 +154,10 @@ func (g *group) readBeginning(ctx context.Context, c *court, host string, at int
 		g.quiet = append(g.quiet, ran...)
 	}
 	if len(said) > 0 {
+		var lines []string
+		for i := range said {
+			lines = append(lines, `"`+show(strings.TrimSuffix(said[i].message, "."))+`"`)
+		}
 		text := fmt.Sprintf("about that time the service manager of %s said what it had not before: %s", hostPhrase(host), list(lines, 4))
 		g.footprint = append(g.footprint, Sentence{sentence(text), idsOf(said)})
 		g.quiet = append(g.quiet, said...)

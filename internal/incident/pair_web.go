@@ -53,9 +53,10 @@ type webCase struct {
 }
 
 const (
-	callReach    = 24 * time.Hour // from a connection's begin to the record of it
-	webReach     = time.Minute    // from a request to what it makes the server do
-	biggerTimes  = 2              // an answer this many times the biggest of others holds more than the page
+	callReach    = 24 * time.Hour   // from a connection's begin to the record of it
+	clockReach   = 15 * time.Minute // between the clocks of two machines, at most
+	webReach     = time.Minute      // from a request to what it makes the server do
+	biggerTimes  = 2                // an answer this many times the biggest of others holds more than the page
 	biggerBytes  = 8 << 10
 	pageBaseline = 3 // others' answers that make a baseline
 	webPages     = 5 // pages of a finding that are compared
@@ -151,7 +152,7 @@ func webOutcome(ctx context.Context, c *court, n *node) (*webCase, error) {
 		}
 		calls = slices.DeleteFunc(calls, func(r record) bool {
 			a, ok := parseAddress(r.source)
-			return !ok || isOutside(a) && c.owner[a.String()] == "" || r.has("denied") || r.outcome == "failure" || !soonAfter(answered, r.began(), webReach) || r.sourcePort != "" && lowPort(r.sourcePort)
+			return !ok || isOutside(a) && c.owner[a.String()] == "" || r.has("denied") || r.outcome == "failure" || !aboutThen(answered, r.began()) || r.sourcePort != "" && lowPort(r.sourcePort)
 		})
 		if len(calls) > 0 {
 			r := calls[0]
@@ -163,6 +164,21 @@ func webOutcome(ctx context.Context, c *court, n *node) (*webCase, error) {
 			n.verdict = verdict{result: Succeeded, followed: calls[:min(len(calls), 10)], why: []Sentence{{sentence(text), cite(idsOf(answered[:min(len(answered), attempts)]), idsOf(calls[:min(len(calls), 10)]))}}}
 			return nil, nil
 		}
+	}
+
+	// A web server's account has no business with sudo: who tries it has a shell.
+	tried, err := c.store.startedBy(ctx, hosts, nil, webUsers, span{s.from, s.to + int64(callReach)}, 200)
+	if err != nil {
+		return nil, err
+	}
+	tried = slices.DeleteFunc(tried, func(r record) bool { return programName(&r) != "sudo" && programName(&r) != "su" || r.command == "" })
+	if len(tried) > 0 {
+		r := tried[0]
+		text := fmt.Sprintf("%s, and %s the web server's account %s on %s asked sudo for %s, as nobody does but in a shell", ok,
+			cmp.Or(after(requestBefore(answered, r.time).time, r.time), "then"), show(r.user), hostPhrase(r.host), programPhrase(&r))
+		tried = tried[:min(len(tried), 10)]
+		n.verdict = verdict{result: Succeeded, followed: tried, why: []Sentence{{sentence(text), cite(idsOf(answered[:min(len(answered), attempts)]), idsOf(tried))}}}
+		return nil, nil
 	}
 
 	w := &webCase{node: n, host: host, answered: answered, ok: ok}
@@ -369,6 +385,15 @@ func programPhrase(r *record) string {
 		return p
 	}
 	return `"` + p + `"`
+}
+
+// aboutThen reports whether a time by another machine's clock may be just after
+// one of the requests.
+func aboutThen(answered []record, at int64) bool {
+	return slices.ContainsFunc(answered, func(r record) bool {
+		d := at - r.time
+		return -int64(clockReach) <= d && d <= int64(clockReach)
+	})
 }
 
 // namedAddresses returns up to five addresses outside that the requests' text
