@@ -427,7 +427,7 @@ type forest struct {
 	size    []int
 	first   []int64
 	last    []int64
-	sources [][]string // addresses from outside, sorted, at most maxSources
+	sources [][]string // parties outside: addresses that something came from, or that a host calls; sorted, at most maxSources
 }
 
 const maxSources = 64
@@ -437,6 +437,9 @@ func newForest(nodes []*node) *forest {
 	for i, n := range nodes {
 		f.parent[i], f.size[i], f.first[i], f.last[i] = i, 1, n.f.First, n.f.Last
 		s := slices.Clone(n.strangers)
+		if n.callsOut() { // whom a host calls is a party as well
+			s = append(s, outside(n.f.Entities.Destinations)...)
+		}
 		slices.Sort(s)
 		f.sources[i] = s[:min(len(s), maxSources)]
 	}
