@@ -476,6 +476,9 @@ func (l *Live) sealer(ctx context.Context) {
 			return
 		case <-tick.C:
 			l.spool.Seal()
+			if l.spool.Stats().DiskFull {
+				l.o.Log.Error("the disk is nearly full: nothing more is taken, and senders wait", "case", l.o.Case)
+			}
 		}
 	}
 }

@@ -243,6 +243,11 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 	p("spool_bytes_total", st.Spool.Bytes)
 	p("spool_syncs_total", st.Spool.Syncs)
 	p("spool_backlog_bytes", st.Spool.Backlog)
+	full := 0
+	if st.Spool.DiskFull {
+		full = 1
+	}
+	p("spool_disk_full", full)
 	p("store_lag_seconds", st.Lag.Seconds())
 	p("findings", st.Findings)
 	if s.o.Outputs != nil {

@@ -37,6 +37,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Options configure Open. The zero value of each has a default.
@@ -46,6 +47,15 @@ type Options struct {
 	MaxBytes     int64                // Append waits while so much is not done, 2 GiB
 	KeepSegments int                  // segments kept that are done, 3
 	NoSync       bool                 // do not wait for the disk: for measurements
+
+	// Append also waits while the disk has less than so many bytes besides what the
+	// backlog will take in the store: a disk that is full stops the store for
+	// good, and everything else that writes to it. 256 MiB, or a tenth of a small disk.
+	Reserve int64
+
+	// For tests.
+	free func(dir string) (free, all int64, err error)
+	sync func(*os.File) error
 }
 
 // MaxDelivery is the most bytes of records in one delivery.
@@ -92,8 +102,9 @@ type Spool struct {
 	marks    map[string]string
 	seen     seen
 	stats    Stats
-	over     bool     // the writer has ended: no segment will grow or begin
-	problems []string // what Open found damaged
+	over     bool      // the writer has ended: no segment will grow or begin
+	problems []string  // what Open found damaged
+	looked   time.Time // at the disk's free space
 
 	file *os.File // of the last segment; the writer's
 
@@ -113,6 +124,7 @@ type Stats struct {
 	Bytes      int64 // written
 	Syncs      int64
 	Backlog    int64 // bytes that the store does not have for good
+	DiskFull   bool  // nothing is taken for want of disk space
 }
 
 type request struct {
@@ -126,6 +138,12 @@ func Open(dir string, options Options) (*Spool, error) {
 	options.SegmentBytes = cmp.Or(options.SegmentBytes, 32<<20)
 	options.MaxBytes = cmp.Or(options.MaxBytes, 2<<30)
 	options.KeepSegments = cmp.Or(options.KeepSegments, 3)
+	if options.free == nil {
+		options.free = freeSpace
+	}
+	if options.sync == nil {
+		options.sync = (*os.File).Sync
+	}
 	if options.Stored == nil {
 		options.Stored = func(string) bool { return false }
 	}
@@ -353,21 +371,50 @@ func (r *request) size() (n int) {
 	return n
 }
 
-// room waits until the backlog is small enough; false when the spool closes.
+// room waits until the backlog is small enough and the disk has room; false when
+// the spool closes.
 func (s *Spool) room() bool {
 	for {
 		s.mu.Lock()
-		ok, changed := s.backlog() < s.options.MaxBytes, s.changed
+		backlog, changed := s.backlog(), s.changed
+		full := s.diskFull(backlog)
+		s.stats.DiskFull = full
 		s.mu.Unlock()
-		if ok {
+		if backlog < s.options.MaxBytes && !full {
 			return true
+		}
+		var again <-chan time.Time
+		if full {
+			again = time.After(lookAgain)
 		}
 		select {
 		case <-changed:
+		case <-again:
 		case <-s.closing:
 			return false
 		}
 	}
+}
+
+const lookAgain = 250 * time.Millisecond
+
+// diskFull reports whether the disk has too little room. A system that cannot say
+// has enough.
+func (s *Spool) diskFull(backlog int64) bool {
+	if !s.stats.DiskFull && time.Since(s.looked) < lookAgain {
+		return false
+	}
+	s.looked = time.Now()
+	free, all, err := s.options.free(s.dir)
+	if err != nil || all <= 0 {
+		return false
+	}
+	reserve := s.options.Reserve
+	if reserve == 0 {
+		reserve = min(256<<20, all/10)
+	}
+	// What waits takes less in the store than here.
+	return free < reserve+min(backlog, s.options.MaxBytes)/2
 }
 
 func (s *Spool) backlog() (n int64) {
@@ -447,7 +494,7 @@ func (s *Spool) put(buf []byte) error {
 	}
 	_, err := s.file.WriteAt(buf, seg.size)
 	if err == nil && !s.options.NoSync {
-		err = s.file.Sync()
+		err = s.options.sync(s.file)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
