@@ -50,10 +50,11 @@ score: build
 	  { bin/sextant investigate --case $$d/case $$d/logs/evidence >/dev/null || true; } && \
 	  echo "seed $$s: $$(bin/sextant score $$d/logs/truth.json $$d/case | grep incidents)"; rm -rf $$d; done
 
-# Kill a server again and again under load, and count what it acknowledged: make torture KILLS=100
+# Ill-treat a server under load and count what it acknowledged: killed, stalled, its connections cut, its disk full
+# (as root on Linux). make torture KILLS=100; make test does each a few times.
 KILLS ?= 100
 torture:
-	SEXTANT_TORTURE=$(KILLS) $(GO) test -count 1 -v -timeout 60m -run TestAKilledServer ./cmd/sextant | grep -v level=INFO
+	SEXTANT_TORTURE=$(KILLS) $(GO) test -count 1 -v -timeout 90m -run 'LosesNothing' ./cmd/sextant | grep -v level=INFO
 
 # The pictures of docs/techniques/charts.md, from the reviewed ones; every kind in every state goes to demo/gallery.
 gallery:

@@ -106,7 +106,7 @@ func TestAFullDiskMakesSendersWaitAndLosesNothing(t *testing.T) {
 	r := torture(t, &victim{t: t, dir: t.TempDir(), at: filepath.Join(disk, "case")})
 	for range times {
 		ballast := filepath.Join(disk, "ballast")
-		if err := fill(ballast, disk, 6<<20); err != nil {
+		if err := fill(ballast, disk, 9<<20); err != nil {
 			t.Fatal(err)
 		}
 		full := false
@@ -126,6 +126,7 @@ func TestAFullDiskMakesSendersWaitAndLosesNothing(t *testing.T) {
 			t.Errorf("%d records are acknowledged on a full disk", n-before)
 		}
 		if !r.s.running() {
+			r.s.keepLog()
 			t.Fatal("the server ended")
 		}
 		if err := os.Remove(ballast); err != nil {

@@ -70,6 +70,8 @@ type Live struct {
 	lag                atomic.Int64 // ns from the arrival to the storing of the last record
 	since              atomic.Int64 // when what gatherer knows begins
 	progress           atomic.Pointer[Progress]
+	halting            chan struct{} // closed when nobody is to wait for the disk any more
+	haltOnce           sync.Once
 
 	gatherer *detect.Gatherer // the sequencer's
 	dirty    bool             // it has learnt something since the last snapshot
@@ -104,11 +106,13 @@ func OpenLive(ctx context.Context, o LiveOptions) (*Live, error) {
 			return nil, err
 		}
 	}
-	st, err := store.Open(o.Case, store.Options{Log: o.Log})
+	l := &Live{o: o, detector: detector, known: map[string]bool{}, changes: make(chan *liveChange), ended: make(chan struct{}), halting: make(chan struct{})}
+	// The spool stops taking while the store still has room for what it took.
+	st, err := store.Open(o.Case, store.Options{Log: o.Log, MinFreeDisk: spool.Reserve(o.Case) / 2, DiskFull: l.awaitDisk})
 	if err != nil {
 		return nil, err
 	}
-	l := &Live{o: o, store: st, detector: detector, known: map[string]bool{}, changes: make(chan *liveChange), ended: make(chan struct{})}
+	l.store = st
 	l.setup.Store(&liveSetup{detector, o.Geo})
 	if err := l.open(ctx); err != nil {
 		st.Close()
@@ -289,6 +293,7 @@ type liveTask struct {
 func (l *Live) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer context.AfterFunc(ctx, l.halt)()
 	threads := (&Options{Threads: l.o.Threads}).threads()
 	inFlight := 3*threads + 1
 	free := make(chan *liveTask, inFlight)
@@ -770,7 +775,23 @@ func (w windowed) QueryWith(ctx context.Context, logsql string, o store.QueryOpt
 }
 
 // Stop has the spool take nothing more; Run then ends when all is stored.
-func (l *Live) Stop() error { return l.spool.Close() }
+func (l *Live) Stop() error {
+	l.halt()
+	return l.spool.Close()
+}
+
+func (l *Live) halt() { l.haltOnce.Do(func() { close(l.halting) }) }
+
+// awaitDisk waits a moment for somebody to make room on the disk; what the spool
+// has is stored then, or after a restart.
+func (l *Live) awaitDisk() error {
+	select {
+	case <-l.halting:
+		return fmt.Errorf("%s: %w: what is not stored waits in the case; free some space and serve it again", l.o.Case, store.ErrDiskFull)
+	case <-time.After(time.Second):
+		return nil
+	}
+}
 
 // Close closes the case, after Run has returned.
 func (l *Live) Close() error {

@@ -398,6 +398,23 @@ func (s *Spool) room() bool {
 
 const lookAgain = 250 * time.Millisecond
 
+func reserveOf(disk int64) int64 { return min(256<<20, disk/10) }
+
+// Reserve is the space that a spool in dir, which need not exist yet, leaves free
+// by default, in bytes; 0 where the system does not tell.
+func Reserve(dir string) int64 {
+	for {
+		if _, all, err := freeSpace(dir); err == nil {
+			return reserveOf(all)
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return 0
+		}
+		dir = up
+	}
+}
+
 // diskFull reports whether the disk has too little room. A system that cannot say
 // has enough.
 func (s *Spool) diskFull(backlog int64) bool {
@@ -409,10 +426,7 @@ func (s *Spool) diskFull(backlog int64) bool {
 	if err != nil || all <= 0 {
 		return false
 	}
-	reserve := s.options.Reserve
-	if reserve == 0 {
-		reserve = min(256<<20, all/10)
-	}
+	reserve := cmp.Or(s.options.Reserve, reserveOf(all))
 	// What waits takes less in the store than here.
 	return free < reserve+min(backlog, s.options.MaxBytes)/2
 }

@@ -30,6 +30,10 @@ type Options struct {
 	// negative for none. The engine cannot survive a full disk.
 	MinFreeDisk int64
 
+	// DiskFull, when set, is called by a writer that has no room on the disk:
+	// it may wait and return nil, so that the writer tries again, or an error.
+	DiskFull func() error
+
 	// MaxDays is how many distinct days (UTC) a case may have, 3,000. A day
 	// costs 24 files and 200 kB of memory however few rows it has, and a hostile
 	// log can name any. Rows of further days are stored at the fallback time.
@@ -86,6 +90,7 @@ type Embedded struct {
 	engine *logstorage.Storage
 	links  bool // the file system has hard links
 	same   Synonyms
+	full   func() error // Options.DiskFull
 
 	maxFiles int
 	chunk    int          // days that one run of the engine may read
@@ -139,7 +144,7 @@ func Open(dir string, options Options) (*Embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Embedded{dir: dir, same: options.Synonyms, log: options.Log, lock: lock, maxFiles: maxFiles(),
+	s := &Embedded{dir: dir, same: options.Synonyms, full: options.DiskFull, log: options.Log, lock: lock, maxFiles: maxFiles(),
 		chunk: chunkOf(maxFiles()), maxAdd: max(minChunk, maxFiles()/200), dirty: map[int64]struct{}{}, opened: map[int64]struct{}{}, known: map[int64]struct{}{}, most: options.MaxDays}
 	// Look again: until the lock was ours, another process could change the case.
 	if err := errors.Join(checkCase(dir, options.MustExist), checkEngine(filepath.Join(dir, engineName))); err != nil {

@@ -95,7 +95,13 @@ func (w *writer) Flush() error {
 		return err
 	}
 	defer w.s.users.Done()
-	if w.s.engine.IsReadOnly() {
+	for w.s.engine.IsReadOnly() {
+		if w.s.full != nil {
+			if err := w.s.full(); err != nil {
+				return err
+			}
+			continue
+		}
 		return fmt.Errorf("%s: %w: free some space and run again", w.s.dir, ErrDiskFull)
 	}
 	days := slices.Sorted(maps.Keys(w.days))
