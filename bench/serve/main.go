@@ -1,0 +1,343 @@
+// Command serve measures how fast `sextant serve` takes, matches and stores events,
+// beside rsyslog writing the same stream to a file:
+//
+//	go run ./bench/serve -binary bin/sextant -n 500000
+//
+// For each way in it prints events per second of wall time and per second of CPU
+// time of the server (which is what counts on a machine that does other things
+// too), what was lost, the largest memory, and how long a message that was sent in
+// the thick of it took until a query found it.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	lumber "github.com/elastic/go-lumber/client/v2"
+)
+
+var (
+	binary = flag.String("binary", "bin/sextant", "the program to measure")
+	n      = flag.Int("n", 300_000, "events of each run")
+	rate   = flag.Int("rate", 60_000, "datagrams a second over UDP")
+	only   = flag.String("only", "", "one of tcp, udp, beats, rsyslog")
+	rules  = flag.Bool("rules", true, "match the built-in rules")
+	conns  = flag.Int("connections", 4, "of TCP and Beats senders")
+)
+
+func main() {
+	flag.Parse()
+	for _, way := range []string{"tcp", "udp", "beats", "rsyslog"} {
+		if *only != "" && *only != way {
+			continue
+		}
+		if err := measure(way); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", way, err)
+			os.Exit(1)
+		}
+	}
+}
+
+// messages are what hosts write: logins, sudo, cron, a firewall, a web server.
+func message(i int) string {
+	host, ip := "web"+strconv.Itoa(i%7), fmt.Sprintf("198.51.100.%d", i%250)
+	switch i % 8 {
+	case 0:
+		return fmt.Sprintf("<86>Mar  4 10:11:%02d %s sshd[%d]: Failed password for invalid user u%d from %s port %d ssh2", i/1000%60, host, i%30000, i%300, ip, 1024+i%60000)
+	case 1:
+		return fmt.Sprintf("<86>Mar  4 10:11:%02d %s sshd[%d]: Accepted publickey for deploy from %s port %d ssh2: ED25519 SHA256:abc", i/1000%60, host, i%30000, ip, 1024+i%60000)
+	case 2:
+		return fmt.Sprintf("<85>Mar  4 10:11:%02d %s sudo:   deploy : TTY=pts/0 ; PWD=/srv ; USER=root ; COMMAND=/usr/bin/systemctl restart app%d", i/1000%60, host, i%20)
+	case 3:
+		return fmt.Sprintf("<78>Mar  4 10:11:%02d %s CRON[%d]: (root) CMD (/usr/lib/job%d)", i/1000%60, host, i%30000, i%10)
+	case 4:
+		return fmt.Sprintf("<4>Mar  4 10:11:%02d %s kernel: [%d.5] [UFW BLOCK] IN=eth0 OUT= SRC=%s DST=192.0.2.4 LEN=40 TOS=0x00 PREC=0x00 TTL=240 ID=54321 PROTO=TCP SPT=%d DPT=22 WINDOW=1024 RES=0x00 SYN URGP=0", i/1000%60, host, i, ip, 1024+i%60000)
+	case 5:
+		return fmt.Sprintf("<190>Mar  4 10:11:%02d %s nginx: %s - - [04/Mar/2026:10:11:%02d +0000] \"GET /item/%d HTTP/1.1\" 200 %d \"-\" \"Mozilla/5.0\"", i/1000%60, host, ip, i/1000%60, i%500, i%9000)
+	case 6:
+		return fmt.Sprintf("<30>Mar  4 10:11:%02d %s systemd[1]: Started Session %d of User deploy.", i/1000%60, host, i)
+	}
+	return fmt.Sprintf("<14>Mar  4 10:11:%02d %s app[%d]: request %d took %d ms", i/1000%60, host, i%30000, i, i%700)
+}
+
+// server is a process that takes logs.
+type server struct {
+	cmd    *exec.Cmd
+	dir    string
+	syslog int
+	beats  int
+	web    int
+	file   string // rsyslog's
+}
+
+func freePort() int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func start(way string) (*server, error) {
+	dir, err := os.MkdirTemp("", "serve-bench-")
+	if err != nil {
+		return nil, err
+	}
+	s := &server{dir: dir, syslog: freePort(), beats: freePort(), web: freePort()}
+	if way == "rsyslog" {
+		s.file = filepath.Join(dir, "out.log")
+		conf := filepath.Join(dir, "rsyslog.conf")
+		text := fmt.Sprintf("module(load=\"imtcp\")\nmain_queue(queue.size=\"100000\" queue.type=\"LinkedList\")\ninput(type=\"imtcp\" port=\"%d\" address=\"127.0.0.1\")\naction(type=\"omfile\" file=%q)\n", s.syslog, s.file)
+		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+		s.cmd = exec.Command("rsyslogd", "-n", "-f", conf, "-i", filepath.Join(dir, "pid"))
+		if err := s.cmd.Start(); err != nil {
+			return nil, err
+		}
+		time.Sleep(time.Second)
+		return s, nil
+	}
+	args := []string{"serve", "--case", filepath.Join(dir, "case"), "--listen", fmt.Sprintf("syslog+tcp://127.0.0.1:%d", s.syslog), "--listen", fmt.Sprintf("syslog+udp://127.0.0.1:%d", s.syslog),
+		"--listen", fmt.Sprintf("beats://127.0.0.1:%d", s.beats), "--listen", fmt.Sprintf("http://127.0.0.1:%d", s.web)}
+	if !*rules {
+		args = append(args, "--no-builtin")
+	}
+	s.cmd = exec.Command(*binary, args...)
+	out, err := s.cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if lines.Text() == "ready" {
+			go io.Copy(io.Discard, out)
+			return s, nil
+		}
+	}
+	return nil, errors.New("the server is not ready")
+}
+
+// figures of the process so far.
+func (s *server) cpu() (seconds float64) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	f := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+2:]))
+	user, _ := strconv.ParseFloat(f[11], 64)
+	system, _ := strconv.ParseFloat(f[12], 64)
+	return (user + system) / 100
+}
+
+func (s *server) memory() (mib int) {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	for line := range strings.Lines(string(data)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			fmt.Sscan(rest, &mib)
+		}
+	}
+	return mib >> 10
+}
+
+// stored is how many events a query could find, or lines are in rsyslog's file.
+func (s *server) stored() int {
+	if s.file != "" {
+		out, _ := exec.Command("wc", "-l", s.file).Output()
+		count := 0
+		fmt.Sscan(string(out), &count)
+		return count
+	}
+	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", s.web))
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		if rest, ok := strings.CutPrefix(lines.Text(), "sextant_records_stored_total "); ok {
+			count, _ := strconv.Atoi(rest)
+			return count
+		}
+	}
+	return 0
+}
+
+// probe sends a message of its own now and then and asks until it is found.
+func (s *server) probe(done <-chan struct{}) (waits []time.Duration) {
+	for i := 0; ; i++ {
+		select {
+		case <-done:
+			return waits
+		case <-time.After(300 * time.Millisecond):
+		}
+		word := fmt.Sprintf("probe%dx%d", os.Getpid(), i)
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.syslog))
+		if err != nil {
+			continue
+		}
+		fmt.Fprintf(conn, "<14>1 %s probe bench - - - %s\n", time.Now().UTC().Format(time.RFC3339), word)
+		conn.Close()
+		sent := time.Now()
+		for time.Since(sent) < time.Minute {
+			resp, err := http.PostForm(fmt.Sprintf("http://127.0.0.1:%d/api/query", s.web), url.Values{"query": {"_time:10m host.name:=probe " + word}})
+			if err == nil {
+				body, _ := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if bytes.Contains(body, []byte(word)) {
+					break
+				}
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		waits = append(waits, time.Since(sent))
+	}
+}
+
+func measure(way string) error {
+	if way == "rsyslog" {
+		if _, err := exec.LookPath("rsyslogd"); err != nil {
+			return nil
+		}
+	}
+	s, err := start(way)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(s.dir)
+	defer func() { s.cmd.Process.Signal(syscall.SIGTERM); s.cmd.Wait() }()
+	send := map[string]func() error{"tcp": s.sendTCP, "rsyslog": s.sendTCP, "udp": s.sendUDP, "beats": s.sendBeats}[way]
+	done := make(chan struct{})
+	var waits []time.Duration
+	var probing sync.WaitGroup
+	if way != "rsyslog" {
+		probing.Go(func() { waits = s.probe(done) })
+	}
+	began, cpu := time.Now(), s.cpu()
+	if err := send(); err != nil {
+		return err
+	}
+	sent := time.Since(began)
+	close(done)
+	probing.Wait()
+	count, still := 0, 0
+	for still < 20 && count < *n+len(waits) {
+		last := count
+		if count = s.stored(); count == last {
+			still++
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	took, used := time.Since(began), s.cpu()-cpu
+	line := fmt.Sprintf("%-8s %8d events  sent in %6.2f s  stored after %6.2f s  %9.0f events/s  %9.0f events/CPU-s  lost %d  %4d MiB", way, *n, sent.Seconds(), took.Seconds(),
+		float64(*n)/took.Seconds(), float64(*n)/used, max(0, *n+len(waits)-count), s.memory())
+	if len(waits) > 0 {
+		slices.Sort(waits)
+		line += fmt.Sprintf("  searchable after: median %.2f s, p99 %.2f s of %d", waits[len(waits)/2].Seconds(), waits[len(waits)*99/100].Seconds(), len(waits))
+	}
+	fmt.Println(line)
+	return nil
+}
+
+func (s *server) sendTCP() error {
+	var all sync.WaitGroup
+	var failed atomic.Pointer[error]
+	for c := range *conns {
+		all.Go(func() {
+			conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.syslog))
+			if err != nil {
+				failed.Store(&err)
+				return
+			}
+			defer conn.Close()
+			w := bufio.NewWriterSize(conn, 64<<10)
+			for i := c; i < *n; i += *conns {
+				w.WriteString(message(i))
+				w.WriteByte('\n')
+			}
+			if err := w.Flush(); err != nil {
+				failed.Store(&err)
+			}
+		})
+	}
+	all.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (s *server) sendUDP() error {
+	conn, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", s.syslog))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	began := time.Now()
+	for i := range *n {
+		if _, err := io.WriteString(conn, message(i)); err != nil {
+			return err
+		}
+		if i%100 == 99 {
+			time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(*rate))))
+		}
+	}
+	return nil
+}
+
+func (s *server) sendBeats() error {
+	var all sync.WaitGroup
+	var failed atomic.Pointer[error]
+	for c := range *conns {
+		all.Go(func() {
+			client, err := lumber.SyncDial(fmt.Sprintf("127.0.0.1:%d", s.beats), lumber.CompressionLevel(3), lumber.Timeout(time.Minute), lumber.JSONEncoder(func(v any) ([]byte, error) { return v.([]byte), nil }))
+			if err == nil {
+				defer client.Close()
+				var window []any
+				for i := c; i < *n && err == nil; i += *conns {
+					window = append(window, document(c, i))
+					if len(window) == 2048 || i+*conns >= *n {
+						_, err = client.Send(window)
+						window = window[:0]
+					}
+				}
+			}
+			if err != nil {
+				failed.Store(&err)
+			}
+		})
+	}
+	all.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// document is the message as Filebeat sends it.
+func document(agent, i int) []byte {
+	text, _ := json.Marshal(message(i))
+	return fmt.Appendf(nil, `{"@timestamp":"2026-03-04T10:11:12.000Z","@metadata":{"beat":"filebeat","type":"_doc","version":"8.17.0"},"message":%s,"agent":{"id":"a%d","type":"filebeat","version":"8.17.0","name":"web1"},"ecs":{"version":"8.0.0"},"host":{"name":"web1"},"input":{"type":"log"},"log":{"offset":%d,"file":{"path":"/var/log/syslog"}}}`, text, agent, i*100)
+}
