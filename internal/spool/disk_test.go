@@ -96,3 +96,35 @@ func TestASlowDiskThatFailsLosesNothingAcknowledged(t *testing.T) {
 		t.Errorf("%d records are there, want 400, each once", len(got))
 	}
 }
+
+// A segment that is sealed while it is being written must not end before what is
+// being written: its reader would never see it, though it is acknowledged.
+func TestWhatIsWrittenWhileASegmentIsSealedIsRead(t *testing.T) {
+	writing, on := make(chan struct{}), make(chan struct{})
+	n := 0
+	s := open(t, t.TempDir(), Options{sync: func(f *os.File) error {
+		if n++; n == 2 {
+			close(writing)
+			<-on
+		}
+		return f.Sync()
+	}})
+	append1(t, s, delivery("one"))
+	if e, err := s.Next(context.Background()); err != nil || e.End {
+		t.Fatal(e, err)
+	}
+	appended := make(chan error)
+	go func() { appended <- s.Append(context.Background(), delivery("two")) }()
+	<-writing
+	s.Seal()
+	if e, err := s.Poll(); e != nil || err != nil {
+		t.Errorf("%+v %v while the second is being written", e, err)
+	}
+	close(on)
+	if err := <-appended; err != nil {
+		t.Fatal(err)
+	}
+	if got, segments := drain(t, s); !slices.Equal(got, []string{"two"}) || len(segments) != 1 {
+		t.Errorf("%q in %d segments", got, len(segments))
+	}
+}

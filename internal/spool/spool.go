@@ -105,6 +105,8 @@ type Spool struct {
 	over     bool      // the writer has ended: no segment will grow or begin
 	problems []string  // what Open found damaged
 	looked   time.Time // at the disk's free space
+	writing  bool      // the last segment is being written
+	sealing  bool      // and is to be sealed then
 
 	file *os.File // of the last segment; the writer's
 
@@ -499,7 +501,17 @@ func (s *Spool) put(buf []byte) error {
 	if n := len(s.segments); n > 0 && !s.segments[n-1].sealed && s.file != nil {
 		seg = s.segments[n-1]
 	}
+	s.writing = true // nobody else may say that the segment is at its end
 	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.writing = false
+		if s.sealing {
+			s.sealing = false
+			s.sealLast()
+		}
+	}()
 	if seg == nil {
 		var err error
 		if seg, err = s.begin(); err != nil {
@@ -565,6 +577,14 @@ func (s *Spool) begin() (*segment, error) {
 func (s *Spool) Seal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.writing {
+		s.sealing = true // when it is written
+		return
+	}
+	s.sealLast()
+}
+
+func (s *Spool) sealLast() {
 	if n := len(s.segments); n > 0 && !s.segments[n-1].sealed && s.segments[n-1].size > int64(headerBytes) {
 		s.segments[n-1].sealed = true // the writer closes the file when it begins the next
 		s.notify()
