@@ -63,6 +63,17 @@ func (l *logs) span(category, host string) (s span, ok bool) {
 	return s, ok
 }
 
+// since is when the first of the host's logs begins.
+func (l *logs) since(host string) int64 {
+	first := int64(event.NoTime)
+	for _, c := range l.covers {
+		if c.Host == host && c.First != event.NoTime && (first == event.NoTime || c.First < first) {
+			first = c.First
+		}
+	}
+	return first
+}
+
 // anywhere is span over all hosts: for sensors, which see more than themselves.
 func (l *logs) anywhere(category string) (s span, ok bool) {
 	s = span{event.NoTime, event.NoTime}

@@ -461,7 +461,7 @@ func TestWhatMadeAHostCallOutIsTold(t *testing.T) {
 	unit := func(s int, name string) string {
 		return w.log(s, record{dataset: "system.syslog", host: "app", process: "systemd", message: "Started " + name + ".service - Something."})
 	}
-	usual := unit(-9000, "backup")
+	usual := unit(-30000, "backup")
 	ran := w.log(-40, sudo("app", "rosa", "/usr/bin/npm ci", "success"))
 	fetched := w.log(-20, record{dataset: "suricata.eve", category: []string{"network"}, types: []string{"connection"}, source: "10.0.0.5", destination: stranger, port: "80", url: "/agent"})
 	again, made := unit(-15, "backup"), unit(-10, "node-metrics")
@@ -531,6 +531,7 @@ func TestAShellOfTheWebServersAccountShowsThatAnAttackWorked(t *testing.T) {
 func TestCallsThatBeginWithANewServiceAreAnIncident(t *testing.T) {
 	for fresh, want := range map[bool]int{true: 1, false: 0} {
 		w := &world{ips: []hostAddress{{"app", "10.0.0.5"}}}
+		w.quiet(-30000, "system.syslog", "app")
 		unit := record{dataset: "system.syslog", host: "app", process: "systemd", message: "Started node-metrics.service - Something."}
 		if !fresh {
 			w.log(-9000, unit)

@@ -17,6 +17,7 @@ const (
 	originAfter  = time.Minute
 	originEach   = 10 // commands, and messages, told
 	originHosts  = 3
+	originKnown  = 6 * time.Hour // that a host's logs reach back: before, all is new
 )
 
 // callsOut reports whether a finding is of how a host talks to somewhere outside.
@@ -117,13 +118,15 @@ func (c *court) beginning(ctx context.Context, host string, at int64) (ran, said
 	if err != nil {
 		return nil, nil, err
 	}
+	since := c.logs.since(host)
+	known := since != noTime && since <= at-int64(originKnown)
 	for _, r := range rs {
 		switch name := programName(&r); {
 		case name == "sudo" && r.command != "", r.is("process") && r.has("start") && r.command != "" && name != "conhost.exe" && parentProgram(&r) != "cron":
 			if len(ran) < originEach {
 				ran = append(ran, r)
 			}
-		case name == "systemd" && strings.HasPrefix(r.message, "Started ") && !strings.Contains(r.message, ".scope") && len(said) < originEach:
+		case known && name == "systemd" && strings.HasPrefix(r.message, "Started ") && !strings.Contains(r.message, ".scope") && len(said) < originEach:
 			before, err := c.store.saidBefore(ctx, host, r.message, r.time-1)
 			if err != nil {
 				return nil, nil, err
