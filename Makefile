@@ -4,7 +4,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export CGO_ENABLED = 0
 
-.PHONY: all build demo test race bench corpus score torture gallery lint fuzz cross clean
+.PHONY: all build demo test race bench bench-serve corpus score torture gallery lint fuzz cross clean
 
 all: build
 
@@ -34,6 +34,12 @@ COUNT ?= 6
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./... | tee bench/latest.txt
 	$(GO) run golang.org/x/perf/cmd/benchstat@latest bench/latest.txt
+	$(MAKE) bench-serve
+
+# How fast sextant serve takes, matches and stores events by TCP, UDP and Lumberjack, beside rsyslog writing a file.
+EVENTS ?= 500000
+bench-serve: build
+	$(GO) run ./bench/serve -binary bin/sextant -n $(EVENTS)
 
 # Agreement with other tools on a corpus of real logs, in $$SEXTANT_CORPUS or ../shared/corpus.
 # bench/agree compares with Elastic's integrations, folder by folder; go run ./bench/agree -v PART shows the differences of one.

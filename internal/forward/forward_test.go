@@ -559,3 +559,14 @@ func TestANewReceiverGetsWhatIsYetToCome(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func FuzzBulkAnswer(f *testing.F) {
+	f.Add([]byte(`{"errors":true,"items":[{"create":{"_id":"abc-0","status":201}},{"create":{"_id":"abc-1","status":429,"error":{"type":"x"}}},{"create":{"status":400}}]}`))
+	docs := documents(3)
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		out, err := bulkOutcome(docs, answer)
+		if err == nil && len(out.left) > 0 || len(out.left)+len(out.refused)+out.known > len(docs) {
+			t.Errorf("%d left, %d refused, %d known of %d: %v", len(out.left), len(out.refused), out.known, len(docs), err)
+		}
+	})
+}
