@@ -31,7 +31,7 @@ func corroborate(nodes []*node) {
 		for j := i + 1; j < len(weak) && j <= i+neighbours; j++ {
 			b := weak[j]
 			apart, _ := gap(a, b)
-			if apart > int64(corroborateReach) || a.f.Kind == b.f.Kind || a.last >= b.last || !sameActor(a, b) {
+			if apart > int64(corroborateReach) || a.f.Kind == b.f.Kind || a.last >= b.last || !sameActor(a, b) || otherParties(a, b) {
 				continue
 			}
 			raise[i], raise[j] = true, true
@@ -42,6 +42,13 @@ func corroborate(nodes []*node) {
 			n.level = findingLevel
 		}
 	}
+}
+
+// otherParties reports whether two findings are of a host's calls to different
+// addresses outside: what it polls is no reason to look at what it sends elsewhere.
+func otherParties(a, b *node) bool {
+	x, y := names(outside(a.f.Entities.Destinations)), names(outside(b.f.Entities.Destinations))
+	return a.callsOut() && b.callsOut() && len(x) > 0 && len(y) > 0 && !intersect(x, y)
 }
 
 // sameActor reports whether two findings are of one address or of one person's
