@@ -150,7 +150,7 @@ type serveFlags struct {
 	alerts               alert.Options
 	open                 bool
 	threads, memory      int
-	window               time.Duration
+	window, history      time.Duration
 	logFormat, logLevel  string
 	rules                ruleFlags
 	defaulted, unwatched bool // nothing was said of where logs come from; of files none can be read
@@ -163,6 +163,7 @@ func (f *serveFlags) register(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.alerts.URLs, "alert", nil, "tell of new findings there; may be given several times (see `sextant alert --help`)")
 	c.Flags().StringArrayVar(&f.forward, "forward", nil, "send what arrives on to Logstash or Elasticsearch; may be given several times (see `sextant forward --help`)")
 	c.Flags().StringVar(&f.alerts.Level, "alert-level", "high", "tell of findings from this level on")
+	c.Flags().StringSliceVar(&f.alerts.On, "alert-on", []string{alert.OnFindings, alert.OnIncidents}, "what to tell of")
 	c.Flags().DurationVar(&f.alerts.Group, "alert-group", 30*time.Second, "gather findings for so long before telling of them")
 	c.Flags().IntVar(&f.alerts.PerHour, "alerts-per-hour", 60, "at most so many messages to one place; what is beyond goes as one")
 	c.Flags().StringSliceVar(&f.formats, "formats", nil, "directories with formats of your own in YAML, besides "+userFormatsPath())
@@ -171,6 +172,7 @@ func (f *serveFlags) register(c *cobra.Command) {
 	c.Flags().IntVar(&f.threads, "threads", envInt("SEXTANT_THREADS"), "decode with so many threads (default: one for each core)")
 	c.Flags().IntVar(&f.memory, "memory", 0, "work harder to stay under so many mebibytes (default 640)")
 	c.Flags().DurationVar(&f.window, "window", 24*time.Hour, "how far back findings and incidents look")
+	c.Flags().DurationVar(&f.history, "history", 14*24*time.Hour, "how far back the analysis techniques look to know what is usual; 0 for no techniques")
 	c.Flags().BoolVar(&f.open, "let-anyone-connect", false, "allow listeners that other machines reach without TLS or without saying who they are")
 	c.Flags().StringVar(&f.logFormat, "log-format", "text", "of what the server says of itself on standard error: text or json")
 	c.Flags().StringVar(&f.logLevel, "log-level", "info", "how much of that: debug, info, warn, error")
@@ -219,7 +221,7 @@ func (f *serveFlags) load(fs *pflag.FlagSet, file string) (serve.Settings, []con
 			problems = append(problems, place(err, origin))
 		}
 	}
-	set := serve.Settings{Case: f.caseDir, Listen: f.listen, Tail: f.tail, Open: f.open, Alerts: f.alerts, Forward: f.forward, Geo: f.geoip, Threads: f.threads, Window: f.window, Origin: origin,
+	set := serve.Settings{Case: f.caseDir, Listen: f.listen, Tail: f.tail, Open: f.open, Alerts: f.alerts, Forward: f.forward, Geo: f.geoip, Threads: f.threads, Window: f.window, History: f.history, Origin: origin,
 		Fixed: fmt.Sprint(f.formats, f.memory, f.logFormat, f.logLevel)}
 	var err error
 	set.Rules, err = f.rules.options()
@@ -238,6 +240,12 @@ func (f *serveFlags) load(fs *pflag.FlagSet, file string) (serve.Settings, []con
 	}
 	if f.window < time.Minute {
 		wrong(usagef("--window %s: want a minute or more", f.window))
+	}
+	if f.history < 0 {
+		wrong(usagef("--history %s: want 0 or more", f.history))
+	}
+	if f.history == 0 {
+		set.History = -1
 	}
 	if f.alerts.Group <= 0 || f.alerts.PerHour <= 0 {
 		wrong(usagef("--alert-group, --alerts-per-hour: want more than nothing"))

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/sextant-logs/sextant/internal/analyze"
+	"github.com/sextant-logs/sextant/internal/incident"
 )
 
 // Message is what is told at once.
@@ -87,6 +88,7 @@ type Options struct {
 	Dir     string        // where messages wait
 	URLs    []string      // the outputs
 	Level   string        // findings below it are not told; "high" by default
+	On      []string      // what is told of: Findings, Incidents; both by default
 	Group   time.Duration // findings are gathered for so long, 30 s
 	PerHour int           // messages of one output in an hour, 60
 	Log     *slog.Logger
@@ -103,6 +105,8 @@ type Alerter struct {
 	more  int
 	timer *time.Timer
 }
+
+const incidentRule = "incident"
 
 const (
 	maxItems  = 50     // of a message
@@ -187,8 +191,19 @@ func Test(ctx context.Context, raw string) error {
 	return out.send(ctx, m)
 }
 
+// Things that can be told of.
+const (
+	OnFindings  = "findings"
+	OnIncidents = "incidents"
+)
+
+func (a *Alerter) tellsOf(what string) bool { return len(a.o.On) == 0 || slices.Contains(a.o.On, what) }
+
 // Found takes new findings.
 func (a *Alerter) Found(findings []analyze.Finding) {
+	if !a.tellsOf(OnFindings) {
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, f := range findings {
@@ -221,6 +236,49 @@ func (a *Alerter) Found(findings []analyze.Finding) {
 	}
 }
 
+// Incidents takes incidents that are new or have become worse.
+func (a *Alerter) Incidents(all []incident.Incident) {
+	if !a.tellsOf(OnIncidents) {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := range all {
+		in := &all[i]
+		if analyze.LevelRank(in.Severity) < analyze.LevelRank(a.o.Level) {
+			continue
+		}
+		if len(a.items) >= maxItems {
+			a.more++
+			continue
+		}
+		it := &Item{Finding: in.ID, Rule: incidentRule, Title: "Incident: " + in.Title, Level: in.Severity, Count: len(in.Findings), First: in.When.First,
+			Users: few(in.Who.Users), Sources: few(in.Who.SourceIPs), Text: answers(in)}
+		if len(in.Where.Hosts) > 0 {
+			it.Host = in.Where.Hosts[0]
+		}
+		key := "incident\x00" + in.ID
+		if a.items[key] == nil {
+			a.order = append(a.order, key)
+		}
+		a.items[key] = it
+	}
+	if len(a.items) > 0 && a.timer == nil {
+		a.timer = time.AfterFunc(a.o.Group, a.flush)
+	}
+}
+
+// answers says in a few sentences what an incident is.
+func answers(in *incident.Incident) string {
+	var text []string
+	for _, of := range [][]incident.Sentence{in.What[:min(len(in.What), 3)], in.Outcome.Why[:min(len(in.Outcome.Why), 1)], in.Impact.Facts[:min(len(in.Impact.Facts), 2)]} {
+		for _, s := range of {
+			text = append(text, s.Text)
+		}
+	}
+	return strings.Join(append(text, fmt.Sprintf("Outcome: %s. Score %d of 100.", in.Outcome.Result, in.Score)), " ")
+}
+
 func few(values []string) []string { return slices.Clone(values[:min(len(values), 5)]) }
 
 // flush puts what was gathered into the queues.
@@ -237,14 +295,21 @@ func (a *Alerter) flush() {
 	if len(items) == 0 {
 		return
 	}
-	slices.SortStableFunc(items, func(x, y Item) int {
-		return cmp.Compare(analyze.LevelRank(y.Level), analyze.LevelRank(x.Level))
+	slices.SortStableFunc(items, func(x, y Item) int { // incidents, which say more, before findings
+		return cmp.Or(cmp.Compare(analyze.LevelRank(y.Level), analyze.LevelRank(x.Level)), cmp.Compare(rank(y), rank(x)))
 	})
 	now := time.Now().UTC()
 	m := &Message{ID: fmt.Sprintf("%s-%d", items[0].Finding, now.UnixNano()), Time: now, Level: items[0].Level, Items: items, Others: more, Title: title(items, more)}
 	for _, q := range a.outs {
 		q.put(m)
 	}
+}
+
+func rank(it Item) int {
+	if it.Rule == incidentRule {
+		return 1
+	}
+	return 0
 }
 
 func title(items []Item, more int) string {

@@ -32,6 +32,12 @@ func NewSet(perDay int) *Set {
 	return s
 }
 
+// Leave takes techniques out, before the first digest.
+func (s *Set) Leave(names ...string) {
+	s.techniques = slices.DeleteFunc(s.techniques, func(t Technique) bool { return slices.Contains(names, t.Name()) })
+	s.worked = make([]bool, len(s.techniques))
+}
+
 // A counter is a technique that works on rows, which are made once for all.
 type counter interface {
 	Technique

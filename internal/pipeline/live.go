@@ -44,8 +44,16 @@ type LiveOptions struct {
 	// is what Investigate looks at.
 	Window time.Duration
 
+	// History is how far back the analysis techniques look to know what is usual,
+	// 14 days; negative for no techniques.
+	History time.Duration
+
 	// Found, when set, is called with findings that are new, from one goroutine.
 	Found func([]analyze.Finding)
+
+	// Incident, when set, is called with incidents that are new or have become
+	// worse, from one goroutine.
+	Incident func([]incident.Incident)
 
 	sealEvery time.Duration // for tests
 }
@@ -73,13 +81,21 @@ type Live struct {
 	halting            chan struct{} // closed when nobody is to wait for the disk any more
 	haltOnce           sync.Once
 
-	gatherer *detect.Gatherer // the sequencer's
-	dirty    bool             // it has learnt something since the last snapshot
-	took     time.Duration    // by the last snapshot
-	taken    time.Time        // when
-	known    map[string]bool  // findings told of
+	gatherer *detect.Gatherer  // the sequencer's
+	dirty    bool              // it has learnt something since the last snapshot
+	took     time.Duration     // by the last snapshot
+	taken    time.Time         // when
+	ruled    []analyze.Finding // by the last snapshot
+	watch    *watch            // nil without techniques
+
+	telling sync.Mutex // guards told
+	told    *toldOf
+
+	building sync.Mutex // one at a time builds the investigation
+	fresh    chan struct{}
 
 	mu       sync.Mutex
+	from     int64             // when what the snapshot rests on begins
 	snapshot []analyze.Finding // the latest
 	version  int64             // of snapshot
 	built    *report.Investigation
@@ -95,6 +111,7 @@ const (
 // OpenLive opens the case and takes up what an earlier process left undone.
 func OpenLive(ctx context.Context, o LiveOptions) (*Live, error) {
 	o.Window = cmp.Or(o.Window, 24*time.Hour)
+	o.History = cmp.Or(o.History, 14*24*time.Hour)
 	o.sealEvery = cmp.Or(o.sealEvery, sealEvery)
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -106,18 +123,18 @@ func OpenLive(ctx context.Context, o LiveOptions) (*Live, error) {
 			return nil, err
 		}
 	}
-	l := &Live{o: o, detector: detector, known: map[string]bool{}, changes: make(chan *liveChange), ended: make(chan struct{}), halting: make(chan struct{})}
+	l := &Live{o: o, detector: detector, fresh: make(chan struct{}, 1), changes: make(chan *liveChange), ended: make(chan struct{}), halting: make(chan struct{})}
 	// The spool stops taking while the store still has room for what it took.
 	st, err := store.Open(o.Case, store.Options{Log: o.Log, MinFreeDisk: spool.Reserve(o.Case) / 2, DiskFull: l.awaitDisk})
 	if err != nil {
 		return nil, err
 	}
 	l.store = st
-	l.setup.Store(&liveSetup{detector, o.Geo})
 	if err := l.open(ctx); err != nil {
 		st.Close()
 		return nil, err
 	}
+	l.setup.Store(&liveSetup{detector, o.Geo, l.watch})
 	return l, nil
 }
 
@@ -134,6 +151,9 @@ func (l *Live) open(ctx context.Context) error {
 	for _, p := range l.spool.Problems() {
 		l.o.Log.Error(p)
 	}
+	if l.told, err = openTold(l.o.Case); err != nil {
+		return err
+	}
 	return l.look(ctx, time.Now().Add(-l.o.Window))
 }
 
@@ -143,19 +163,39 @@ func (l *Live) look(ctx context.Context, since time.Time) error {
 		l.gatherer.Close()
 	}
 	l.gatherer, l.dirty = l.detector.NewGatherer(), true
-	since, err := l.affordable(ctx, since)
+	if l.watch != nil {
+		l.watch.end()
+		l.watch = nil
+	}
+	learn := since
+	if l.o.History > 0 {
+		l.watch = newWatch()
+		if t := time.Now().Add(-l.o.History); t.Before(since) {
+			learn = t
+		}
+	}
+	learn, err := l.affordable(ctx, learn)
 	if err != nil {
 		return err
+	}
+	if learn.After(since) {
+		since = learn
 	}
 	l.since.Store(since.UnixNano())
 	matcher := l.detector.NewMatcher()
 	batches := map[string]*event.Batch{} // by path
 	n := 0
 	flush := func() error {
-		for path, b := range batches {
+		for _, path := range slices.Sorted(maps.Keys(batches)) {
+			b := batches[path]
+			if l.watch != nil {
+				l.watch.take(l.watch.set.Digest(path, b, nil))
+			}
 			var hits []detect.Hit
 			for i := range b.Events {
-				hits = matcher.Match(&b.Events[i], i, hits)
+				if t := b.Events[i].Time; t == event.NoTime || t >= since.UnixNano() {
+					hits = matcher.Match(&b.Events[i], i, hits)
+				}
 			}
 			if err := l.gatherer.Add(b, path, hits); err != nil {
 				return err
@@ -165,7 +205,7 @@ func (l *Live) look(ctx context.Context, since time.Time) error {
 		n = 0
 		return nil
 	}
-	err = l.store.QueryWith(ctx, "*", store.QueryOptions{From: since.UnixNano()}, func(row []event.Field) error {
+	err = l.store.QueryWith(ctx, "*", store.QueryOptions{From: learn.UnixNano()}, func(row []event.Field) error {
 		e := detect.Stored(row)
 		path := strings.Clone(e.Get("log.file.path"))
 		b := batches[path]
@@ -284,6 +324,7 @@ type liveTask struct {
 	batch     event.Batch
 	bounds    []int // where the events of each entry end
 	hits      []detect.Hit
+	digests   [][]any // of the techniques
 	undecoded int64
 	fail      error
 }
@@ -304,6 +345,7 @@ func (l *Live) Run(ctx context.Context) error {
 
 	var others sync.WaitGroup
 	others.Go(func() { l.sealer(ctx) })
+	others.Go(func() { l.investigator(ctx) })
 	go func() {
 		defer close(work)
 		if err := l.take(ctx, free, work); err != nil && !errors.Is(err, spool.ErrClosed) {
@@ -357,7 +399,15 @@ func (l *Live) Run(ctx context.Context) error {
 			}
 		case c := <-l.changes:
 			changes = append(changes, c)
+		case r := <-l.watch.results():
+			if err := l.watch.collect(r, l.since.Load()); err != nil && ctx.Err() == nil {
+				l.o.Log.Warn("the analysis techniques failed; they are asked again", "error", err)
+			}
+			l.publish()
 		case <-tick.C:
+		}
+		if l.watch != nil && ctx.Err() == nil {
+			l.watch.ask(ctx, l.store)
 		}
 		if len(changes) == 0 && time.Now().UnixNano()-l.since.Load() > int64(2*l.o.Window) {
 			changes = append(changes, &liveChange{detector: l.detector, done: make(chan error, 1)})
@@ -388,13 +438,17 @@ func (l *Live) Run(ctx context.Context) error {
 	}
 	cancel(nil)
 	others.Wait()
-	return err
+	if l.watch != nil {
+		l.watch.end()
+	}
+	return errors.Join(err, l.told.save(true))
 }
 
 // liveSetup is what workers work with.
 type liveSetup struct {
 	detector *detect.Detector
 	geo      *enrich.Geo
+	watch    *watch // whose techniques digest
 }
 
 // liveChange asks the sequencer for another setup. Nil means as before.
@@ -432,6 +486,7 @@ func (l *Live) change(ctx context.Context, c *liveChange) error {
 		if err := l.look(ctx, time.Now().Add(-l.o.Window)); err != nil {
 			return err
 		}
+		next.watch = l.watch
 	}
 	l.setup.Store(&next)
 	return nil
@@ -556,7 +611,7 @@ func (w *liveWorker) do(t *liveTask) error {
 		w.setup, w.matcher, w.en = now, now.detector.NewMatcher(), enrich.Enricher{Geo: now.geo}
 	}
 	t.batch.Reset()
-	t.hits, t.bounds, t.undecoded = t.hits[:0], t.bounds[:0], 0
+	t.hits, t.bounds, t.digests, t.undecoded = t.hits[:0], t.bounds[:0], t.digests[:0], 0
 	for _, e := range t.entries {
 		from := len(t.batch.Events)
 		w.decode(t, e)
@@ -570,7 +625,28 @@ func (w *liveWorker) do(t *liveTask) error {
 			return err
 		}
 	}
+	w.digest(t)
 	return w.writer.Flush()
+}
+
+// digest lets the techniques look at the events, those of one log together.
+func (w *liveWorker) digest(t *liveTask) {
+	if w.setup.watch == nil {
+		return
+	}
+	path := func(e *spool.Entry) string { return cmp.Or(e.Delivery.Path, e.Delivery.Collector) }
+	from := 0
+	for i := 0; i < len(t.entries); {
+		j := i + 1
+		for j < len(t.entries) && path(t.entries[j]) == path(t.entries[i]) {
+			j++
+		}
+		b := event.Batch{Events: t.batch.Events[from:t.bounds[j-1]]}
+		if len(b.Events) > 0 {
+			t.digests = append(t.digests, w.setup.watch.set.Digest(path(t.entries[i]), &b, nil))
+		}
+		from, i = t.bounds[j-1], j
+	}
 }
 
 // decode turns the records of a delivery into events.
@@ -650,6 +726,9 @@ func (l *Live) settle(ctx context.Context, t *liveTask, segmentRecords *int64) e
 	}
 	n := int64(len(t.batch.Events))
 	*segmentRecords += n
+	for _, d := range t.digests {
+		l.watch.take(d)
+	}
 	l.records.Add(n)
 	l.undecoded.Add(t.undecoded)
 	hits := t.hits
@@ -690,28 +769,89 @@ func (l *Live) show(ctx context.Context, last bool) error {
 	if err != nil {
 		return err
 	}
+	l.ruled, l.dirty, l.taken, l.took = findings, false, time.Now(), time.Since(began)
+	l.publish()
+	return nil
+}
+
+// publish makes a snapshot of what rules and techniques found last, and tells of
+// what is new.
+func (l *Live) publish() {
+	findings := slices.Clone(l.ruled)
+	if l.watch != nil {
+		findings = append(findings, l.watch.found...)
+	}
+	slices.SortFunc(findings, func(a, b analyze.Finding) int {
+		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.ID, b.ID))
+	})
+	from := l.since.Load()
 	var fresh []analyze.Finding
-	for _, f := range findings {
-		if !l.known[f.ID] {
-			l.known[f.ID] = true
-			fresh = append(fresh, f)
+	l.telling.Lock()
+	for i := range findings {
+		if f := &findings[i]; f.First != event.NoTime {
+			from = min(from, f.First-int64(time.Hour))
+		}
+		if l.told.fresh(&findings[i]) {
+			fresh = append(fresh, findings[i])
 		}
 	}
-	if len(l.known) > 200_000 {
-		clear(l.known)
-		for _, f := range findings {
-			l.known[f.ID] = true
-		}
+	if err := l.told.save(false); err != nil {
+		l.o.Log.Warn("cannot note what was told of; some may be told again after a restart", "error", err)
 	}
+	l.telling.Unlock()
 	l.mu.Lock()
-	l.snapshot = findings
+	l.snapshot, l.from = findings, from
 	l.version++
 	l.mu.Unlock()
-	l.dirty, l.taken, l.took = false, time.Now(), time.Since(began)
+	select {
+	case l.fresh <- struct{}{}:
+	default:
+	}
 	if l.o.Found != nil && len(fresh) > 0 {
 		l.o.Found(fresh)
 	}
-	return nil
+}
+
+// investigator builds the investigation anew after each snapshot, and tells of
+// incidents. The more it costs, the rarer it does.
+func (l *Live) investigator(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.fresh:
+		}
+		began := time.Now()
+		inv, err := l.Investigation(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			l.o.Log.Warn("cannot build incidents; it is tried again", "error", err)
+		default:
+			l.tell(inv.Incidents)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(max(time.Second, 10*time.Since(began))):
+		}
+	}
+}
+
+// tell tells of incidents that are news.
+func (l *Live) tell(all []incident.Incident) {
+	var news []incident.Incident
+	l.telling.Lock()
+	for i := range all {
+		if l.told.news(&all[i]) {
+			news = append(news, all[i])
+		}
+	}
+	l.telling.Unlock()
+	if l.o.Incident != nil && len(news) > 0 {
+		l.o.Incident(news)
+	}
 }
 
 // Findings returns the findings of the latest snapshot, by time. They are not
@@ -722,17 +862,27 @@ func (l *Live) Findings() []analyze.Finding {
 	return l.snapshot
 }
 
+// Latest returns the investigation built last, which may be some seconds old;
+// nil before the first. It costs nothing.
+func (l *Live) Latest() *report.Investigation {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.built
+}
+
 // Investigation answers what happened within the window: the incidents of the
 // latest findings. It costs some seconds in a large case, so one that is
 // current is given again.
 func (l *Live) Investigation(ctx context.Context) (*report.Investigation, error) {
+	l.building.Lock()
+	defer l.building.Unlock()
 	l.mu.Lock()
-	findings, version, built, at := l.snapshot, l.version, l.built, l.builtAt
+	findings, version, built, at, from := l.snapshot, l.version, l.built, l.builtAt, l.from
 	l.mu.Unlock()
 	if built != nil && at == version {
 		return built, nil
 	}
-	st := windowed{l.store, l.since.Load()}
+	st := windowed{l.store, cmp.Or(from, l.since.Load())}
 	coverage, err := coverage(ctx, st)
 	if err != nil {
 		return nil, err

@@ -326,6 +326,11 @@ func (p *planner) alerting() {
 			p.wrong("alert-level", -1, "%v", err)
 		}
 	}
+	for i, what := range o.On {
+		if what != alert.OnFindings && what != alert.OnIncidents {
+			p.wrong("alert-on", i, "%q: want findings, incidents, or both", what)
+		}
+	}
 	p.alerts, _ = alert.New(o)
 	p.newAlerts = !reflect.DeepEqual(p.to.Alerts, p.s.now.Alerts)
 }
@@ -415,6 +420,9 @@ func (p *plan) fixed(now *Settings) (ws []config.Problem) {
 	}
 	if p.to.Window != now.Window {
 		say("window")
+	}
+	if p.to.History != now.History {
+		say("history")
 	}
 	if p.to.Fixed != now.Fixed {
 		say("what else the file says of formats, logging or memory")

@@ -28,6 +28,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/config"
 	"github.com/sextant-logs/sextant/internal/detect"
 	"github.com/sextant-logs/sextant/internal/enrich"
+	"github.com/sextant-logs/sextant/internal/incident"
 	"github.com/sextant-logs/sextant/internal/pipeline"
 	"github.com/sextant-logs/sextant/internal/server"
 )
@@ -46,7 +47,8 @@ type Settings struct {
 	Zone      *time.Location
 	Threads   int
 	Window    time.Duration
-	Fixed     string // of what else cannot change while the server runs
+	History   time.Duration // that techniques learn from; negative for no techniques
+	Fixed     string        // of what else cannot change while the server runs
 
 	Origin *config.Origin // where the settings are from, for messages
 }
@@ -130,6 +132,15 @@ func (s *Server) found(fs []analyze.Finding) {
 	}
 }
 
+func (s *Server) incidents(all []incident.Incident) {
+	s.mu.Lock()
+	a := s.alerts
+	s.mu.Unlock()
+	if a != nil {
+		a.Incidents(all)
+	}
+}
+
 // Run opens the case and all listeners, says ready, and works until ctx ends
 // and all that arrived is stored.
 func Run(ctx context.Context, o Options) (err error) {
@@ -146,7 +157,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	s.rules, s.broken, s.geo = p.rules, p.broken, p.geo
 	defer func() { s.geo.Close() }()
 	s.live, err = pipeline.OpenLive(ctx, pipeline.LiveOptions{Case: o.Case, Detector: p.detector, Zone: o.Zone, Geo: p.geo, Threads: o.Threads,
-		Window: o.Window, Version: o.Version, Log: s.log, Found: s.found})
+		Window: o.Window, Version: o.Version, Log: s.log, Found: s.found, Incident: s.incidents, History: o.History})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,164 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sextant-logs/sextant/internal/analyze"
+	"github.com/sextant-logs/sextant/internal/incident"
+	"github.com/sextant-logs/sextant/internal/rulepack"
+	"github.com/sextant-logs/sextant/internal/spool"
+)
+
+// heard is what a live case told of.
+type heard struct {
+	mu        sync.Mutex
+	findings  []analyze.Finding
+	incidents []incident.Incident
+}
+
+func openHeard(t *testing.T, dir string) (*Live, *heard, func()) {
+	t.Helper()
+	h := &heard{}
+	o := LiveOptions{Case: dir, Log: slog.New(slog.DiscardHandler), Threads: 2,
+		Found: func(fs []analyze.Finding) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.findings = append(h.findings, fs...)
+		},
+		Incident: func(is []incident.Incident) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.incidents = append(h.incidents, is...)
+		}}
+	o.Rules.Embedded = rulepack.Rules
+	l, err := OpenLive(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- l.Run(context.Background()) }()
+	return l, h, func() {
+		t.Helper()
+		if err := l.Stop(); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func (h *heard) wait(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for range 600 {
+		h.mu.Lock()
+		found := ok()
+		h.mu.Unlock()
+		if found {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("not heard: %s", what)
+}
+
+func send(t *testing.T, l *Live, lines ...string) {
+	t.Helper()
+	d := &spool.Delivery{Collector: "test:", Format: "syslog", Received: time.Now().UnixNano()}
+	for _, line := range lines {
+		d.Records = append(d.Records, spool.Record{Data: []byte(line)})
+	}
+	if err := l.Accept(context.Background(), d); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestALiveCaseTellsOfWhatRulesAndTechniquesFindAndOfIncidentsOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some seconds")
+	}
+	dir := t.TempDir()
+	l, h, end := openHeard(t, dir)
+	now := time.Now().UTC().Truncate(time.Second)
+	guess := func(i int) string {
+		return fmt.Sprintf("<86>1 %s web1 sshd 7 - - Failed password for root from 203.0.113.9 port %d ssh2", now.Add(time.Duration(i-600)*time.Second).Format(time.RFC3339), 50000+i)
+	}
+	var lines []string
+	for i := range 40 {
+		lines = append(lines, guess(i))
+	}
+	// A beacon: the same name asked for every minute, for hours, as dnsmasq logs it.
+	for i := range 300 {
+		lines = append(lines, fmt.Sprintf("<30>1 %s gate dnsmasq 9 - - query[A] update.invalid from 192.0.2.7", now.Add(time.Duration(i-310)*time.Minute).Format(time.RFC3339)))
+	}
+	send(t, l, lines...)
+	h.wait(t, "a finding of a rule", func() bool { return len(h.findings) > 0 })
+	h.wait(t, "an incident", func() bool { return len(h.incidents) > 0 && h.incidents[0].Outcome.Result != incident.Succeeded })
+	h.wait(t, "a finding of a technique", func() bool {
+		for _, f := range h.findings {
+			if f.Kind == "beacon" {
+				return true
+			}
+		}
+		return false
+	})
+	// The same goes on: no news. Then it succeeds: that is.
+	h.mu.Lock()
+	was, told := len(h.findings), len(h.incidents)
+	h.mu.Unlock()
+	lines = lines[:0]
+	for i := range 40 {
+		lines = append(lines, guess(100+i))
+	}
+	send(t, l, lines...)
+	send(t, l, fmt.Sprintf("<86>1 %s web1 sshd 7 - - Accepted password for root from 203.0.113.9 port 51000 ssh2", now.Add(-450*time.Second).Format(time.RFC3339)))
+	h.wait(t, "that it succeeded", func() bool {
+		return len(h.incidents) > told && h.incidents[len(h.incidents)-1].Outcome.Result == incident.Succeeded
+	})
+	h.mu.Lock()
+	for _, f := range h.findings[was:] {
+		for _, old := range h.findings[:was] {
+			if f.Rule.ID == old.Rule.ID && keyOf(&f) == keyOf(&old) {
+				t.Errorf("told twice: %s", f.Title)
+			}
+		}
+	}
+	if n := len(h.incidents); n > told+2 {
+		t.Errorf("%d incidents are told of", n)
+	}
+	h.mu.Unlock()
+	end()
+
+	// After a restart nothing is told again.
+	l, h, end = openHeard(t, dir)
+	for range 200 {
+		if inv := l.Latest(); inv != nil && len(inv.Incidents) > 0 {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if inv := l.Latest(); inv == nil || len(inv.Incidents) == 0 {
+		t.Error("the incident is forgotten")
+	}
+	time.Sleep(time.Second)
+	end()
+	var again []string
+	for _, f := range h.findings {
+		again = append(again, f.Title)
+	}
+	for _, i := range h.incidents {
+		again = append(again, i.Title)
+	}
+	if len(again) > 0 {
+		t.Errorf("told again: %s", strings.Join(again, "; "))
+	}
+}
