@@ -12,5 +12,6 @@ type Stats struct {
 	Cut         atomic.Int64 // records that were longer than may be kept
 	Lost        atomic.Int64 // datagrams that the kernel dropped because they came too fast
 	Connections atomic.Int64 // open
+	Behind      atomic.Int64 // bytes of followed files that are not read yet
 	Last        atomic.Int64 // ns since the epoch of the last delivery
 }

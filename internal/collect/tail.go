@@ -109,6 +109,11 @@ func (c *tail) Run(ctx context.Context, sink Sink) error {
 			}
 		}
 		c.o.Stats.Connections.Store(int64(len(c.files)))
+		var behind int64
+		for _, f := range c.files {
+			behind += max(0, f.size-f.at.Offset)
+		}
+		c.o.Stats.Behind.Store(behind)
 		if busy && ctx.Err() == nil {
 			continue
 		}
@@ -133,6 +138,7 @@ type tailed struct {
 	gone    time.Time // since when the path leads to another file
 	checked time.Time // fingerprint
 	over    bool
+	size    int64 // when it was looked at last
 }
 
 // tailMark is where reading is in a file.
@@ -272,6 +278,7 @@ func (c *tail) follow(ctx context.Context, t *tailed, sink Sink) (more bool, err
 		return false, err
 	}
 	size := info.Size()
+	t.size = size
 	if size < t.at.Offset || time.Since(t.checked) > tailSearch && t.at.Length > 0 && printOf(t.file, t.at.Length) != t.at.Print {
 		// Truncated, be it that it has grown beyond the old place again.
 		t.at = tailMark{Path: t.path, Format: t.at.Format}

@@ -88,6 +88,9 @@ type Live struct {
 	ruled    []analyze.Finding // by the last snapshot
 	watch    *watch            // nil without techniques
 
+	counting sync.Mutex // guards sources
+	sources  map[[2]string]*SourceStats
+
 	telling sync.Mutex // guards told
 	told    *toldOf
 
@@ -123,7 +126,7 @@ func OpenLive(ctx context.Context, o LiveOptions) (*Live, error) {
 			return nil, err
 		}
 	}
-	l := &Live{o: o, detector: detector, fresh: make(chan struct{}, 1), changes: make(chan *liveChange), ended: make(chan struct{}), halting: make(chan struct{})}
+	l := &Live{o: o, detector: detector, fresh: make(chan struct{}, 1), sources: map[[2]string]*SourceStats{}, changes: make(chan *liveChange), ended: make(chan struct{}), halting: make(chan struct{})}
 	// The spool stops taking while the store still has room for what it took.
 	st, err := store.Open(o.Case, store.Options{Log: o.Log, MinFreeDisk: spool.Reserve(o.Case) / 2, DiskFull: l.awaitDisk})
 	if err != nil {
@@ -304,6 +307,49 @@ type LiveStats struct {
 	Undecoded int64 // of them, kept as text
 	Lag       time.Duration
 	Findings  int
+	Full      bool          // so much waits to be stored that senders wait
+	Sources   []SourceStats // by collector, then peer
+}
+
+// SourceStats are figures of who sends by a collector.
+type SourceStats struct {
+	Collector, Peer    string // Peer is an address, "" for what has none, "others" beyond maxPeers
+	Records, Undecoded int64
+	Lag                time.Duration // from arrival to storing, of the last record
+	Last               time.Time     // its arrival
+	Event              time.Time     // its own time
+}
+
+// maxPeers bounds how many senders are told apart.
+const maxPeers = 1000
+
+// count counts what of a delivery is stored.
+func (l *Live) count(d *spool.Delivery, events []event.Event) {
+	now := time.Now().UnixNano()
+	l.counting.Lock()
+	defer l.counting.Unlock()
+	key := [2]string{d.Collector, d.Peer}
+	s := l.sources[key]
+	if s == nil && len(l.sources) >= maxPeers {
+		key[1] = "others"
+		if s = l.sources[key]; s == nil && len(l.sources) >= 2*maxPeers {
+			return
+		}
+	}
+	if s == nil {
+		s = &SourceStats{Collector: strings.Clone(key[0]), Peer: strings.Clone(key[1])}
+		l.sources[[2]string{s.Collector, s.Peer}] = s
+	}
+	s.Records += int64(len(events))
+	for i := range events {
+		if events[i].Err != "" {
+			s.Undecoded++
+		}
+	}
+	s.Lag, s.Last = time.Duration(now-d.Received), time.Unix(0, d.Received)
+	if n := len(events); n > 0 && events[n-1].Time != event.NoTime {
+		s.Event = time.Unix(0, events[n-1].Time)
+	}
 }
 
 // Stats returns the figures as they are now.
@@ -311,7 +357,18 @@ func (l *Live) Stats() LiveStats {
 	l.mu.Lock()
 	n := len(l.snapshot)
 	l.mu.Unlock()
-	return LiveStats{Spool: l.spool.Stats(), Records: l.records.Load(), Undecoded: l.undecoded.Load(), Lag: time.Duration(l.lag.Load()), Findings: n}
+	st := l.spool.Stats()
+	full := st.DiskFull || st.Backlog >= cmp.Or(l.o.Spool.MaxBytes, 2<<30)
+	var sources []SourceStats
+	l.counting.Lock()
+	for _, s := range l.sources {
+		sources = append(sources, *s)
+	}
+	l.counting.Unlock()
+	slices.SortFunc(sources, func(a, b SourceStats) int {
+		return cmp.Or(strings.Compare(a.Collector, b.Collector), strings.Compare(a.Peer, b.Peer))
+	})
+	return LiveStats{Full: full, Sources: sources, Spool: st, Records: l.records.Load(), Undecoded: l.undecoded.Load(), Lag: time.Duration(l.lag.Load()), Findings: n}
 }
 
 // liveTask is some deliveries of one segment on their way, or its end.
@@ -744,6 +801,11 @@ func (l *Live) settle(ctx context.Context, t *liveTask, segmentRecords *int64) e
 			}
 		}
 		hits = hits[mine:]
+		from := 0
+		if i > 0 {
+			from = t.bounds[i-1]
+		}
+		l.count(e.Delivery, t.batch.Events[from:t.bounds[i]])
 		l.lag.Store(time.Now().UnixNano() - e.Delivery.Received)
 		if n := len(e.Offsets); n > 0 {
 			l.progress.Store(&Progress{t.segment, e.Offsets[n-1]})

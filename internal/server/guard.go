@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -41,7 +44,8 @@ const (
 // guard lets requests through to those who may make them.
 type guard struct {
 	access *Access
-	open   bool // nobody is known, and only this machine can connect: all may do all
+	open   bool // while nobody is known no login is asked for: only this machine can connect, or anyone may
+	anyone bool // the latter
 	https  bool
 	token  string // of Options
 	audit  *audit
@@ -76,6 +80,12 @@ func (g *guard) want(role Role, h http.Handler) http.Handler {
 				http.Error(w, "this server answers to localhost only", http.StatusForbidden)
 				return
 			}
+			if role != Ingest && !g.anyone && !ownUser(r) {
+				if me, _ := g.authenticate(r); me.Role == "" {
+					http.Error(w, "on this machine only the user who runs the server may look, until somebody may log in:\nsextant access user NAME", http.StatusForbidden)
+					return
+				}
+			}
 			h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), whoKey{}, who{"local", Admin})))
 			return
 		}
@@ -104,6 +114,24 @@ func (g *guard) want(role Role, h http.Handler) http.Handler {
 			h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), whoKey{}, me)))
 		}
 	})
+}
+
+// ownUser reports whether a request from this machine is from a program of the
+// user who runs the server, the administrator's, or one of whoever called sudo.
+// Where the kernel does not say whose it is, it is taken to be.
+func ownUser(r *http.Request) bool {
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if err != nil || !ok {
+		return true
+	}
+	here, err := netip.ParseAddrPort(local.String())
+	if err != nil {
+		return true
+	}
+	unmap := func(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+	uid, known := peerUID(unmap(remote), unmap(here))
+	return !known || uid == 0 || uid == os.Geteuid() || os.Geteuid() == 0 && strconv.Itoa(uid) == os.Getenv("SUDO_UID")
 }
 
 // authenticate finds who the request is from; tried says that it claims to be

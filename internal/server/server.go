@@ -5,7 +5,9 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +20,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/collect"
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/forward"
+	"github.com/sextant-logs/sextant/internal/incident"
 	"github.com/sextant-logs/sextant/internal/pipeline"
 	"github.com/sextant-logs/sextant/internal/report"
 	"github.com/sextant-logs/sextant/internal/store"
@@ -29,6 +32,7 @@ type Case interface {
 	Store() store.Store
 	Stats() pipeline.LiveStats
 	Investigation(ctx context.Context) (*report.Investigation, error)
+	Latest() *report.Investigation // the one built last, nil before the first
 }
 
 // Options configure New.
@@ -52,10 +56,39 @@ type Server struct {
 	http  *http.Server
 	audit *audit
 	stats collect.Stats
+	asked chan struct{} // a place for each search under way
 }
 
 // New makes the server of a listener's URL, http:// or https:// with cert and key.
-func New(u *url.URL, o Options) *Server { return &Server{o: o, url: u} }
+func New(u *url.URL, o Options) *Server {
+	return &Server{o: o, url: u, asked: make(chan struct{}, maxAsked)}
+}
+
+const (
+	maxAsked = 8 // searches at once
+	maxAsk   = 5 * time.Minute
+)
+
+// limited holds what is costly to few at once and to a time.
+func (s *Server) limited(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		wait := time.NewTimer(15 * time.Second)
+		defer wait.Stop()
+		select {
+		case s.asked <- struct{}{}:
+			defer func() { <-s.asked }()
+		case <-wait.C:
+			w.Header().Set("Retry-After", "15")
+			http.Error(w, "too many searches are under way: try again in a moment", http.StatusServiceUnavailable)
+			return
+		case <-r.Context().Done():
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), maxAsk)
+		defer cancel()
+		h(w, r.WithContext(ctx))
+	}
+}
 
 // SetAccess says who may do what, before Listen.
 func (s *Server) SetAccess(a *Access) { s.o.Access = a }
@@ -134,7 +167,7 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) handler() http.Handler {
 	g := newGuard(s.o.Access, collect.Loopback(s.url) || s.o.Open, s.url.Scheme == "https", s.audit)
-	g.token = s.o.Token
+	g.token, g.anyone = s.o.Token, s.o.Open
 	mux := http.NewServeMux()
 	for _, e := range collect.Endpoints() {
 		h := e.Handler(s.o.Case, s.Name(), collect.Options{Log: s.o.Log, Stats: &s.stats})
@@ -144,16 +177,19 @@ func (s *Server) handler() http.Handler {
 		mux.Handle(e.Pattern, h)
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ready") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("GET /live.js", script)
 	mux.HandleFunc("GET /login", loginPage)
 	mux.HandleFunc("POST /login", g.login)
 	mux.HandleFunc("POST /logout", g.logout)
 	viewer := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, g.want(Viewer, h)) }
 	viewer("GET /metrics", s.metrics)
-	viewer("GET /api/query", s.query)
-	viewer("POST /api/query", s.query)
+	viewer("GET /api/query", s.limited(s.query))
+	viewer("POST /api/query", s.limited(s.query))
+	viewer("GET /api/incidents", s.incidents)
+	viewer("GET /now", s.now)
 	viewer("GET /api/investigation", s.investigation)
-	viewer("GET /report", s.report)
+	viewer("GET /report", s.limited(s.report))
 	mux.Handle("POST /api/reload", g.want(Admin, http.HandlerFunc(s.reload)))
 	mux.Handle("GET /{$}", s.root(g, mux))
 	// Other sites' pages must not make a browser that is logged in do anything here.
@@ -166,7 +202,7 @@ func secured(h http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("X-Frame-Options", "DENY")
 		w.Header().Set("Referrer-Policy", "no-referrer")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 		h.ServeHTTP(w, r)
 	})
 }
@@ -231,49 +267,33 @@ func (s *Server) investigation(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(inv)
 }
 
-// metrics writes the Prometheus text format.
-func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
-	st := s.o.Case.Stats()
-	p := func(name string, v any) { fmt.Fprintf(w, "sextant_%s %v\n", name, v) }
-	p("records_stored_total", st.Records)
-	p("records_undecoded_total", st.Undecoded)
-	p("spool_records_total", st.Spool.Records)
-	p("spool_duplicates_total", st.Spool.Duplicates)
-	p("spool_bytes_total", st.Spool.Bytes)
-	p("spool_syncs_total", st.Spool.Syncs)
-	p("spool_backlog_bytes", st.Spool.Backlog)
-	full := 0
-	if st.Spool.DiskFull {
-		full = 1
-	}
-	p("spool_disk_full", full)
-	p("store_lag_seconds", st.Lag.Seconds())
-	p("findings", st.Findings)
-	if s.o.Outputs != nil {
-		s.o.Outputs(func(name string, f *forward.Stats) {
-			label := fmt.Sprintf("{output=%q}", name)
-			p("output_sent_total"+label, f.Sent.Load())
-			p("output_known_total"+label, f.Known.Load())
-			p("output_refused_total"+label, f.Refused.Load())
-			p("output_retries_total"+label, f.Retries.Load())
-			p("output_waiting_segments"+label, f.Waiting.Load())
-		})
-	}
-	if s.o.Collectors == nil {
-		return
-	}
-	s.o.Collectors(func(name string, c *collect.Stats) {
-		label := fmt.Sprintf("{collector=%q}", name)
-		p("collector_records_total"+label, c.Records.Load())
-		p("collector_bytes_total"+label, c.Bytes.Load())
-		p("collector_deliveries_total"+label, c.Deliveries.Load())
-		p("collector_errors_total"+label, c.Errors.Load())
-		p("collector_cut_total"+label, c.Cut.Load())
-		p("collector_lost_total"+label, c.Lost.Load())
-		p("collector_connections"+label, c.Connections.Load())
-		if last := c.Last.Load(); last != 0 {
-			p("collector_idle_seconds"+label, time.Since(time.Unix(0, last)).Seconds())
+// incidents answers with the incidents of the window. With ?after=VERSION it
+// waits, half a minute at most, until there are others than those.
+func (s *Server) incidents(w http.ResponseWriter, r *http.Request) {
+	after := r.FormValue("after")
+	end := time.Now().Add(30 * time.Second)
+	for {
+		inv := s.o.Case.Latest()
+		list := []incident.Incident{}
+		if inv != nil && inv.Incidents != nil {
+			list = inv.Incidents
 		}
-	})
+		body, err := json.Marshal(list)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		sum := sha256.Sum256(body)
+		version := hex.EncodeToString(sum[:8])
+		if after == "" || after != version || time.Now().After(end) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, "{\"version\":%q,\"incidents\":%s}\n", version, body)
+			return
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
 }
