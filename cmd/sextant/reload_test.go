@@ -138,7 +138,7 @@ func TestAReloadLosesNoAcknowledgedRecordAndNoOpenConnection(t *testing.T) {
 		}
 		s.write([]string{also, "nothing://x"}, "rulez: []\n")
 		s.hangup()
-		s.said(kept, 1)
+		s.said(kept, i+1)
 		s.write(nil, "rules: ["+s.rules+"]\ntail: ["+filepath.Join(s.dir, "*.log")+", /nowhere/*]\n") // another list: files are taken up where they were
 		s.hangup()
 		s.said(done, 2*i+2)
