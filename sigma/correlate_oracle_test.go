@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,12 +22,14 @@ type brute struct {
 // when there is none.
 func measure(kind string, window []brute) (float64, bool) {
 	distinct, sum, n := map[int]bool{}, 0, 0
+	var numbers []float64
 	rules := map[string]bool{}
 	for _, e := range window {
 		rules[e.rule] = true
 		if e.value > 0 {
 			distinct[e.value] = true
 			sum += e.value
+			numbers = append(numbers, float64(e.value))
 			n++
 		}
 	}
@@ -41,6 +44,8 @@ func measure(kind string, window []brute) (float64, bool) {
 		return float64(sum) / float64(max(n, 1)), n > 0
 	case "temporal":
 		return float64(len(rules)), true
+	case "value_min", "value_max", "value_median", "value_percentile":
+		return share(numbers, map[string]float64{"value_min": 0, "value_max": 1, "value_median": .5, "value_percentile": .75}[kind]), n > 0
 	}
 	// temporal_ordered: the first of each rule after the one before it.
 	want := []string{"a", "b", "c"}
@@ -57,6 +62,21 @@ func measure(kind string, window []brute) (float64, bool) {
 	return float64(best), true
 }
 
+// share is the number below which a share of the numbers lies; between two of them, in proportion.
+func share(numbers []float64, of float64) float64 {
+	slices.Sort(numbers)
+	for i, x := range numbers {
+		place := of*float64(len(numbers)-1) - float64(i)
+		if place == 0 || i == len(numbers)-1 {
+			return x
+		}
+		if place < 1 {
+			return x*(1-place) + numbers[i+1]*place
+		}
+	}
+	return 0
+}
+
 var matchLine = regexp.MustCompile(`^x\[([0-9 ]+)\] who=(\d) ([0-9.]+)`)
 
 // On random events every correlation finds the groups that looking at every window finds, and what it reports is such a
@@ -65,10 +85,11 @@ var matchLine = regexp.MustCompile(`^x\[([0-9 ]+)\] who=(\d) ([0-9.]+)`)
 func TestCorrelationsAgreeWithLookingAtEveryWindow(t *testing.T) {
 	const span = 9
 	r := rand.New(rand.NewPCG(4, 4))
-	kinds := []string{"event_count", "value_count", "value_sum", "value_avg", "temporal", "temporal_ordered"}
+	kinds := []string{"event_count", "value_count", "value_sum", "value_avg", "temporal", "temporal_ordered", "value_min", "value_max", "value_median", "value_percentile", "few", "few values"}
 	matched := map[string]int{}
 	for round := range 600 {
 		kind := kinds[round%len(kinds)]
+		fewer := strings.HasPrefix(kind, "few") // fewer than so many
 		var events []brute
 		var given []happening
 		at := 0.0
@@ -95,6 +116,14 @@ func TestCorrelationsAgreeWithLookingAtEveryWindow(t *testing.T) {
 			fallthrough
 		case "value_count", "value_avg":
 			condition = fmt.Sprintf("condition: {field: n, gte: %v}", threshold)
+		case "value_min", "value_max", "value_median":
+			condition = fmt.Sprintf("condition: {field: n, gte: %v}", threshold)
+		case "value_percentile":
+			condition = fmt.Sprintf("condition: {field: n, percentile: 75, gte: %v}", threshold)
+		case "few":
+			kind, condition = "event_count", fmt.Sprintf("condition: {lt: %v}", threshold)
+		case "few values":
+			kind, condition = "value_count", fmt.Sprintf("condition: {field: n, lte: %v}", threshold-1)
 		case "temporal", "temporal_ordered":
 			threshold, condition = 3, ""
 		}
@@ -109,7 +138,7 @@ func TestCorrelationsAgreeWithLookingAtEveryWindow(t *testing.T) {
 				t.Fatalf("%s: odd match %q", kind, line)
 			}
 			found[m[2]] = true
-			matched[kind]++
+			matched[kinds[round%len(kinds)]]++
 			var window []brute
 			for _, id := range strings.Fields(m[1]) {
 				i, _ := strconv.Atoi(id)
@@ -123,12 +152,33 @@ func TestCorrelationsAgreeWithLookingAtEveryWindow(t *testing.T) {
 			}
 			value, ok := measure(kind, window)
 			said, _ := strconv.ParseFloat(m[3], 64)
-			if !ok || value < threshold || value-said > 1e-9 || said-value > 1e-9 {
+			if !ok || fewer != (value < threshold) || value-said > 1e-9 || said-value > 1e-9 {
 				t.Fatalf("%s: %q, but the events it names give %v, wanted %v: %v", kind, line, value, threshold, given)
 			}
 		}
-		if kind == "value_avg" {
-			continue // decided once a window, not for every one
+		if fewer || kind == "value_avg" || kind == "value_min" || kind == "value_max" || kind == "value_median" || kind == "value_percentile" {
+			// Decided once a window, which begins with a group's first event after the one before (where values are asked for, the first that
+			// has one); what such windows give is what must be found.
+			ends, wanted := map[string]float64{}, map[string]bool{}
+			for i, first := range events {
+				if first.user == "" || kind != "event_count" && first.value == 0 || first.at <= ends[first.user] && ends[first.user] > 0 {
+					continue
+				}
+				ends[first.user] = first.at + span
+				var window []brute
+				for _, e := range events[i:] {
+					if e.user == first.user && e.at <= first.at+span {
+						window = append(window, e)
+					}
+				}
+				if value, ok := measure(kind, window); ok && fewer == (value < threshold) {
+					wanted[first.user] = true
+				}
+			}
+			if fmt.Sprint(found) != fmt.Sprint(wanted) {
+				t.Fatalf("%s (%s), %v: found %v, want %v in %v", kind, condition, threshold, found, wanted, given)
+			}
+			continue
 		}
 		wanted := map[string]bool{}
 		for i, last := range events {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+	"unicode/utf16"
 
 	"github.com/sextant-logs/sextant/sigma"
 )
@@ -80,7 +82,11 @@ func (d drawer) event(rule *oracleRule) oracleEvent {
 			if d.chance(3) {
 				s = strings.ToUpper(s)
 			}
-			switch d.IntN(5) {
+			switch d.IntN(7) {
+			case 4:
+				return d.word() + oracleWide(s, d.chance(2)) + d.word()
+			case 5:
+				return base64.StdEncoding.EncodeToString([]byte(d.of("", "x", "yy") + oracleWide(s, d.chance(2)) + d.word()))
 			case 0:
 				return s + d.word()
 			case 1:
@@ -92,6 +98,9 @@ func (d drawer) event(rule *oracleRule) oracleEvent {
 			}
 			return s
 		case d.chance(4):
+			if d.chance(3) {
+				return d.of("cmd\nb", "A\ncmd", "a\nb", "first-ab", "aFirst", "second", "afirst", "2024-03-06T06:08:10+05:00", "2023-12-31 23:59:59", "2024-03-05 07:09:01.5 -0300", "2025-03-05")
+			}
 			return d.of("0", "1", "2", "10", "-3", "1.5", "192.0.2.7", "192.0.3.1", "2001:db8::5", "::ffff:192.0.2.9", "true", "2024-03-05T07:08:09Z")
 		}
 		return d.word()
@@ -122,7 +131,34 @@ func (d drawer) item() oracleItem {
 			it.values = append(it.values, d.word())
 		}
 	}
-	switch d.IntN(14) {
+	switch d.IntN(19) {
+	case 14: // a part of a date, as it is written
+		part := d.of("minute", "hour", "day", "week", "month", "year")
+		it.modifiers = []string{part}
+		it.values = []any{float64(map[string]int{"minute": 8, "hour": 7, "day": 5, "week": 10, "month": 3, "year": 2024}[part] + d.IntN(3) - 1)}
+		if d.chance(2) {
+			it.modifiers = append(it.modifiers, d.of("gt", "gte", "lt", "lte"))
+		}
+	case 15: // text of two bytes a character, plain and within Base64
+		it.modifiers = []string{d.of("wide", "utf16le", "utf16be", "utf16"), "contains"}
+		if d.chance(2) {
+			it.modifiers = []string{it.modifiers[0], d.of("base64", "base64offset"), "contains"}
+		}
+		it.values = []any{d.of("cmd", "abab", "é1", "x")}
+	case 16: // lines
+		it.modifiers = []string{"re"}
+		it.values = []any{d.of("^cmd$", "a.b", "b$", "^b", "A.*cmd")}
+		for _, flag := range []string{"i", "m", "s"} {
+			if d.chance(2) {
+				it.modifiers = append(it.modifiers, flag)
+			}
+		}
+	case 17:
+		it.modifiers = []string{"expand"}
+		if d.chance(2) {
+			it.modifiers = append([]string{d.of("contains", "startswith", "endswith")}, it.modifiers...)
+		}
+		it.values = []any{d.of("%names%", "a%names%", "%one%-%names%", "no%such", "%one%")}
 	case 0:
 		it.modifiers = []string{"re"}
 		it.values = []any{d.of("^a.*b", "cmd", `\\`, "a|b", "(?i)CMD", "x[0-9]$", "^$", ".", `a\b`, "long.needle", "é")}
@@ -347,6 +383,21 @@ func (r *oracleRule) matches(e oracleEvent) bool {
 	})
 }
 
+// count notes the modifiers of items that hold.
+func (r *oracleRule) count(e oracleEvent, held map[string]int) {
+	for _, alternatives := range r.searches {
+		for _, items := range alternatives {
+			for _, it := range items {
+				if len(it.modifiers) > 0 && it.matches(e) {
+					for _, m := range it.modifiers {
+						held[m]++
+					}
+				}
+			}
+		}
+	}
+}
+
 func (it *oracleItem) matches(e oracleEvent) bool {
 	met := 0
 	for _, v := range it.values {
@@ -391,8 +442,10 @@ func (it *oracleItem) value(v any, e oracleEvent) bool {
 		return len(have) == 0
 	case is("re"):
 		src := v.(string)
-		if is("i") {
-			src = "(?i)" + src
+		for _, flag := range []string{"i", "m", "s"} {
+			if is(flag) {
+				src = "(?" + flag + ")" + src
+			}
 		}
 		return some(regexp.MustCompile(src).MatchString)
 	case is("cidr"):
@@ -420,6 +473,11 @@ func (it *oracleItem) value(v any, e oracleEvent) bool {
 	if n, ok := v.(float64); ok {
 		return some(func(s string) bool {
 			have, ok := number(s)
+			for _, part := range []string{"minute", "hour", "day", "week", "month", "year"} {
+				if is(part) {
+					have, ok = oraclePart(s, part)
+				}
+			}
 			switch {
 			case !ok:
 				return false
@@ -439,6 +497,21 @@ func (it *oracleItem) value(v any, e oracleEvent) bool {
 		v = fmt.Sprint(b)
 	}
 	patterns := [][]any{oraclePattern(v.(string))}
+	wide := func(order ...string) bool { return slices.ContainsFunc(order, is) }
+	if wide("wide", "utf16le", "utf16be", "utf16") { // the rule's text is plain here: no escapes
+		s := oracleWide(v.(string), is("utf16be"))
+		if is("utf16") {
+			s = "\xff\xfe" + s
+		}
+		v = s
+		patterns = [][]any{oracleText(s)}
+	}
+	if is("expand") {
+		patterns = nil
+		for _, s := range oracleExpand(v.(string)) {
+			patterns = append(patterns, oraclePattern(s))
+		}
+	}
 	switch {
 	case is("base64"):
 		patterns = [][]any{oracleText(base64.StdEncoding.EncodeToString([]byte(v.(string))))}
@@ -474,6 +547,64 @@ func (it *oracleItem) value(v any, e oracleEvent) bool {
 		})
 	})
 }
+
+// oracleNames are the values of placeholders.
+var oracleNames = map[string][]string{"names": {"first", "Second*", "ab"}, "one": {"first"}}
+
+// oracleExpand puts every value in the place of every placeholder.
+func oracleExpand(s string) []string {
+	for name, values := range oracleNames {
+		if before, after, ok := strings.Cut(s, "%"+name+"%"); ok {
+			var out []string
+			for _, v := range values {
+				out = append(out, oracleExpand(before+v+after)...)
+			}
+			return out
+		}
+	}
+	return []string{s}
+}
+
+// oracleWide writes text in UTF-16.
+func oracleWide(s string, bigEndian bool) string {
+	var b []byte
+	for _, u := range utf16.Encode([]rune(s)) {
+		if bigEndian {
+			b = append(b, byte(u>>8), byte(u))
+		} else {
+			b = append(b, byte(u), byte(u>>8))
+		}
+	}
+	return string(b)
+}
+
+// oraclePart reads a part of a date as it stands, whatever its zone.
+func oraclePart(s, part string) (float64, bool) {
+	m := oracleDate.FindStringSubmatch(s)
+	if m == nil {
+		return 0, false
+	}
+	at := func(i int) int {
+		n, _ := strconv.Atoi(m[i])
+		return n
+	}
+	switch part {
+	case "minute":
+		return float64(at(5)), true
+	case "hour":
+		return float64(at(4)), true
+	case "day":
+		return float64(at(3)), true
+	case "month":
+		return float64(at(2)), true
+	case "year":
+		return float64(at(1)), true
+	}
+	_, week := time.Date(at(1), time.Month(at(2)), at(3), 0, 0, 0, 0, time.UTC).ISOWeek()
+	return float64(week), true
+}
+
+var oracleDate = regexp.MustCompile(`^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d):.*)?$`)
 
 // oraclePattern reads a value's escapes: characters as strings, wildcards as runes.
 func oraclePattern(s string) (out []any) {
@@ -567,6 +698,7 @@ func TestEngineAgreesWithTheSpecification(t *testing.T) {
 		rounds = 10
 	}
 	pairs, matched := 0, 0
+	held := map[string]int{} // by modifier: how often an item with it held
 	for seed := range rounds {
 		d := drawer{rand.New(rand.NewPCG(uint64(seed), 4))}
 		var meant []*oracleRule
@@ -579,7 +711,7 @@ func TestEngineAgreesWithTheSpecification(t *testing.T) {
 			}
 			meant, rules = append(meant, r), append(rules, parsed...)
 		}
-		engine := sigma.Compile(rules, sigma.Options{})
+		engine := sigma.Compile(rules, sigma.Options{Placeholders: oracleNames})
 		for _, f := range engine.Report().Failed {
 			i := slices.IndexFunc(rules, func(r *sigma.Rule) bool { return r.Line == f.Line && r.File == f.File })
 			t.Fatalf("seed %d: %v (%d)", seed, f, i)
@@ -604,6 +736,7 @@ func TestEngineAgreesWithTheSpecification(t *testing.T) {
 				found[x.Rule] = true
 			}
 			for i, r := range rules {
+				meant[i].count(e, held)
 				pairs++
 				want := meant[i].matches(e)
 				if want {
@@ -622,5 +755,80 @@ func TestEngineAgreesWithTheSpecification(t *testing.T) {
 	if matched < pairs/20 || matched > pairs*19/20 {
 		t.Errorf("%d of %d pairs match: the test shows little", matched, pairs)
 	}
+	for _, m := range []string{"all", "neq", "cased", "contains", "startswith", "endswith", "re", "i", "m", "s", "cidr", "exists", "fieldref", "gt", "gte", "lt", "lte", "base64", "base64offset",
+		"wide", "utf16le", "utf16be", "utf16", "windash", "expand", "minute", "hour", "day", "week", "month", "year"} {
+		if held[m] == 0 && !testing.Short() {
+			t.Errorf("no item with the modifier %s held: the test shows nothing of it", m)
+		}
+	}
 	t.Logf("%d pairs of rule and event, %d of them match", pairs, matched)
+}
+
+// A filter is joined to the rules it names by AND, whatever it and they are made of; to others it does nothing.
+func TestFiltersAgreeWithTheSpecification(t *testing.T) {
+	pairs, filtered := 0, 0
+	for seed := range 60 {
+		d := drawer{rand.New(rand.NewPCG(uint64(seed), 9))}
+		var meant, filters []*oracleRule
+		var text strings.Builder
+		for i := range 6 {
+			r := d.rule()
+			meant = append(meant, r)
+			fmt.Fprintf(&text, "id: r%d\nname: n%d\n%s---\n", i, i, r.text)
+		}
+		targets := [][]string{{"r0"}, {"n1", "r2"}, {"any"}}
+		if seed%2 == 0 {
+			targets[2] = []string{"r2", "r3"}
+		}
+		for i, names := range targets {
+			f := d.rule()
+			filters = append(filters, f)
+			body := strings.Replace(f.text, "detection:\n", "filter:\n  rules: ["+strings.Join(names, ", ")+"]\n", 1)
+			fmt.Fprintf(&text, "id: f%d\n%s---\n", i, body)
+		}
+		rules, errs := sigma.Parse("r.yml", []byte(text.String()))
+		if len(errs) > 0 {
+			t.Fatalf("seed %d: %v\n%s", seed, errs, text.String())
+		}
+		engine := sigma.Compile(rules, sigma.Options{Placeholders: oracleNames})
+		if failed := engine.Report().Failed; len(failed) > 0 {
+			t.Fatal(failed[0])
+		}
+		m := engine.NewMatcher()
+		for range 40 {
+			e := d.event(meant[d.IntN(len(meant))])
+			given := map[string]any{}
+			for name, values := range e.fields {
+				given[name] = nil
+				if len(values) > 0 {
+					given[name] = values
+				}
+			}
+			found := map[string]bool{}
+			for _, x := range m.MatchMap(engine.SourcesOf(sigma.LogSource{Product: "p"}), given, e.message) {
+				found[x.Rule.ID] = true
+			}
+			for i, r := range meant {
+				pairs++
+				id, name := fmt.Sprint("r", i), fmt.Sprint("n", i)
+				want := r.matches(e)
+				bare := want
+				for k, names := range targets {
+					if slices.Contains(names, id) || slices.Contains(names, name) || names[0] == "any" {
+						want = want && filters[k].matches(e)
+					}
+				}
+				if bare != want {
+					filtered++
+				}
+				if found[id] != want {
+					t.Fatalf("seed %d: rule %s: matcher %t, specification %t\n%s\nevent %q message %q", seed, id, found[id], want, text.String(), e.fields, e.message)
+				}
+			}
+		}
+	}
+	if filtered == 0 {
+		t.Error("no filter took a match away: the test shows nothing")
+	}
+	t.Logf("%d pairs of rule and event; filters took %d matches away", pairs, filtered)
 }
