@@ -110,3 +110,38 @@ func ExampleRecord_AppendXML() {
 	// <EventData><Data Name='TargetUserName'>alice</Data><Data Name='TargetLogonId'>0x3e7</Data><Data Name='IpAddress'>192.0.2.7</Data></EventData></Event>
 	// <EventData><Data Name='TargetUserName'>bob</Data><Data Name='TargetLogonId'>0x3e8</Data><Data Name='IpAddress'>192.0.2.7</Data></EventData></Event>
 }
+
+// A log in which somebody overwrote a record's beginning, and from which another is gone: the damage is told of, what is left is read, and the hole
+// in the record ids is found.
+func ExampleGaps() {
+	file := exampleLog()
+	first := bytes.Index(file, []byte("\x2a\x2a\x00\x00")) // how a record begins
+	copy(file[first:], "xxxx")
+
+	r, err := evtx.NewReader(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	damage := 0
+	r.Diagnose = func(evtx.Diagnostic) { damage++ }
+	r.Recover = true
+	var ids evtx.Gaps
+	ids.Add(1) // from the chunk's header, or from an earlier copy of the log
+	ids.Add(4)
+	for rec, err := range r.Records() {
+		if err != nil {
+			log.Fatal(err)
+		}
+		ids.Add(rec.ID)
+		user, _ := rec.Get("TargetUserName")
+		fmt.Println("left:", rec.ID, user)
+	}
+	fmt.Println("damage told of:", damage > 0)
+	for _, gap := range ids.Missing() {
+		fmt.Println("missing:", gap.First, "to", gap.Last)
+	}
+	// Output:
+	// left: 2 bob
+	// damage told of: true
+	// missing: 3 to 3
+}

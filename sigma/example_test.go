@@ -114,3 +114,43 @@ logs:
 	// [winlog.channel winlog.event_id]
 	// Whoami Execution in security-4688
 }
+
+// Rules with placeholders take their values from Options, and filters tune rules that are not one's own.
+func ExampleOptions() {
+	rules, errs := sigma.Parse("rules.yml", []byte(`
+title: Whoami by somebody who is no administrator
+name: whoami
+logsource: {category: process_creation, product: windows}
+detection:
+    selection:
+        Image|endswith: '\whoami.exe'
+    administrators:
+        User|expand: '%administrators%'
+    condition: selection and not administrators
+---
+title: The inventory runs it every day
+logsource: {category: process_creation, product: windows}
+filter:
+    rules: [whoami]
+    selection:
+        ParentImage|endswith: '\inventory.exe'
+    condition: not selection
+`))
+	if len(errs) > 0 {
+		fmt.Println(errs[0])
+	}
+	eng := sigma.Compile(rules, sigma.Options{Placeholders: map[string][]string{"administrators": {`EXAMPLE\root`}}})
+	m := eng.NewMatcher()
+	sources := eng.SourcesOf(sigma.LogSource{Category: "process_creation", Product: "windows"})
+	for _, event := range []map[string]any{
+		{"Image": `C:\Windows\System32\whoami.exe`, "User": `EXAMPLE\anna`, "ParentImage": `C:\Windows\explorer.exe`},
+		{"Image": `C:\Windows\System32\whoami.exe`, "User": `example\ROOT`, "ParentImage": `C:\Windows\explorer.exe`},
+		{"Image": `C:\Windows\System32\whoami.exe`, "User": `EXAMPLE\anna`, "ParentImage": `C:\Tools\inventory.exe`},
+	} {
+		fmt.Println(len(m.MatchMap(sources, event, "")))
+	}
+	// Output:
+	// 1
+	// 0
+	// 0
+}
