@@ -130,7 +130,7 @@ func Endpoints() []Endpoint {
 
 // Parameters are what URLs of listeners may have behind their question mark.
 // Whoever brings another adds it here: what is not known may be a slip of the pen.
-var Parameters = []string{"cert", "key", "client-ca", "from", "directory", "group", "sasl"}
+var Parameters = []string{"buffer", "ca", "cert", "channel", "client-ca", "directory", "from", "group", "key", "promiscuous", "query", "sasl", "server-name", "shared-key", "shared-key-file"}
 
 // Exposed says why a listener's URL is not safe to open: it can be reached
 // from other machines, and whoever reaches it can read along or need not say
