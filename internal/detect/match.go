@@ -122,7 +122,7 @@ func (m *Matcher) use(name string) fieldUse {
 		return use
 	}
 	use := m.d.useOf(name, fieldUse{slot: sigma.NoSlot, route: -1})
-	if use.holders != nil && m.fields.Len() < maxNames {
+	if m.fields.Len() < maxNames {
 		m.fields.Put(strings.Clone(name), use)
 	}
 	return use
