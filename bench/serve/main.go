@@ -243,7 +243,7 @@ func measure(way string) error {
 	close(done)
 	probing.Wait()
 	count, still := 0, 0
-	for still < 20 && count < *n+len(waits) {
+	for still < 300 && count < *n+len(waits) {
 		last := count
 		if count = s.stored(); count == last {
 			still++
