@@ -28,6 +28,9 @@ func (g *group) answer(ctx context.Context, c *court) (Incident, error) {
 	if err := g.readFootprint(ctx, c); err != nil {
 		return Incident{}, err
 	}
+	if err := g.readWhose(ctx, c); err != nil {
+		return Incident{}, err
+	}
 	if err := g.readOrigin(ctx, c); err != nil {
 		return Incident{}, err
 	}
@@ -92,6 +95,7 @@ func (g *group) answer(ctx context.Context, c *court) (Incident, error) {
 			users = append(users, r.effective)
 		}
 	}
+	hosts = append(hosts, g.at...)
 	inc.When = g.when(inc.When)
 	if o.Result == Succeeded || o.Result == Mixed {
 		techniques = append(techniques, g.loginTechniques(c)...)
@@ -211,7 +215,7 @@ func (g *group) evidence(inc *Incident) []string {
 			times[r.id] = r.time
 		}
 	}
-	for _, r := range slices.Concat(g.records, g.quiet) {
+	for _, r := range slices.Concat(g.records, g.quiet, g.aside) {
 		times[r.id] = r.time
 	}
 	var lists [][]string
@@ -479,7 +483,11 @@ func (g *group) title(o Outcome, impact Impact) string {
 		t += end
 	default:
 		t = show(n.f.Title)
-		if on != "" {
+		switch {
+		case on == "":
+		case n.callsOut() && slices.Contains(n.f.Entities.Destinations, on): // no host is named
+			t += " to " + on
+		default:
 			t += " on " + on
 		}
 		if len(sources) > 0 && len(sources) <= 3 {

@@ -60,6 +60,9 @@ func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, erro
 	}
 	places := newPlaces(paths, hosts)
 	c := &court{store: named{store, hosts, places}, logs: newLogs(in.Coverage, kinds, hosts), owner: map[string]string{}, owns: map[string][]string{}}
+	if in.Events != nil {
+		c.readLinks = linksOf(in.Events)
+	}
 	for _, a := range addresses {
 		h := hosts.of(a.host)
 		if h == "" {

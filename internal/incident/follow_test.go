@@ -1,9 +1,13 @@
 package incident
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/sextant-logs/sextant/internal/event"
 )
 
 // sudo is what sudo writes of a command.
@@ -570,6 +574,33 @@ func testTwoParties(t *testing.T, level string) {
 		w.find("Far more data sent out than usual", level, []string{"T1048"}, []string{"exfiltration"}, w.log(4000, call)).Kind = "volume"
 		if got := len(w.build(t)); got != want {
 			t.Errorf("%s, data to %s: %d incidents, want %d", level, to, got, want)
+		}
+	}
+}
+
+// leases answers as a store that has one DHCP lease.
+type leases struct{ id string }
+
+func (l leases) Query(_ context.Context, logsql string, fn func([]event.Field) error) error {
+	if !strings.Contains(logsql, "dhcpd.log") {
+		return nil
+	}
+	return fn([]event.Field{{Name: "_time", Value: stamp(at(0))}, {Name: "event.id", Value: l.id}, {Name: "event.dataset", Value: "dhcpd.log"},
+		{Name: "event.action", Value: "DHCPACK"}, {Name: "client.ip", Value: "10.0.0.77"}, {Name: "client.mac", Value: "02-00-5E-00-53-01"}, {Name: "client.domain", Value: "ws25"}})
+}
+
+func TestAnAddressIsWhoseItWasAtThatTime(t *testing.T) {
+	for when, want := range map[int]bool{3600: true, 10 * 86400: false} {
+		w := &world{}
+		lease := w.log(0, record{dataset: "dhcpd.log", host: "sensor"})
+		id := w.log(when, record{dataset: "suricata.eve", category: []string{"network"}, source: "10.0.0.77", destination: stranger})
+		f := w.find("Connections at even intervals", "medium", []string{"T1071"}, []string{"command-and-control"}, id)
+		g := &group{nodes: []*node{newNode(f, nameHosts(nil), nil, nil, nil)}}
+		if err := g.readWhose(t.Context(), &court{store: w, readLinks: linksOf(leases{lease})}); err != nil {
+			t.Fatal(err)
+		}
+		if said(g.footprint, "10.0.0.77 was ws25") != want || cited(g.footprint, lease) != want || slices.Contains(g.at, "ws25") != want {
+			t.Errorf("%d s after the lease: %+v", when, g.footprint)
 		}
 	}
 }

@@ -23,6 +23,8 @@ type group struct {
 	footprint []Sentence // what else is recorded of who got in: see footprint.go
 	quiet     []record   // its records, which the timeline does not list
 	taken     []record   // calls that read a cloud's storage
+	at        []string   // hosts whose addresses findings are from, as leases and logons say
+	aside     []record   // that say so
 	contacted []string   // addresses outside that its hosts or programs connected to
 }
 

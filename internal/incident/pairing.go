@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/event"
 )
 
@@ -45,6 +46,9 @@ type court struct {
 	logs  *logs
 	owner map[string]string   // address to host name
 	owns  map[string][]string // host name to its addresses
+
+	readLinks func(context.Context) (*analyze.Links, error) // nil: there is nothing to read
+	links     *analyze.Links                                // once read
 
 	services map[string]bool // addresses outside that many talk to: see public
 
