@@ -61,9 +61,10 @@ var journalFields = map[string]string{
 
 // journalEntry gathers an entry's fields; it is used for one entry after another.
 type journalEntry struct {
-	p     *Params
-	own   map[string]string // names made for the fields of applications
-	facts *textFacts
+	p       *Params
+	own     map[string]string // names made for the fields of applications
+	facts   *textFacts
+	carried *carriedText
 
 	message, tag, pid, host, comm string
 	priority, facility            string
@@ -75,7 +76,7 @@ type journalEntry struct {
 var errNotJournal = errors.New("no __REALTIME_TIMESTAMP: not an entry of the journal")
 
 func (d *journalEntry) reset() {
-	*d = journalEntry{p: d.p, own: d.own, facts: d.facts}
+	*d = journalEntry{p: d.p, own: d.own, facts: d.facts, carried: d.carried}
 }
 
 // add takes one field of an entry.
@@ -148,7 +149,7 @@ func (d *journalEntry) finish(b *event.Batch) error {
 		}
 	}
 	b.Event().Time = ns
-	m := message{Text: strings.TrimSpace(d.message), Tag: d.tag, PID: d.pid, Host: d.host, Dataset: datasetJournal, facts: d.facts}
+	m := message{Text: strings.TrimSpace(d.message), Tag: d.tag, PID: d.pid, Host: d.host, Dataset: datasetJournal, facts: d.facts, carried: d.carried}
 	if m.Tag == "" {
 		m.Tag = d.comm
 	}
@@ -166,7 +167,7 @@ func (d *journalEntry) finish(b *event.Batch) error {
 	b.Add("host.hostname", d.host)
 	b.Add("host.name", d.host)
 	m.decode(b)
-	d.facts = m.facts
+	d.facts, d.carried = m.facts, m.carried
 	return nil
 }
 

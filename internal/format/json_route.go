@@ -138,6 +138,7 @@ type jsonRouter struct {
 	decoders map[*Format]LineDecoder
 	lines    *lineRouter
 	facts    *textFacts
+	carried  *carriedText
 	depth    int
 }
 
@@ -315,8 +316,9 @@ func (d *jsonRouter) program(text string, s *jsonShapes, b *event.Batch) bool {
 	if d.facts == nil {
 		d.facts = &textFacts{}
 	}
-	m := message{Text: strings.TrimSpace(text), Tag: tag, PID: s.get("process.pid"), Host: s.get("host.hostname"), Dataset: datasetJournal, facts: d.facts}
+	m := message{Text: strings.TrimSpace(text), Tag: tag, PID: s.get("process.pid"), Host: s.get("host.hostname"), Dataset: datasetJournal, facts: d.facts, carried: d.carried}
 	m.decode(b)
+	d.carried = m.carried
 	return true
 }
 

@@ -34,6 +34,7 @@ type lineRouter struct {
 	last     *Format // which the line before was of: it is tried first
 	hint     string  // that line's
 	sure     int     // how sure a format must be
+	not      string  // a format that is none of them
 }
 
 func newLineRouter(p *Params) *lineRouter {
@@ -56,6 +57,9 @@ func (d *lineRouter) decode(line, hint string, b *event.Batch) bool {
 		f = nil
 		best := d.sure - 1
 		for _, c := range carriedLogs() {
+			if c.Name == d.not {
+				continue
+			}
 			if n := c.Recognise(s); n > best {
 				best, f = n, c
 			}

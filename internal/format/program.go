@@ -48,7 +48,8 @@ type message struct {
 	Dataset string
 	Message string // "": Text as it was
 
-	facts *textFacts
+	facts   *textFacts
+	carried *carriedText // made when first wanted, as facts is
 }
 
 var programs = map[string]*program{}
@@ -118,6 +119,11 @@ func (m *message) decode(b *event.Batch) {
 			m.Dataset = p.Dataset
 		}
 		understood = p.Decode(m, b)
+	case m.Tag != "":
+		if m.carried == nil {
+			m.carried = newCarriedText()
+		}
+		understood = m.carried.decode(m, b)
 	}
 	if !understood {
 		if m.facts == nil {
