@@ -39,9 +39,11 @@ class Case:
         import pandas
 
         frame = pandas.DataFrame.from_records(list(self.rows(logsql, limit)))
+        # Before 2.0, pandas looks at each value by itself anyway and knows no such name.
+        iso = {"format": "ISO8601"} if int(pandas.__version__.split(".")[0]) >= 2 else {}
         for name in frame.columns:
             if name == "_time":
-                frame[name] = pandas.to_datetime(frame[name], utc=True, format="ISO8601")
+                frame[name] = pandas.to_datetime(frame[name], utc=True, **iso)
             else:
                 try:
                     frame[name] = pandas.to_numeric(frame[name])
