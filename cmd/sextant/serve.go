@@ -161,7 +161,7 @@ func (f *serveFlags) register(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.listen, "listen", nil, "where to listen, as a URL; may be given several times (default: "+strings.Join(defaultListeners, ", ")+")")
 	c.Flags().StringArrayVar(&f.tail, "tail", nil, "follow the files that match this pattern; may be given several times")
 	c.Flags().StringArrayVar(&f.alerts.URLs, "alert", nil, "tell of new findings there; may be given several times (see `sextant alert --help`)")
-	c.Flags().StringArrayVar(&f.forward, "forward", nil, "send what arrives on to Logstash or Elasticsearch; may be given several times (see `sextant forward --help`)")
+	c.Flags().StringArrayVar(&f.forward, "forward", nil, "send what arrives on to Logstash or Elasticsearch; may be given several times (see sextant forward --help)")
 	c.Flags().StringVar(&f.alerts.Level, "alert-level", "high", "tell of findings from this level on")
 	c.Flags().StringSliceVar(&f.alerts.On, "alert-on", []string{alert.OnFindings, alert.OnIncidents}, "what to tell of")
 	c.Flags().DurationVar(&f.alerts.Group, "alert-group", 30*time.Second, "gather findings for so long before telling of them")
