@@ -219,18 +219,9 @@ func (t *timelineCommand) bursts(first, last int64) error {
 	t.head("Bursts")
 	t.list(len(bursts), func(i int) string {
 		b := &bursts[i]
-		return fmt.Sprintf("%s: %s records %s (peak %s in %s, usually %s)", strings.TrimSpace(b.Name), thousands(b.Count), span(b.From, b.To), thousands(b.Peak), shortStep(b.Step), export.Figure(b.Usual))
+		return fmt.Sprintf("%s: %s records %s (peak %s in %s, usually %s)", strings.TrimSpace(b.Name), thousands(b.Count), timeline.Span(b.From, b.To), thousands(b.Peak), shortStep(b.Step), export.Figure(b.Usual))
 	})
 	return nil
-}
-
-// span is a stretch of time for people.
-func span(from, to int64) string {
-	a, b := time.Unix(0, from).UTC(), time.Unix(0, to).UTC()
-	if a.Year() == b.Year() && a.YearDay() == b.YearDay() {
-		return a.Format("2006-01-02 15:04:05") + "–" + b.Format("15:04:05")
-	}
-	return a.Format("2006-01-02 15:04:05") + " – " + b.Format("2006-01-02 15:04:05")
 }
 
 func (t *timelineCommand) rhythms() error {
@@ -260,7 +251,7 @@ func (t *timelineCommand) silence(first, last int64) error {
 	t.head("Silences")
 	t.list(len(all), func(i int) string {
 		x := &all[i]
-		return fmt.Sprintf("%s: nothing for %s, %s (usually at most %s)", strings.TrimSpace(x.Name), timeline.Length(time.Duration(x.To-x.From)), span(x.From, x.To), timeline.Length(x.Usual))
+		return fmt.Sprintf("%s: nothing for %s, %s (usually at most %s)", strings.TrimSpace(x.Name), timeline.Length(time.Duration(x.To-x.From)), timeline.Span(x.From, x.To), timeline.Length(x.Usual))
 	})
 	return nil
 }
@@ -282,54 +273,9 @@ func (t *timelineCommand) sessions() error {
 	if len(sessions) == 0 {
 		return nil
 	}
-	// Many short ones of the same are one line.
-	type group struct {
-		analyze.Session
-		n     int
-		total time.Duration
-	}
-	var groups []*group
-	index := map[string]*group{}
-	for _, s := range sessions {
-		key := strings.Join([]string{s.Kind, s.Host, s.User, s.Source, s.Detail}, "\x00")
-		g := index[key]
-		if g == nil {
-			g = &group{Session: s}
-			index[key] = g
-			groups = append(groups, g)
-		}
-		g.n++
-		if s.To != event.NoTime {
-			g.total += time.Duration(s.To - s.From)
-			g.To = max(g.To, s.To)
-		}
-	}
-	slices.SortStableFunc(groups, func(a, b *group) int { return cmp.Compare(a.From, b.From) })
+	groups := timeline.GroupSessions(sessions)
 	t.head(fmt.Sprintf("Sessions (%s)", thousands(int64(len(sessions)))))
-	t.list(len(groups), func(i int) string {
-		g := groups[i]
-		text := g.Kind
-		if g.Detail != "" {
-			text += " (" + g.Detail + ")"
-		}
-		text = strings.TrimSpace(fmt.Sprintf("%s %s", g.User, text))
-		if g.Host != "" {
-			text += " on " + g.Host
-		}
-		if g.Source != "" {
-			text += " from " + g.Source
-		}
-		if g.Address != "" {
-			text += ", given " + g.Address
-		}
-		switch {
-		case g.n > 1:
-			return fmt.Sprintf("%s: %d sessions, %s from %s, %s in all", text, g.n, "the first", shortStamp(g.From), timeline.Length(g.total))
-		case g.To == event.NoTime:
-			return fmt.Sprintf("%s: %s, its end is not recorded", text, shortStamp(g.From))
-		}
-		return fmt.Sprintf("%s: %s (%s)", text, span(g.From, g.To), timeline.Length(time.Duration(g.To-g.From)))
-	})
+	t.list(len(groups), func(i int) string { return groups[i].Sentence() })
 	return nil
 }
 

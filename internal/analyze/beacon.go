@@ -61,6 +61,9 @@ func newBeacon() Technique {
 // Name implements Technique.
 func (*beacon) Name() string { return "beacon" }
 
+// About implements Technique.
+func (*beacon) About() string { return "Connections at even intervals" }
+
 // Needs implements Technique.
 func (*beacon) Needs() []string { return []string{"destination.ip", "dns.question.name", "url.domain"} }
 

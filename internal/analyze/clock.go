@@ -50,6 +50,9 @@ func newClock() Technique { return &clock{logs: map[string]*ticks{}} }
 // Name implements Technique.
 func (*clock) Name() string { return "clock" }
 
+// About implements Technique.
+func (*clock) About() string { return "Clocks set back, logs cut short" }
+
 // Needs implements Technique.
 func (*clock) Needs() []string { return []string{"@timestamp"} }
 

@@ -53,6 +53,9 @@ func newFan() Technique { return &fan{spans: map[fanKey]*fanSpan{}} }
 // Name implements Technique.
 func (*fan) Name() string { return "fan" }
 
+// About implements Technique.
+func (*fan) About() string { return "One that deals with many: sprays and scans" }
+
 // Needs implements Technique.
 func (*fan) Needs() []string { return []string{"source.ip", "user.name"} }
 

@@ -102,6 +102,9 @@ type Technique interface {
 	// Name must be a stable word, as in Finding.Kind.
 	Name() string
 
+	// About must say in a few words what the technique finds: a heading.
+	About() string
+
 	// Needs are the ECS fields of which an event must have one to mean anything
 	// to the technique; none means that it looks at every event. It is for the
 	// documentation and for saying which techniques had nothing to work on.

@@ -40,6 +40,9 @@ func newGaps() Technique { return &gaps{logs: map[string]*numbered{}} }
 // Name implements Technique.
 func (*gaps) Name() string { return "gaps" }
 
+// About implements Technique.
+func (*gaps) About() string { return "Missing record numbers" }
+
 // Needs implements Technique.
 func (*gaps) Needs() []string { return []string{"event.sequence"} }
 

@@ -59,6 +59,9 @@ func newGenerated() Technique { return &generated{sources: map[generatedKey]*loo
 // Name implements Technique.
 func (*generated) Name() string { return "generated" }
 
+// About implements Technique.
+func (*generated) About() string { return "Names made by an algorithm" }
+
 // Needs implements Technique.
 func (*generated) Needs() []string { return []string{"dns.question.name"} }
 

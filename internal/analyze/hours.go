@@ -34,6 +34,9 @@ func newWorking() Technique { return &working{users: map[string]*workdays{}} }
 // Name implements Technique.
 func (*working) Name() string { return "hours" }
 
+// About implements Technique.
+func (*working) About() string { return "People at unusual hours" }
+
 // Needs implements Technique.
 func (*working) Needs() []string { return []string{"user.name"} }
 

@@ -132,6 +132,9 @@ func newIsolation() Technique {
 // Name implements Technique.
 func (*isolation) Name() string { return "isolation" }
 
+// About implements Technique.
+func (*isolation) About() string { return "Hours of accounts and addresses that stand apart" }
+
 // Needs implements Technique.
 func (*isolation) Needs() []string { return []string{"user.name", "host.name", "source.ip"} }
 

@@ -54,6 +54,9 @@ func newLong() Technique {
 // Name implements Technique.
 func (*long) Name() string { return "long" }
 
+// About implements Technique.
+func (*long) About() string { return "Connections that stay open" }
+
 // Needs implements Technique.
 func (*long) Needs() []string { return []string{"event.duration"} }
 

@@ -74,6 +74,9 @@ func newPairs() Technique {
 // Name implements Technique.
 func (*pairs) Name() string { return "pairs" }
 
+// About implements Technique.
+func (*pairs) About() string { return "First-seen pairs: who dealt with what for the first time" }
+
 // Needs implements Technique.
 func (*pairs) Needs() []string { return []string{"user.name", "process.parent.name", "destination.ip"} }
 

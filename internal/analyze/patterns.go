@@ -41,6 +41,9 @@ const (
 // Name implements Technique.
 func (*rarePatterns) Name() string { return "patterns" }
 
+// About implements Technique.
+func (*rarePatterns) About() string { return "Rare and new kinds of messages" }
+
 // Needs implements Technique.
 func (*rarePatterns) Needs() []string { return []string{"log.pattern.id"} }
 

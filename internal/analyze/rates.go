@@ -54,6 +54,9 @@ func newRates() Technique { return &rates{series: map[rateKey]*series{}} }
 // Name implements Technique.
 func (*rates) Name() string { return "rates" }
 
+// About implements Technique.
+func (*rates) About() string { return "Bursts and drops" }
+
 // Needs implements Technique.
 func (*rates) Needs() []string { return []string{"@timestamp"} }
 

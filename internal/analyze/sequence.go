@@ -71,6 +71,9 @@ func newSequences() Technique {
 // Name implements Technique.
 func (*sequences) Name() string { return "sequences" }
 
+// About implements Technique.
+func (*sequences) About() string { return "Messages that came where others are the rule" }
+
 // Needs implements Technique.
 func (*sequences) Needs() []string { return []string{"log.pattern.id"} }
 

@@ -84,6 +84,7 @@ func (s *Set) Merge(digests []any) {
 // Report says what became of one technique.
 type Report struct {
 	Name    string   `json:"name"`
+	About   string   `json:"about"`             // what it finds, in a few words
 	Needs   []string `json:"needs"`             // fields of which an event must have one
 	Worked  bool     `json:"worked"`            // there were such events
 	Found   int      `json:"found"`             // findings before the noise budget
@@ -103,7 +104,7 @@ func (s *Set) Findings(ctx context.Context, q Querier) ([]Finding, []Report, err
 	var all []Finding
 	reports := make([]Report, len(s.techniques))
 	for i, t := range s.techniques {
-		reports[i] = Report{Name: t.Name(), Needs: t.Needs(), Worked: s.worked[i]}
+		reports[i] = Report{Name: t.Name(), About: t.About(), Needs: t.Needs(), Worked: s.worked[i]}
 		if !s.worked[i] {
 			continue
 		}

@@ -41,6 +41,9 @@ func newSilence() Technique { return &silence{streams: map[streamKey]*stream{}} 
 // Name implements Technique.
 func (*silence) Name() string { return "silence" }
 
+// About implements Technique.
+func (*silence) About() string { return "Logs that fall silent or end" }
+
 // Needs implements Technique.
 func (*silence) Needs() []string { return []string{"@timestamp"} }
 

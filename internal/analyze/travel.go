@@ -39,6 +39,9 @@ func newTravel() Technique { return &travel{users: map[string][]stay{}} }
 // Name implements Technique.
 func (*travel) Name() string { return "travel" }
 
+// About implements Technique.
+func (*travel) About() string { return "Logins from places too far apart" }
+
 // Needs implements Technique.
 func (*travel) Needs() []string { return []string{"source.geo.location.lat"} }
 

@@ -52,6 +52,9 @@ func newTunnel() Technique { return &tunnel{domains: map[string]*zone{}} }
 // Name implements Technique.
 func (*tunnel) Name() string { return "tunnel" }
 
+// About implements Technique.
+func (*tunnel) About() string { return "Data in looked-up names" }
+
 // Needs implements Technique.
 func (*tunnel) Needs() []string { return []string{"dns.question.name"} }
 

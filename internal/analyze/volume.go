@@ -57,6 +57,9 @@ func newVolume() Technique {
 // Name implements Technique.
 func (*volume) Name() string { return "volume" }
 
+// About implements Technique.
+func (*volume) About() string { return "Far more data sent out than usual" }
+
 // Needs implements Technique.
 func (*volume) Needs() []string { return []string{"source.bytes", "http.request.body.bytes"} }
 

@@ -311,12 +311,17 @@ func (run *investigation) conclude(ctx context.Context, plan *Plan) (*report.Inv
 	if err != nil {
 		return nil, err
 	}
+	over, err := overview(ctx, run.store)
+	if err != nil {
+		return nil, err
+	}
 	out := &report.Investigation{
 		Case: report.Case{Name: filepath.Base(filepath.Clean(run.Case)), Version: run.Version, Paths: run.Paths,
 			First: statistics.first, Last: statistics.last, TimeZone: zoneName(run.Zone)},
 		Incidents:  incidents,
 		Statistics: statistics.Statistics,
 		Techniques: run.reports,
+		Overview:   over,
 		Rules:      describeRules(run.gatherer.Summary()),
 		Problems:   slices.Clone(plan.Problems),
 		Unread:     plan.Unread,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"hash/maphash"
+	"strings"
 	"sync"
 
 	"github.com/sextant-logs/sextant/internal/analyze"
@@ -64,11 +65,14 @@ func (m *masker) add(b *event.Batch) {
 	b.AddKind(patterns.Field, "", event.String)
 }
 
+// tableTabs is how many tabs make a record a row of a table, which says nothing in words.
+const tableTabs = 5
+
 // appendKind appends the masked message of an event. A structured record that
 // has no message is of the kind that its dataset, provider, code and action say.
 func appendKind(dst []byte, e *event.Event) []byte {
 	message := e.Get("message")
-	if message == "" && e.Raw != "" && e.Raw[0] != '{' && e.Raw[0] != '<' && e.Raw[0] != '[' && e.Sequence == 0 {
+	if message == "" && e.Raw != "" && e.Raw[0] != '{' && e.Raw[0] != '<' && e.Raw[0] != '[' && e.Sequence == 0 && strings.Count(e.Raw, "\t") < tableTabs {
 		message = e.Raw
 	}
 	if message != "" {

@@ -14,6 +14,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/chart"
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/incident"
+	"github.com/sextant-logs/sextant/internal/triage"
 )
 
 //go:embed report.html.tmpl
@@ -28,15 +29,17 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"size":     size,
 	"time":     shortTime,
 	"headline": Headline, "scope": Scope, "books": Books, "when": When, "where": Where, "entities": Entities,
-	"format": sourceFormat,
-	"join":   strings.Join,
-	"add":    func(a, b int) int { return a + b },
-	"first":  first,
-	"rest":   func(n int, s []string) int { return max(0, len(s)-n) },
-	"mark":   Mark,
-	"note":   noteLine,
-	"number": func(string) int { return 0 }, // of a cited record; set for each page
-	"who":    func(w incident.Who) []string { return slices.Concat(w.Users, w.Processes) },
+	"format":     sourceFormat,
+	"join":       strings.Join,
+	"add":        func(a, b int) int { return a + b },
+	"first":      first,
+	"firstItems": func(n int, l []triage.Item) []triage.Item { return l[:min(n, len(l))] },
+	"percent":    func(p float64) string { return fmt.Sprintf("%.0f %%", 100*p) },
+	"rest":       func(n int, s []string) int { return max(0, len(s)-n) },
+	"mark":       Mark,
+	"note":       noteLine,
+	"number":     func(string) int { return 0 }, // of a cited record; set for each page
+	"who":        func(w incident.Who) []string { return slices.Concat(w.Users, w.Processes) },
 }).Parse(page))
 
 // view is what the template sees.
@@ -55,6 +58,8 @@ type view struct {
 // section is the findings of one technique, gravest first.
 type section struct {
 	Name   string
+	About  string
+	MayBe  []string // what else each of its rules may see, one sentence a rule
 	Rows   []Finding
 	Hidden int
 }
@@ -65,7 +70,7 @@ const maxSectionRows = 30
 func sections(inv *Investigation) []section {
 	var out []section
 	for _, t := range inv.Techniques {
-		s := section{Name: t.Name}
+		s := section{Name: t.Name, About: t.About}
 		for _, f := range inv.Findings {
 			if f.Kind == t.Name {
 				s.Rows = append(s.Rows, f)
@@ -76,6 +81,14 @@ func sections(inv *Investigation) []section {
 		})
 		if s.Hidden = len(s.Rows) - maxSectionRows; s.Hidden > 0 {
 			s.Rows = s.Rows[:maxSectionRows]
+		}
+		for _, f := range s.Rows {
+			if len(f.Rule.FalsePositives) == 0 {
+				continue
+			}
+			if m := "May be: " + strings.Join(f.Rule.FalsePositives, "; ") + "."; !slices.Contains(s.MayBe, m) {
+				s.MayBe = append(s.MayBe, m)
+			}
 		}
 		if len(s.Rows) > 0 {
 			out = append(out, s)

@@ -54,13 +54,25 @@ func Markdown(inv *Investigation) ([]byte, error) {
 			p("| %s | %s | %s | %s | %d | %s |\n", md(f.Level), md(f.Title), md(f.First), md(f.Last), f.Count, md(Entities(f)))
 		}
 	}
+	if len(inv.Triage) > 0 {
+		p("\n## Where to look first\n\n")
+		for _, it := range inv.Triage[:min(10, len(inv.Triage))] {
+			p("- %.0f %%: %s (%s)\n", 100*it.Chance, md(it.Title), md(it.Level))
+			for _, r := range it.Why {
+				p("  - %s\n", md(r.String()))
+			}
+		}
+	}
 	if len(inv.Techniques) > 0 {
 		p("\n## What the analysis techniques found\n\n")
 		for _, s := range Techniques(inv.Techniques) {
 			p("%s\n\n", md(s))
 		}
 		for _, s := range sections(inv) {
-			p("### %s\n\n", md(s.Name))
+			p("### %s\n\n", md(strings.TrimPrefix(s.About+" — "+s.Name, " — ")))
+			for _, m := range s.MayBe {
+				p("%s\n\n", md(m))
+			}
 			for _, f := range s.Rows {
 				p("- **%s** %s\n", md(f.Level), md(f.Explanation))
 			}
@@ -70,6 +82,7 @@ func Markdown(inv *Investigation) ([]byte, error) {
 			p("\n")
 		}
 	}
+	overviewMD(p, &inv.Overview)
 	if len(inv.Evidence) > 0 {
 		p("\n## Cited records\n\n| Record | Where | Text |\n|---|---|---|\n")
 		for _, e := range inv.Evidence {
@@ -98,6 +111,28 @@ func Markdown(inv *Investigation) ([]byte, error) {
 		p("- %s\n", md(l))
 	}
 	return b.Bytes(), nil
+}
+
+func overviewMD(p func(string, ...any), o *Overview) {
+	list := func(title string, n int, text func(i int) string) {
+		if n == 0 {
+			return
+		}
+		p("\n### %s\n\n", title)
+		for i := range n {
+			p("- %s\n", md(text(i)))
+		}
+	}
+	if len(o.Associations)+len(o.Rhythms)+len(o.Sessions)+len(o.Remarks) == 0 {
+		return
+	}
+	p("\n## Over all records\n")
+	for _, r := range o.Remarks {
+		p("\n%s\n", md(r))
+	}
+	list("What rises together, or one after the other", len(o.Associations), func(i int) string { return o.Associations[i].Text })
+	list("What repeats at intervals", len(o.Rhythms), func(i int) string { return o.Rhythms[i].Text })
+	list(fmt.Sprintf("Sessions (%s in all, the longest)", thousands(o.SessionCount)), len(o.Sessions), func(i int) string { return o.Sessions[i].Text })
 }
 
 func sentencesMD(ss []incident.Sentence) string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/incident"
+	"github.com/sextant-logs/sextant/internal/triage"
 	"github.com/sextant-logs/sextant/internal/verdict"
 )
 
@@ -24,11 +25,62 @@ type Investigation struct {
 	Statistics Statistics          `json:"statistics"`
 	Evidence   []analyze.Evidence  `json:"evidence"`   // every record that an incident cites, by time, then id
 	Techniques []analyze.Report    `json:"techniques"` // what became of each analysis technique, by name
+	Overview   Overview            `json:"overview"`
 	Rules      Rules               `json:"rules"`
 	Problems   []string            `json:"problems"` // what went wrong with the evidence, one line each
 	Unread     bool                `json:"unread"`   // some PATH could not be read at all
 
 	Verdicts map[string]verdict.State `json:"verdicts,omitempty"` // what people made of incidents and findings, by id
+	Triage   []triage.Item            `json:"triage,omitempty"`   // findings that nobody has judged, by how likely they are real; at most MaxTriage
+}
+
+// Overview is what is to be seen of all records at once: each list has at most
+// MaxOverview entries, with what each says in a sentence.
+type Overview struct {
+	Associations []Association `json:"associations"` // kinds of records that rise together or one after the other, surest first
+	Rhythms      []Rhythm      `json:"rhythms"`      // what repeats at intervals, most regular first
+	Sessions     []Session     `json:"sessions"`     // who was where, longest first
+	SessionCount int           `json:"session_count"`
+	Remarks      []string      `json:"remarks"` // what could not be had, one sentence each
+}
+
+// Bounds of the document.
+const (
+	MaxOverview = 20
+	MaxTriage   = 50
+)
+
+// Association is two kinds of records of which one rises with the other or after it.
+type Association struct {
+	Leader     string  `json:"leader"`
+	Follower   string  `json:"follower"`
+	LagSeconds float64 `json:"lag_seconds"`
+	R          float64 `json:"r"`
+	Episodes   int     `json:"episodes"`
+	Text       string  `json:"text"`
+}
+
+// Rhythm is something that repeats at intervals.
+type Rhythm struct {
+	What          string  `json:"what"`
+	PeriodSeconds float64 `json:"period_seconds"`
+	Times         int     `json:"times"`
+	Missed        int     `json:"missed"`
+	First         string  `json:"first"`
+	Last          string  `json:"last"`
+	Text          string  `json:"text"`
+}
+
+// Session is the stays of a user at a place.
+type Session struct {
+	Kind    string  `json:"kind"`
+	User    string  `json:"user"`
+	Host    string  `json:"host"`
+	Source  string  `json:"source_ip"`
+	Count   int     `json:"count"`
+	First   string  `json:"first"`
+	Seconds float64 `json:"seconds"` // in all, of those whose end is recorded
+	Text    string  `json:"text"`
 }
 
 // Judge gives the investigation what was said of the case in dir.
@@ -45,7 +97,25 @@ func (inv *Investigation) Judge(dir string) error {
 		incidents[inv.Incidents[i].ID] = inv.Signs(&inv.Incidents[i])
 	}
 	inv.Verdicts = verdict.Carry(states, incidents)
+	inv.rank()
 	return nil
+}
+
+// rank puts the findings that nobody has judged in the order in which they are worth a look.
+func (inv *Investigation) rank() {
+	c := &triage.Case{States: inv.Verdicts}
+	for _, f := range inv.Findings {
+		c.Findings = append(c.Findings, triage.Finding{Finding: f.Finding, First: f.First})
+	}
+	for _, in := range inv.Incidents {
+		c.Incidents = append(c.Incidents, triage.Incident{ID: in.ID, Title: in.Title, Severity: in.Severity, Score: in.Score, Findings: in.Findings})
+	}
+	inv.Triage = nil
+	for _, it := range c.Ready().Rank(triage.Train(c)) {
+		if it.Verdict == "" && len(inv.Triage) < MaxTriage {
+			inv.Triage = append(inv.Triage, it)
+		}
+	}
 }
 
 // Signs are what an incident may be known by again when more evidence has

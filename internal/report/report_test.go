@@ -10,6 +10,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/incident"
+	"github.com/sextant-logs/sextant/internal/triage"
 )
 
 // evil is what an attacker would like to see in a report.
@@ -24,15 +25,20 @@ func full() *Investigation {
 		Sources:    []Source{{ID: "x", Path: evil, Format: "syslog", SHA256: "ab", Bytes: 5, Problems: []string{evil}, Accounting: Accounting{BytesIn: 5, BytesEvents: 5, Balanced: true}}},
 		Accounting: Accounting{BytesIn: 5, BytesEvents: 5, Records: 1, Decoded: 1, Balanced: true},
 		Findings: []Finding{{Finding: analyze.Finding{ID: "f", Title: evil, Level: "high", Count: 2, Techniques: []string{"T1110"},
-			Entities: analyze.Entities{Users: []string{evil}, Hosts: []string{evil}}, Evidence: []analyze.Evidence{ev}}, First: "2026-01-02T03:04:05Z"}},
+			Entities: analyze.Entities{Users: []string{evil}, Hosts: []string{evil}}, Evidence: []analyze.Evidence{ev}}, First: "2026-01-02T03:04:05Z"},
+			{Finding: analyze.Finding{ID: "g", Kind: "patterns", Title: evil, Explanation: evil, Level: "low", Rule: analyze.Rule{FalsePositives: []string{evil}}, Evidence: []analyze.Evidence{ev}}}},
 		Incidents: []incident.Incident{{ID: "i", Title: evil, Score: 9, Severity: "high", What: s, When: incident.When{First: "2026-01-02T03:04:05Z", Last: "2026-01-02T03:05:05Z"},
 			Where: incident.Where{Hosts: []string{evil}}, Who: incident.Who{Users: []string{evil}}, Outcome: incident.Outcome{Result: incident.Unknown, Why: s, Needs: []string{evil}},
 			Impact: incident.Impact{Level: "low", Facts: s}, Techniques: []string{"T1110"}, Timeline: []incident.Step{{Time: "2026-01-02T03:04:05Z", Text: evil, Evidence: []string{ev.ID}}}, Evidence: []string{ev.ID}}},
 		Evidence: []analyze.Evidence{ev},
 		Statistics: Statistics{Events: 1, Users: []Count{{evil, 1}}, SourceIPs: []Count{{"192.0.2.1", 1}},
 			Timeline: Timeline{Start: "2026-01-02T03:00:00Z", Step: 3600, Series: []TimelineSeries{{evil, []int64{1, 0, 2}}}}},
-		Rules:    Rules{Loaded: 1, Failed: []RuleProblem{{evil, evil}}, Matches: []RuleCount{{evil, evil, "high", 1}}, Missing: []Count{{evil, 1}}, Limits: []string{evil}},
-		Problems: []string{evil},
+		Rules:      Rules{Loaded: 1, Failed: []RuleProblem{{evil, evil}}, Matches: []RuleCount{{evil, evil, "high", 1}}, Missing: []Count{{evil, 1}}, Limits: []string{evil}},
+		Problems:   []string{evil},
+		Techniques: []analyze.Report{{Name: "patterns", About: evil, Worked: true, Remarks: []string{evil}}},
+		Overview: Overview{Associations: []Association{{Leader: evil, Follower: evil, Text: evil}}, Rhythms: []Rhythm{{What: evil, Text: evil}},
+			Sessions: []Session{{User: evil, Text: evil}}, SessionCount: 1, Remarks: []string{evil}},
+		Triage: []triage.Item{{ID: "f", Title: evil, Level: "high", Chance: 0.5, Why: []triage.Reason{{Feature: "user=" + evil, True: 1}}}},
 	}
 }
 

@@ -3,6 +3,7 @@ package statistics
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/bits"
@@ -119,7 +120,7 @@ func seriesOf(ctx context.Context, st store.Store, query string, o CorrelateOpti
 		}
 		return strings.Join(parts, "\x00")
 	}
-	err := store.Grouped(ctx, st, query, o.By[0], "stats by ("+by+") count() sextant_n", func() { kept.kept = nil }, func(row []event.Field) error {
+	err := store.GroupedBy(ctx, st, query, o.By, "stats by ("+by+") count() sextant_n", func() { kept.kept = nil }, func(row []event.Field) error {
 		n, err := number(row, "sextant_n")
 		if k := key(row); n >= minRises && strings.Trim(k, "\x00") != "" {
 			kept.add(Value{Value: k, Count: n})
@@ -146,15 +147,35 @@ func seriesOf(ctx context.Context, st store.Store, query string, o CorrelateOpti
 	if len(names) < 2 {
 		return nil, nil, nil
 	}
-	err = st.QueryWith(ctx, with(query, strings.Join(conditions, " or "))+" | stats by ("+bucket(o.Step)+", "+by+") count() sextant_n", store.QueryOptions{Unsorted: true}, func(row []event.Field) error {
-		n, err := number(row, "sextant_n")
-		at := parseTime(column(row, "_time"))
-		if i, ok := index[key(row)]; ok && at != event.NoTime {
-			counts[i][min(max(int((at-start)/int64(o.Step)), 0), steps-1)] += float64(n)
+	// Each step of each series is a group: where those are too many for the engine, they are counted span by span.
+	var count func(from, to int) error
+	count = func(from, to int) error {
+		part := make([][]float64, len(counts))
+		for i := range part {
+			part[i] = make([]float64, to-from)
+		}
+		options := store.QueryOptions{Unsorted: true, From: start + int64(from)*int64(o.Step), Until: start + int64(to)*int64(o.Step) - 1}
+		err := st.QueryWith(ctx, with(query, strings.Join(conditions, " or "))+" | stats by ("+bucket(o.Step)+", "+by+") count() sextant_n", options, func(row []event.Field) error {
+			n, err := number(row, "sextant_n")
+			at := parseTime(column(row, "_time"))
+			if i, ok := index[key(row)]; ok && at != event.NoTime {
+				part[i][min(max(int((at-start)/int64(o.Step))-from, 0), to-from-1)] += float64(n)
+			}
+			return err
+		})
+		if errors.Is(err, store.ErrMemory) && to-from > 1 {
+			middle := from + (to-from)/2
+			if err := count(from, middle); err != nil {
+				return err
+			}
+			return count(middle, to)
+		}
+		for i := range part {
+			copy(counts[i][from:to], part[i])
 		}
 		return err
-	})
-	return names, counts, err
+	}
+	return names, counts, count(0, steps)
 }
 
 // correlate compares all pairs of series.

@@ -17,15 +17,25 @@ import (
 // since rows of an attempt that failed may have been given to fn. Rows come in
 // no order.
 func Grouped(ctx context.Context, st Store, filter, field, stats string, begin func(), fn func(row []event.Field) error) error {
+	return GroupedBy(ctx, st, filter, []string{field}, stats, begin, fn)
+}
+
+// GroupedBy is Grouped by several fields: each combination of their values is in one part.
+func GroupedBy(ctx context.Context, st Store, filter string, fields []string, stats string, begin func(), fn func(row []event.Field) error) error {
 	begin()
 	unsorted := QueryOptions{Unsorted: true}
 	err := st.QueryWith(ctx, filter+" | "+stats, unsorted, fn)
+	key := fields[0]
+	if len(fields) > 1 {
+		key = "sextant_key"
+		filter += " | format " + strconv.Quote("<"+strings.Join(fields, ">\x1f<")+">") + " as " + key
+	}
 	for parts := uint64(8); errors.Is(err, ErrMemory) && parts <= 4096; parts *= 8 {
 		begin()
 		err = nil
 		for i := uint64(0); err == nil && i < parts; i++ {
 			width := (1 << 53) / parts // the engine's hashes have 53 bits
-			part := fmt.Sprintf(" | hash(%s) sextant_part | filter sextant_part:>=%d", strconv.Quote(field), i*width)
+			part := fmt.Sprintf(" | hash(%s) sextant_part | filter sextant_part:>=%d", strconv.Quote(key), i*width)
 			if i+1 < parts {
 				part += fmt.Sprintf(" sextant_part:<%d", (i+1)*width)
 			}

@@ -3,11 +3,11 @@ package timeline
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,8 +35,9 @@ type Rhythm struct {
 
 const (
 	minTimes     = 8
-	maxTimes     = 4000 // of one rhythm that are looked at
-	maxRhythms   = 3000 // candidates
+	maxTimes     = 4000    // of one rhythm that are looked at
+	maxRhythms   = 3000    // candidates
+	maxAllTimes  = 4 << 20 // of all candidates together
 	spectralBins = 8192
 )
 
@@ -53,9 +54,15 @@ var rhythmKeys = [][]string{
 // finds: scheduled jobs, polling, beacons. Each is said once, for the most
 // telling set of columns; the most regular come first.
 func Rhythms(ctx context.Context, st store.Store, query string) ([]Rhythm, error) {
+	return RhythmsAmong(ctx, st, query, maxRhythms)
+}
+
+// RhythmsAmong is Rhythms among so many candidates of each set of columns, those
+// with the most events.
+func RhythmsAmong(ctx context.Context, st store.Store, query string, most int) ([]Rhythm, error) {
 	var out []Rhythm
 	for _, keys := range rhythmKeys {
-		found, err := rhythmsBy(ctx, st, query, keys)
+		found, err := rhythmsBy(ctx, st, query, keys, most)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +98,7 @@ func merged(all []Rhythm) []Rhythm {
 	return out
 }
 
-func rhythmsBy(ctx context.Context, st store.Store, query string, keys []string) ([]Rhythm, error) {
+func rhythmsBy(ctx context.Context, st store.Store, query string, keys []string, most int) ([]Rhythm, error) {
 	quoted := make([]string, len(keys))
 	any := make([]string, 0, len(keys))
 	for i, k := range keys {
@@ -107,89 +114,84 @@ func rhythmsBy(ctx context.Context, st store.Store, query string, keys []string)
 	}
 	// Which combinations occur often enough, but not more often than can be looked at.
 	base := query + ` | filter !"sextant.time":* ` + condition
-	counted := base + fmt.Sprintf(` | stats by (%s) count() sextant_n | filter sextant_n:>=%d sextant_n:<=%d | sort by (sextant_n desc, %s) | limit %d`, by, minTimes, maxTimes, by, maxRhythms)
+	counted := base + fmt.Sprintf(` | stats by (%s) count() sextant_n | filter sextant_n:>=%d sextant_n:<=%d | sort by (sextant_n desc, %s) | limit %d`, by, minTimes, maxTimes, by, most)
 	var out []Rhythm
 	type candidate struct {
 		values []string
+		n      int64
 	}
 	var all []candidate
-	err := store.Grouped(ctx, st, base, keys[0], strings.TrimPrefix(counted, base+" | "), func() { all = nil }, func(fs []event.Field) error {
+	err := store.GroupedBy(ctx, st, base, keys, strings.TrimPrefix(counted, base+" | "), func() { all = nil }, func(fs []event.Field) error {
 		r := row(fs)
 		var c candidate
 		for _, k := range keys {
 			c.values = append(c.values, r.get(k))
 		}
+		c.n, _ = strconv.ParseInt(r.get("sextant_n"), 10, 64)
 		all = append(all, c)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(all, func(a, b candidate) int { return slices.Compare(a.values, b.values) })
-	all = all[:min(len(all), maxRhythms)]
-	// Their times, some candidates at a time, so that memory stays bounded.
-	for len(all) > 0 {
-		part := all[:min(len(all), 50)]
-		all = all[len(part):]
-		var conditions []string
-		for _, c := range part {
-			var and []string
-			for i, v := range c.values {
-				and = append(and, quoted[i]+fmt.Sprintf(":=%q", v))
-			}
-			conditions = append(conditions, "("+strings.Join(and, " ")+")")
+	slices.SortFunc(all, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.n, a.n), slices.Compare(a.values, b.values))
+	})
+	index := map[string]int{}
+	var total int64
+	for _, c := range all[:min(len(all), most)] {
+		if total += c.n; total > maxAllTimes {
+			break
 		}
-		q := base + " | filter " + strings.Join(conditions, " or ") + fmt.Sprintf(" | stats by (%s) values(_time) limit %d sextant_t", by, maxTimes)
-		err := st.QueryWith(ctx, q, store.QueryOptions{Unsorted: true}, func(fs []event.Field) error {
-			r := row(fs)
-			var name []string
-			for i, k := range keys {
-				v := r.get(k)
-				if v == "" {
-					continue
-				}
-				if i == 1 && (k == "destination.ip" || k == "dns.question.name" || k == "url.path") {
-					name = append(name, "→")
-				}
-				name = append(name, limited(v, 80))
+		index[strings.Join(c.values, "\x1f")] = len(index)
+	}
+	if len(index) == 0 {
+		return nil, nil
+	}
+	times := make([][]int64, len(index))
+	var key []byte
+	err = st.QueryWith(ctx, base+" | fields _time, "+by, store.QueryOptions{Unsorted: true}, func(fs []event.Field) error {
+		r := row(fs)
+		key = key[:0]
+		for i, k := range keys {
+			if i > 0 {
+				key = append(key, '\x1f')
 			}
-			times, err := timesOf(fs)
-			if err != nil {
-				return err
-			}
-			if rh, ok := rhythm(times); ok {
-				rh.What = strings.Join(name, " ")
-				out = append(out, rh)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
+			key = append(key, r.value(k)...)
+		}
+		i, ok := index[string(key)]
+		if t := r.time("_time"); ok && t != event.NoTime && len(times[i]) < maxTimes {
+			times[i] = append(times[i], t)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range all[:len(index)] {
+		ts := times[index[strings.Join(c.values, "\x1f")]]
+		slices.Sort(ts)
+		if rh, ok := rhythm(ts); ok {
+			rh.What = named(keys, c.values)
+			out = append(out, rh)
 		}
 	}
 	return out, nil
 }
 
-// timesOf reads the JSON array of times, ascending.
-func timesOf(fs []event.Field) ([]int64, error) {
-	for _, f := range fs {
-		if f.Name != "sextant_t" {
+// named says what values of columns are of.
+func named(keys, values []string) string {
+	var name []string
+	for i, k := range keys {
+		if values[i] == "" {
 			continue
 		}
-		var texts []string
-		if err := json.Unmarshal([]byte(f.Value), &texts); err != nil {
-			return nil, fmt.Errorf("the store's list of times: %w", err)
+		if i == 1 && (k == "destination.ip" || k == "dns.question.name" || k == "url.path") {
+			name = append(name, "→")
 		}
-		var out []int64
-		for _, s := range texts {
-			if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-				out = append(out, t.UnixNano())
-			}
-		}
-		slices.Sort(out)
-		return out, nil
+		name = append(name, limited(values[i], 80))
 	}
-	return nil, nil
+	return strings.Join(name, " ")
 }
 
 // rhythm looks for a period in ascending times. Events that come together are

@@ -81,14 +81,18 @@ func Entries(ctx context.Context, st store.Store, query string, fn func(*Entry) 
 // row is a row of an answer.
 type row []event.Field
 
-func (r row) get(name string) string {
+// get is the first value of a column, a copy.
+func (r row) get(name string) string { return strings.Clone(r.value(name)) }
+
+// value is the first value of a column, valid as long as the row.
+func (r row) value(name string) string {
 	for _, f := range r {
 		if f.Name == name {
 			v := f.Value
 			if strings.HasPrefix(v, `["`) {
 				v, _, _ = strings.Cut(v[2:], `"`)
 			}
-			return strings.Clone(v)
+			return v
 		}
 	}
 	return ""

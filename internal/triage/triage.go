@@ -27,7 +27,8 @@ type Case struct {
 	Findings  []Finding  `json:"findings"`
 	Incidents []Incident `json:"incidents"`
 
-	states map[string]verdict.State
+	States map[string]verdict.State `json:"-"` // what people made of findings and incidents, by id
+
 	same   map[string]int // findings of a rule
 	byID   map[string]*Finding
 }
@@ -58,25 +59,26 @@ func Read(dir string) (*Case, error) {
 	if err := json.Unmarshal(data, c); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if c.states, _, err = verdict.Read(dir); err != nil {
+	if c.States, _, err = verdict.Read(dir); err != nil {
 		return nil, err
 	}
-	c.index()
-	return c, nil
+	return c.Ready(), nil
 }
 
-func (c *Case) index() {
+// Ready makes a case whose lists are filled ready to be asked.
+func (c *Case) Ready() *Case {
 	ids := map[string][]string{}
 	for _, in := range c.Incidents {
 		ids[in.ID] = in.Findings
 	}
-	c.states = verdict.Carry(c.states, ids)
+	c.States = verdict.Carry(c.States, ids)
 	c.same, c.byID = map[string]int{}, map[string]*Finding{}
 	for i := range c.Findings {
 		f := &c.Findings[i]
 		c.same[f.Rule.ID]++
 		c.byID[f.ID] = f
 	}
+	return c
 }
 
 // Item is a finding or an incident and what is thought of it.
@@ -139,13 +141,13 @@ func examples(cases ...*Case) (es []learn.Example) {
 	for _, c := range cases {
 		judged := map[string]string{}
 		for _, in := range c.Incidents {
-			if v := c.states[in.ID].Verdict; v != "" {
+			if v := c.States[in.ID].Verdict; v != "" {
 				for _, id := range in.Findings {
 					judged[id] = v
 				}
 			}
 		}
-		for id, s := range c.states {
+		for id, s := range c.States {
 			if s.Kind == verdict.Finding && s.Verdict != "" {
 				judged[id] = s.Verdict
 			}
@@ -238,7 +240,7 @@ func order(items []Item) {
 }
 
 func (c *Case) item(m *Model, it Item, features []string, prior float64) Item {
-	it.Verdict = c.states[it.ID].Verdict
+	it.Verdict = c.States[it.ID].Verdict
 	it.Prior = 1 / (1 + math.Exp(-prior))
 	it.Why = []Reason{}
 	var reasons []learn.Reason
