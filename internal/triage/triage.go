@@ -29,8 +29,8 @@ type Case struct {
 
 	States map[string]verdict.State `json:"-"` // what people made of findings and incidents, by id
 
-	same   map[string]int // findings of a rule
-	byID   map[string]*Finding
+	same map[string]int // findings of a rule
+	byID map[string]*Finding
 }
 
 // Finding is a finding as the report has it.
