@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/timestamp"
 )
 
 // Records with names of their own (JSON lines, CSV columns) say the same few
@@ -66,7 +67,7 @@ func nameTag(path string) int32 {
 	}
 	mention := int32(0)
 	switch {
-	case a == aliasUser || a == aliasEmail || endsIn(key, "username", "user", "email", "upn", "userprincipalname", "samaccountname", "login"):
+	case a == aliasUser || a == aliasUserID || a == aliasEmail || endsIn(key, "username", "user", "userid", "email", "upn", "userprincipalname", "samaccountname", "login", "accountname") || namesPerson(path, key):
 		mention = tagUser
 	case a == aliasHost || a == aliasDomain || endsIn(key, "hostname", "host", "computername", "machinename", "devicename", "fqdn", "domain"):
 		mention = tagHost
@@ -144,55 +145,10 @@ func (d *namedRecord) add(leaves []event.Leaf, b *event.Batch) bool {
 		d.own(l, b)
 	}
 	d.addAliases(&seen, b)
-	addMentioned(leaves, b)
+	mentions := mentionPool.Get().(*mentions)
+	mentions.add(leaves, b)
+	mentionPool.Put(mentions)
 	return timed
-}
-
-const maxMentioned = 32 // values of each kind
-
-// addMentioned adds what a record's values are, whatever their names mean: addresses and
-// hashes by their form; users, mail addresses and hosts where the last part of the name says so.
-func addMentioned(leaves []event.Leaf, b *event.Batch) {
-	ips, users, hosts, hashes := 0, 0, 0, 0
-	for i := range leaves {
-		l := &leaves[i]
-		v := l.Value
-		if l.Kind != event.String || len(v) < 2 || len(v) > 128 || v == "null" || v == "unknown" {
-			continue
-		}
-		switch n := len(v); {
-		case n >= 7 && n <= 45 && isIP(v):
-			if ips++; ips <= maxMentioned {
-				b.Add("related.ip", v)
-			}
-			continue
-		case n == 32 || n == 40 || n == 64 || n == 128:
-			if isHash(v, n) {
-				if hashes++; hashes <= maxMentioned && namesHash(l.Name.Path) {
-					b.Add("related.hash", v)
-				}
-				continue
-			}
-		}
-		switch {
-		case l.Name.Tag&tagUser != 0:
-			if users++; users <= maxMentioned {
-				b.Add("related.user", v)
-			}
-		case l.Name.Tag&tagHost != 0:
-			if isHost(v) {
-				if hosts++; hosts <= maxMentioned {
-					b.Add("related.hosts", v)
-				}
-			}
-		}
-	}
-}
-
-// namesHash reports whether a name promises a hash, and not an identifier of hex digits.
-func namesHash(path string) bool {
-	last := plainName(path[strings.LastIndexByte(path, '.')+1:])
-	return strings.Contains(last, "md5") || strings.Contains(last, "sha") || strings.Contains(last, "hash") || strings.Contains(last, "fingerprint") || strings.Contains(last, "checksum") || strings.Contains(last, "digest")
 }
 
 // own adds a leaf under its own name.
@@ -213,6 +169,8 @@ func (d *namedRecord) own(l *event.Leaf, b *event.Batch) {
 func (d *namedRecord) addTime(leaves []event.Leaf, b *event.Batch) bool {
 	e := b.Event()
 	best := int32(1 << 30)
+	clock := d.p.Clock
+	before, chosen := clock.Quality, timestamp.Quality(0)
 	for i := range leaves {
 		l := &leaves[i]
 		rank := tagRank(l.Name.Tag)
@@ -222,11 +180,19 @@ func (d *namedRecord) addTime(leaves []event.Leaf, b *event.Batch) bool {
 		if rank += 32 * tagDepth(l.Name.Tag); rank >= best {
 			continue
 		}
-		if ns, ok := d.time(l); ok {
-			e.Time, best = ns, rank
+		clock.Quality = 0
+		ns, ok := d.time(l)
+		if clock.Quality&timestamp.YearInferred != 0 { // any other, if there is one
+			if rank += 1 << 20; rank >= best {
+				continue
+			}
+		}
+		if ok {
+			e.Time, best, chosen = ns, rank, clock.Quality
 		}
 	}
-	if best < 1<<30 {
+	if clock.Quality = before; best < 1<<30 {
+		clock.Quality |= chosen
 		return true
 	}
 	var seconds *event.Leaf

@@ -423,7 +423,9 @@ func (d *jsonRouter) pass(s *jsonShapes, dataset string, b *event.Batch) {
 	case "auditd_manager.auditd":
 		d.addAuditbeat(s, b)
 	case "cef.log":
-		addMentioned(s.leaves, b)
+		mentions := mentionPool.Get().(*mentions)
+		mentions.add(s.leaves, b)
+		mentionPool.Put(mentions)
 		if !b.Event().Has("event.kind") {
 			b.Add("event.kind", "event")
 		}

@@ -106,14 +106,21 @@ func (d *carried) decode(line string, h *syslogHeader, b *event.Batch) bool {
 // text decodes the message alone; the header adds what the message does not say.
 func (d *carried) text(name, tag string, h *syslogHeader, b *event.Batch) bool {
 	decode := d.decoder(name)
-	if decode == nil || decode(h.text, b) != nil {
+	if decode == nil {
+		return false
+	}
+	before := d.clock.Quality
+	d.clock.Quality = 0
+	if decode(h.text, b) != nil {
+		d.clock.Quality = before
 		b.Rollback()
 		return false
 	}
 	e := b.Event()
-	if e.Time == event.NoTime {
-		e.Time = h.time
+	if e.Time == event.NoTime || h.time != event.NoTime && d.clock.Quality&timestamp.YearInferred != 0 {
+		e.Time, d.clock.Quality = h.time, 0
 	}
+	d.clock.Quality |= before
 	own := *h
 	if e.Has("log.level") {
 		own.severity = ""
