@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"sort"
@@ -100,8 +101,7 @@ func (m *Matcher) Route(values ...string) []SourceID {
 		if v != "" && i < len(m.e.router.any) && m.e.router.any[i] {
 			v = "*" // which value does not matter: the results of one are those of all
 		}
-		m.key = strconv.AppendInt(m.key, int64(len(v)), 36)
-		m.key = append(m.key, ':')
+		m.key = binary.AppendUvarint(m.key, uint64(len(v)))
 		m.key = append(m.key, v...)
 	}
 	if s, ok := m.routes[string(m.key)]; ok {

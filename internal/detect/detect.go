@@ -83,13 +83,20 @@ type fieldUse struct {
 	slot  sigma.Slot
 	route int // index among the route fields, -1 for none
 
-	holders []sigma.Slot // of the fields that hold it
-	prefix  []int        // bytes of its name that are theirs
+	held *holders // nil for what no field holds, as is usual
+}
+
+// holders are the fields that hold another.
+type holders struct {
+	slots  []sigma.Slot
+	prefix []int // bytes of the other's name that are theirs
 }
 
 // useOf completes what a field is wanted for.
 func (d *Detector) useOf(name string, use fieldUse) fieldUse {
-	use.holders, use.prefix = d.engine.Holders(name)
+	if slots, prefix := d.engine.Holders(name); len(slots) > 0 {
+		use.held = &holders{slots, prefix}
+	}
 	return use
 }
 

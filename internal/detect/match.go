@@ -19,6 +19,7 @@ type Matcher struct {
 	m       *sigma.Matcher
 	fields  event.ByName[fieldUse]
 	route   []string
+	used    [256]fieldUse // what the first fields of the event at hand are wanted for
 	matches []sigma.Match
 	seen    map[sigma.SourceID]bool
 	last    []sigma.SourceID // the sources of the event before, to spare the map
@@ -47,12 +48,11 @@ func (m *Matcher) Match(e *event.Event, i int, hits []Hit) []Hit {
 	if m.ignores(e) {
 		return hits
 	}
-	var used [256]fieldUse
-	sources := m.routeOf(e, &used, "")
+	sources := m.routeOf(e, "")
 	if len(sources) == 0 {
 		return hits
 	}
-	m.matches = m.match(e, sources, &used, isRendering(e.Raw), m.matches[:0])
+	m.matches = m.match(e, sources, isRendering(e.Raw), m.matches[:0])
 	return m.keep(e, i, m.matches, hits)
 }
 
@@ -64,8 +64,7 @@ func (m *Matcher) Skim(b *event.Batch, category string) bool {
 		m.skimmed = append(m.skimmed, skimmed{event: i})
 		return false
 	}
-	var used [256]fieldUse
-	sources := m.routeOf(e, &used, category)
+	sources := m.routeOf(e, category)
 	for _, s := range sources {
 		if !m.d.bare[s] {
 			return true
@@ -73,7 +72,7 @@ func (m *Matcher) Skim(b *event.Batch, category string) bool {
 	}
 	from := len(m.early)
 	if len(sources) > 0 {
-		m.early = m.match(e, sources, &used, true, m.early)
+		m.early = m.match(e, sources, true, m.early)
 	}
 	m.skimmed = append(m.skimmed, skimmed{i, from, len(m.early)})
 	return len(m.early) > from
@@ -102,14 +101,14 @@ func (m *Matcher) ignores(e *event.Event) bool {
 
 // routeOf finds out of which logs an event is, and what its first fields are used for. category stands in for an event.category that
 // it has not got yet.
-func (m *Matcher) routeOf(e *event.Event, used *[256]fieldUse, category string) []sigma.SourceID {
+func (m *Matcher) routeOf(e *event.Event, category string) []sigma.SourceID {
 	clear(m.route)
 	if m.d.category >= 0 {
 		m.route[m.d.category] = category
 	}
-	for j := range min(len(e.Fields), len(used)) {
+	for j := range min(len(e.Fields), len(m.used)) {
 		use := m.use(e.Fields[j].Name)
-		used[j] = use
+		m.used[j] = use
 		if use.route >= 0 && m.route[use.route] == "" {
 			m.route[use.route] = e.Fields[j].Value
 		}
@@ -128,27 +127,34 @@ func (m *Matcher) use(name string) fieldUse {
 	return use
 }
 
+// setMember gives a field to those that hold it.
+func (m *Matcher) setMember(h *holders, f *event.Field) {
+	for k, slot := range h.slots {
+		if m.m.Wants(slot) {
+			m.m.SetMade(slot, sigma.Member(f.Name[h.prefix[k]:], f.Value, f.Kind == event.String))
+		}
+	}
+}
+
 // maxNames bounds the names that a matcher remembers besides those of the rules.
 const maxNames = 1 << 14
 
 // match matches a routed event. If its raw text is a rendering, keywords are looked for in the record's own fields alone: the text has nothing
 // more than their names, and hides what XML must escape.
-func (m *Matcher) match(e *event.Event, sources []sigma.SourceID, used *[256]fieldUse, rendered bool, dst []sigma.Match) []sigma.Match {
+func (m *Matcher) match(e *event.Event, sources []sigma.SourceID, rendered bool, dst []sigma.Match) []sigma.Match {
 	m.remember(sources)
 	m.m.Reset(sources)
 	text := m.m.WantsText()
 	for j := range e.Fields {
 		f := &e.Fields[j]
 		var use fieldUse
-		if j < len(used) {
-			use = used[j]
+		if j < len(m.used) {
+			use = m.used[j]
 		} else {
 			use = m.use(f.Name)
 		}
-		for k, slot := range use.holders {
-			if m.m.Wants(slot) {
-				m.m.SetMade(slot, sigma.Member(f.Name[use.prefix[k]:], f.Value, f.Kind == event.String))
-			}
+		if use.held != nil {
+			m.setMember(use.held, f)
 		}
 		switch {
 		case text && rendered && !ofRecord(f.Name):

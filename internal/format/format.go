@@ -65,6 +65,7 @@ type Format struct {
 	// Formats that are not lines set these two instead of Lines.
 	Frame  func(r io.Reader) Framer
 	Decode func(p *Params) Decoder
+	UTF8   bool // Decode makes UTF-8 of whatever is in the source by itself
 }
 
 // Params is what a decoder is told of the source before a chunk.

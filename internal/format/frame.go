@@ -48,6 +48,9 @@ func (f *Format) NewFramer(r io.Reader) Framer {
 // NewDecoder returns a decoder for one chunk of a source. Its events' fields are valid
 // UTF-8 whatever the source is.
 func (f *Format) NewDecoder(p *Params) Decoder {
+	if f.UTF8 {
+		return f.decoder(p)
+	}
 	q := *p
 	d := &validText{done: p.Done}
 	q.Done = d.complete

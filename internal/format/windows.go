@@ -21,6 +21,7 @@ var _ = register(Format{
 	Recognise: recogniseEventLog,
 	Frame:     frameEventLog,
 	Decode:    func(p *Params) Decoder { return &eventLogDecoder{p} },
+	UTF8:      true,
 })
 
 const chunkMagic = "ElfChnk\x00" // begins each chunk of an event log
