@@ -21,6 +21,7 @@ var (
 		Recognise: func(s *Sample) int { return recogniseApp(s, looksJava) },
 		Lines:     func(p *Params) LineDecoder { return (&appLog{clock: p.Clock, dataset: "java.log"}).decode },
 		Joins:     func(line []byte) bool { return !appBegins(event.View(line)) },
+		Blank:     true,
 	})
 	_ = register(Format{
 		Name:      "python.log",
@@ -29,6 +30,7 @@ var (
 		Recognise: func(s *Sample) int { return recogniseApp(s, looksPython) },
 		Lines:     func(p *Params) LineDecoder { return (&appLog{clock: p.Clock, dataset: "python.log"}).decode },
 		Joins:     func(line []byte) bool { return !appBegins(event.View(line)) },
+		Blank:     true,
 	})
 )
 
