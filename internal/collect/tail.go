@@ -181,15 +181,22 @@ func (c *tail) renamed(paths []string, sink Sink) {
 		}
 		read := map[string]tailMark{} // by path of the file as it is now
 		var last int64                // when something of this log was read last
+		// When the oldest file read was written last. What is newer came after it,
+		// however late the rest of that one, or a newer one, was read.
+		var oldest int64
 		for _, p := range append(siblings, path) {
-			id, err := identity(p)
+			info, err := os.Stat(p)
 			if err != nil {
 				continue
 			}
+			id := identityOf(p, info)
 			var m tailMark
 			if json.Unmarshal([]byte(sink.Mark("tail:"+id)), &m) == nil && m.Path == path {
 				read[p] = m
 				last = max(last, m.At)
+				if at := info.ModTime().UnixNano(); oldest == 0 || at < oldest {
+					oldest = at
+				}
 			}
 		}
 		for _, p := range siblings {
@@ -198,7 +205,7 @@ func (c *tail) renamed(paths []string, sink Sink) {
 				continue
 			}
 			m, known := read[p]
-			if known && m.Offset < info.Size() || !known && last > 0 && info.ModTime().UnixNano() > last-int64(tailSlack) {
+			if known && m.Offset < info.Size() || !known && last > 0 && info.ModTime().UnixNano() > min(oldest, last-int64(tailSlack)) {
 				c.found(p, path, sink, false)
 			}
 		}

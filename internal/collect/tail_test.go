@@ -153,3 +153,50 @@ func formatOf(t *testing.T, text string) *format.Format {
 	f, _ := format.Recognise(format.NewSample("x", []byte(text), true))
 	return f
 }
+
+func TestTailFindsFilesThatCameAndWentWhileItStoodStill(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "app.log")
+	sink := newKept()
+	made, err := NewTail([]string{path}, false, Options{Log: slog.New(slog.DiscardHandler), Stats: &Stats{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := made.(*tail)
+	read := func() {
+		for _, f := range c.files {
+			if _, err := c.follow(t.Context(), f, sink); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Cleanup(func() {
+		for _, f := range c.files {
+			f.file.Close()
+		}
+	})
+	text, _ := lines(0, 10)
+	write(t, path, text)
+	c.search(sink)
+	read()
+	for i := range 4 {
+		text, _ := lines(10+10*i, 20+10*i)
+		write(t, path, text)
+		at := time.Now().Add(time.Duration(i-10) * time.Minute)
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+		if i < 3 {
+			if err := os.Rename(path, fmt.Sprintf("%s.%d", path, 3-i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	read() // the open file is read on before others are looked for
+	c.search(sink)
+	for range 3 { // the last line of a file is held for a while
+		read()
+		time.Sleep(tailPatience + 100*time.Millisecond)
+	}
+	sink.wait(t, 50)
+}
