@@ -45,8 +45,8 @@ func (m *mentions) leaves(leaves []event.Leaf, depth int) {
 		switch v := l.Value; {
 		case l.Kind == event.JSON:
 			m.array(v, depth)
-		case l.Kind == event.Number:
-			if l.Name.Tag&tagUser != 0 && v != "0" && tagAlias(l.Name.Tag) == aliasUserID {
+		case l.Kind == event.Number: // the few digits of a local account tell nobody apart
+			if l.Name.Tag&tagUser != 0 && len(v) > 4 && tagAlias(l.Name.Tag) == aliasUserID {
 				m.user(v)
 			}
 		case l.Kind == event.String && len(v) > 1 && v != "null" && v != "unknown":
@@ -165,7 +165,7 @@ func namesPerson(path, key string) bool {
 	switch key {
 	case "name", "id", "displayname", "login", "uid", "principalid":
 	default:
-		return persons[key] && key != "account" && key != "member" && key != "owner" && key != "principal" && key != "admin"
+		return persons[key] && key != "caller" && key != "account" && key != "member" && key != "owner" && key != "principal" && key != "admin"
 	}
 	i := strings.LastIndexByte(path, '.')
 	if i < 0 {
