@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -73,12 +74,7 @@ func register(scheme, title string, make func(*url.URL) (output, error)) bool {
 
 // Kinds calls fn with every scheme and what it is.
 func Kinds(fn func(scheme, title string)) {
-	var names []string
-	for n := range kinds {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	for _, n := range names {
+	for _, n := range slices.Sorted(maps.Keys(kinds)) {
 		fn(n, kinds[n].title)
 	}
 }

@@ -73,12 +73,7 @@ func (d *elb) decode(line string, b *event.Batch) error {
 	if !ok || n != len(w[0]) {
 		return errNotELB
 	}
-	at := func(i int) string {
-		if i < len(w) && w[i] != "-" {
-			return w[i]
-		}
-		return ""
-	}
+	at := func(i int) string { return wordAt(w, i) }
 	b.Event().Time = ns
 	b.Add("event.kind", "event")
 	b.Add("event.dataset", "aws.elb_logs")
@@ -169,4 +164,12 @@ func seconds(s string) string {
 		return s
 	}
 	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
+}
+
+// wordAt is word i of a line, "" where the line has none or says "-".
+func wordAt(words []string, i int) string {
+	if i < len(words) && words[i] != "-" {
+		return words[i]
+	}
+	return ""
 }

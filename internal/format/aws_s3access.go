@@ -103,12 +103,7 @@ func (d *s3Access) decode(line string, b *event.Batch) error {
 	if !ok {
 		return errNotS3
 	}
-	at := func(i int) string {
-		if i < len(w) && w[i] != "-" {
-			return w[i]
-		}
-		return ""
-	}
+	at := func(i int) string { return wordAt(w, i) }
 	b.Event().Time = ns
 	b.Add("event.kind", "event")
 	b.Add("event.dataset", "aws.s3access")

@@ -26,13 +26,7 @@ var _ = registerCloud(&cloudLog{
 		"terminatingRuleMatchDetails.matchedData": "aws.waf.terminating_rule_match_details.matchedData",
 	},
 	rename: func(path string) string { // but for its first part, Elastic leaves the names of what is in lists
-		switch head, rest, nested := strings.Cut(path, "."); head {
-		case "ruleGroupList", "rateBasedRuleList", "nonTerminatingMatchingRules", "terminatingRuleMatchDetails":
-			if nested {
-				return snake(head) + "." + rest
-			}
-		}
-		return snake(path)
+		return snakeButIn(path, "ruleGroupList", "rateBasedRuleList", "nonTerminatingMatchingRules", "terminatingRuleMatchDetails")
 	},
 	finish: finishWAF,
 })

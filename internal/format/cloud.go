@@ -2,6 +2,7 @@ package format
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -327,6 +328,15 @@ func (r *cloudRecord) classes(name, words string) {
 	for w := range strings.FieldsSeq(words) {
 		r.b.Add(name, w)
 	}
+}
+
+// snakeButIn is snake, but for names within the given heads, which stay as they are:
+// with "request", "request.userId" is "request.userId".
+func snakeButIn(path string, heads ...string) string {
+	if head, rest, nested := strings.Cut(path, "."); nested && slices.Contains(heads, head) {
+		return snake(head) + "." + rest
+	}
+	return snake(path)
 }
 
 // snake is a camel-case name as Elastic writes it: "sessionContext.mfaAuthenticated"

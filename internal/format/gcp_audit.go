@@ -41,14 +41,7 @@ var _ = registerCloud(&cloudLog{
 		if !ok {
 			return ""
 		}
-		head, tail, nested := strings.Cut(rest, ".")
-		switch head {
-		case "request", "response", "metadata", "serviceData":
-			if nested {
-				return snake(head) + "." + tail
-			}
-		}
-		return snake(rest)
+		return snakeButIn(rest, "request", "response", "metadata", "serviceData")
 	},
 	finish: finishGCP,
 })
