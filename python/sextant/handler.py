@@ -133,8 +133,10 @@ class Handler(logging.Handler):
                     pause = min(max(pause, 0.5) * 2, 30)
                     break
                 with self._lock:
-                    # What was dropped meanwhile was at the front, as these are.
-                    for _ in range(max(0, len(lines) - (self.dropped - dropped))):
+                    # What was dropped meanwhile was at the front, as these are: it is sent after all.
+                    saved = min(len(lines), self.dropped - dropped)
+                    self.dropped -= saved
+                    for _ in range(len(lines) - saved):
                         self._queue.popleft()
                     self.sent += len(lines)
                 self._confess()
