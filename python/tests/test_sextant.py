@@ -34,11 +34,12 @@ class Fake:
         class Answer(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                self.send_response(503 if fake.down else 204)
-                self.end_headers()
-                if not fake.down:
+                down = fake.down
+                if not down:  # before the answer, behind which the test looks
                     fake.lines += [json.loads(line) for line in body.splitlines()]
                     fake.keys.append(self.headers["Idempotency-Key"])
+                self.send_response(503 if down else 204)
+                self.end_headers()
 
             def log_message(self, *args):
                 pass
