@@ -212,7 +212,7 @@ func (d *jsonRouter) unwrap(record, within string, s *jsonShapes, b *event.Batch
 			inner, outer = raw, "result._raw"
 		}
 	default:
-		for _, name := range [...]string{"event.original", "_raw", "message", "log", "line", "MESSAGE", "@message", "Message", "rawEvent"} {
+		for _, name := range [...]string{"event.original", "_raw", "message", "log", "line", "MESSAGE", "@message", "Message", "rawEvent", "CloudTrailEvent"} {
 			v := s.get(name)
 			if v == "" {
 				continue

@@ -13,29 +13,16 @@ import (
 //
 //	01/02[/06]-15:04:05.000000  [**] [1:527:8] MESSAGE [**] [Classification: C] [Priority: 2] {UDP} 192.0.2.1:68 -> 198.51.100.1:67
 //
-// Names follow Elastic's Snort integration. The same alerts arrive by syslog without their time.
+// Snort 3, told to show the year, writes it before the month (06/01/02) where Snort 2 writes it
+// behind the day. Names follow Elastic's Snort integration. The same alerts arrive by syslog without their time.
 var (
 	_ = register(Format{
-		Name:  datasetSnort,
-		Title: "Snort alerts: fast, full and CSV",
-		Group: "network",
-		Recognise: func(s *Sample) int {
-			records, ours := 0, 0
-			for _, l := range s.Lines {
-				if !snortJoins([]byte(l)) {
-					records++
-					if _, digits := snortStampLength(l); digits != 4 && isSnort(l) {
-						ours++
-					}
-				}
-			}
-			if ours == 0 || ours*2 < records {
-				return 0
-			}
-			return min(95, 100*ours/records)
-		},
-		Lines: func(p *Params) LineDecoder { return (&snort{clock: p.Clock, vendor: "snort"}).decode },
-		Joins: snortJoins,
+		Name:      datasetSnort,
+		Title:     "Snort alerts: fast, full and CSV",
+		Group:     "network",
+		Recognise: func(s *Sample) int { return recogniseSnort(s, false) },
+		Lines:     func(p *Params) LineDecoder { return (&snort{clock: p.Clock, vendor: "snort"}).decode },
+		Joins:     snortJoins,
 		Date: func(line []byte) (month, day int, ok bool) {
 			s := event.View(line)
 			if n, digits := snortStampLength(s); n > 0 && digits == 0 {
@@ -43,6 +30,14 @@ var (
 			}
 			return 0, 0, false
 		},
+	})
+	_ = register(Format{
+		Name:      "snort3.log",
+		Title:     "Snort 3 alerts with the year before the month",
+		Group:     "network",
+		Recognise: func(s *Sample) int { return recogniseSnort(s, true) },
+		Lines:     func(p *Params) LineDecoder { return (&snort{clock: p.Clock, vendor: "snort", yearFirst: true}).decode },
+		Joins:     snortJoins,
 	})
 	_ = register(Format{
 		Name:  "suricata.fast",
@@ -72,6 +67,29 @@ var (
 )
 
 const datasetSnort = "snort.log"
+
+// recogniseSnort tells alerts that write the year first, if they write one of two digits, from those that do not.
+func recogniseSnort(s *Sample, yearFirst bool) int {
+	records, ours, first := 0, 0, false
+	for _, l := range s.Lines {
+		if snortJoins([]byte(l)) {
+			l = strings.TrimLeft(l, " ")
+			if _, digits := snortStampLength(l); digits == 2 && two(l) > 12 {
+				first = true // of an alert over several lines
+			}
+			continue
+		}
+		records++
+		if _, digits := snortStampLength(l); digits != 4 && isSnort(l) {
+			ours++
+			first = first || digits == 2 && (two(l) > 12 || two(l[3:]) <= 12 && strings.Contains(l, `] "`)) // Snort 3 quotes the message
+		}
+	}
+	if first != yearFirst || ours*2 < records {
+		return 0
+	}
+	return min(95, 100*ours/max(records, 1))
+}
 
 func isSnort(l string) bool {
 	if strings.HasPrefix(l, "[**] [") {
@@ -118,8 +136,8 @@ func snortStampLength(s string) (n, yearDigits int) {
 	return n + 1 + m, yearDigits
 }
 
-// snortTime reads such a stamp.
-func snortTime(c *timestamp.Clock, s string) (ns int64, n int, ok bool) {
+// snortTime reads such a stamp; Snort 3 writes a year of two digits first.
+func snortTime(c *timestamp.Clock, s string, yearFirst bool) (ns int64, n int, ok bool) {
 	n, digits := snortStampLength(s)
 	if n == 0 {
 		return 0, 0, false
@@ -130,7 +148,11 @@ func snortTime(c *timestamp.Clock, s string) (ns int64, n int, ok bool) {
 	case 0:
 		ns, ok = c.Yearless(month, day, t.hour, t.minute, t.second, t.nanosecond)
 	case 2:
-		ns, ok = c.Local(2000+two(s[6:]), month, day, t.hour, t.minute, t.second, t.nanosecond)
+		year := two(s[6:])
+		if yearFirst {
+			year, month, day = month, day, year
+		}
+		ns, ok = c.Local(2000+year, month, day, t.hour, t.minute, t.second, t.nanosecond)
 	default:
 		ns, ok = c.Local(two(s[6:])*100+two(s[8:]), month, day, t.hour, t.minute, t.second, t.nanosecond)
 	}
@@ -141,6 +163,8 @@ type snort struct {
 	clock  *timestamp.Clock
 	vendor string
 	fields []string
+
+	yearFirst bool // 06/01/02
 }
 
 var (
@@ -165,7 +189,7 @@ func (d *snort) decode(line string, b *event.Batch) error {
 	if strings.HasPrefix(line, "[**]") {
 		return d.full(line, b)
 	}
-	ns, n, ok := snortTime(d.clock, line)
+	ns, n, ok := snortTime(d.clock, line, d.yearFirst)
 	if !ok {
 		return errSnortTime
 	}
@@ -310,7 +334,7 @@ func (d *snort) full(s string, b *event.Batch) error {
 		case strings.HasPrefix(line, "["):
 			d.brackets(line, b)
 		case !timed:
-			ns, n, ok := snortTime(d.clock, line)
+			ns, n, ok := snortTime(d.clock, line, d.yearFirst)
 			if !ok {
 				return errSnortTime
 			}

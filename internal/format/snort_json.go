@@ -143,7 +143,7 @@ func newSnortJSON(p *Params) LineDecoder {
 				b.AddKind(b.Bytes(append([]byte("snort."), path...)), v, l.Kind)
 			}
 		}
-		if ns, _, ok := snortTime(p.Clock, stamp); ok && !timed {
+		if ns, _, ok := snortTime(p.Clock, stamp, true); ok && !timed {
 			b.Event().Time, timed = ns, true
 		} else if t, ok := clockFraction(stamp); ok && timed { // "seconds" has none
 			b.Event().Time += t
