@@ -92,6 +92,8 @@ func (h *syslogHeader) parse(s string, c *timestamp.Clock) error {
 			return nil
 		}
 		s = rest
+	} else if len(s) > 24 && s[0] == '1' && s[1] == ' ' && s[6] == '-' && s[12] == 'T' && h.parse5424(s, c) {
+		return nil // as Check Point and collectors write files: RFC 5424 without its <PRI>
 	}
 	ns, n, ok := stamp(s, c)
 	loose := ok && (isDigit(s[0]) && s[10] != 'T' || s[3] == ' ' && s[8] == '-')
