@@ -1,6 +1,7 @@
 package format
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -74,6 +75,8 @@ const (
 	winList // data without names
 	winUserDatum
 	winRule
+	winDetails // a datum of Sysmon's registry events, but of Hayabusa's exports its own words
+	winKind    // NXLog's severity, or the datum of the name
 	winDrop
 )
 
@@ -99,10 +102,15 @@ var winFlat = map[string]winPart{
 	"Channel": winChannel, "LogName": winChannel, "log_name": winChannel, "Hostname": winComputer, "Computer": winComputer, "MachineName": winComputer, "computer_name": winComputer, "ComputerName": winComputer,
 	"UserID": winSID, "UserId.Value": winSID, "user.identifier": winSID, "Security_UserID": winSID, "user.name": winUserName, "user.domain": winUserDomain, "user.type": winUserType,
 	"Message": winMessage, "message": winMessage, "RuleTitle": winRule,
-	"SourceModuleName": winNothing, "SourceModuleType": winNothing, "Severity": winNothing, "SeverityValue": winNothing, "EventType": winNothing, "EventTypeOrignal": winNothing,
+	"SourceModuleName": winNothing, "SourceModuleType": winNothing, "Severity": winNothing, "SeverityValue": winNothing, "EventType": winKind, "EventTypeOrignal": winNothing,
 	"host": winNothing, "port": winNothing, "tags": winNothing, "@version": winNothing, "type": winNothing, "_id": winNothing, "_index": winNothing, "Qualifiers": winNothing, "MatchedQueryIds": winNothing, "ContainerLog": winNothing,
-	"TenantId": winNothing, "SourceSystem": winNothing, "MG": winNothing, "ManagementGroupName": winNothing, "Type": winDatum, "Bookmark": winNothing, "Properties": winList, "Details": winNothing, "SubscriptionName": winNothing,
+	"TenantId": winNothing, "SourceSystem": winNothing, "MG": winNothing, "ManagementGroupName": winNothing, "Type": winDatum, "Bookmark": winNothing, "Properties": winList, "Details": winDetails, "SubscriptionName": winNothing,
 }
+
+// nxlogKinds are the values of NXLog's own EventType. Where the event has a datum
+// of the name, as Sysmon's of the registry and of pipes, that stands there and
+// NXLog's is written EventTypeOrignal.
+var nxlogKinds = []string{"CRITICAL", "ERROR", "WARNING", "INFO", "VERBOSE", "AUDIT_SUCCESS", "AUDIT_FAILURE", "SUCCESS", "DEBUG"}
 
 // winNames remembers what each path that was met is.
 type winNames struct {
@@ -214,7 +222,7 @@ func (d *winJSON) decode(record string, b *event.Batch) error {
 	x.reset()
 	named := namedRecord{p: d.p, prefix: "json."}
 	var stamp, local, received *event.Leaf
-	ruled, listed := false, 0
+	ruled, listed, details := false, 0, ""
 	nested := false // the parts are the XML's elements: other names are of who wrote it out
 	for i := range leaves {
 		if n.targets[leaves[i].Name.Tag].element {
@@ -295,13 +303,24 @@ func (d *winJSON) decode(record string, b *event.Batch) error {
 		case winList:
 			if l.Kind == event.JSON {
 				listed = x.objects(v, listed, b)
+			} else if t.name != "" && !shell { // the datum of that name, as 4662 has
+				x.data = append(x.data, datum{t.name, v})
 			} else if v != "" {
 				listed++
 				x.data = append(x.data, datum{x.positional(listed), v})
 			}
 		case winRule:
 			ruled = true
+		case winDetails:
+			details = v
+		case winKind:
+			if !slices.Contains(nxlogKinds, v) {
+				x.data = append(x.data, datum{t.name, v})
+			}
 		}
+	}
+	if details != "" && !ruled {
+		x.data = append(x.data, datum{"Details", details})
 	}
 	if x.userData == "" {
 		for i := range leaves {
@@ -331,10 +350,11 @@ func (d *winJSON) decode(record string, b *event.Batch) error {
 	}
 	for i := range leaves {
 		l := &leaves[i]
-		switch n.targets[l.Name.Tag].part {
-		case winRule:
+		part := n.targets[l.Name.Tag].part
+		switch {
+		case part == winRule:
 			b.Add("rule.name", l.Value)
-		case winNothing:
+		case part == winNothing, part == winDetails && ruled, part == winKind && slices.Contains(nxlogKinds, l.Value):
 			b.AddKind(b.Bytes(append([]byte("json."), l.Name.Path...)), l.Value, l.Kind)
 		}
 	}
