@@ -31,16 +31,14 @@ func packOutputs(by [][]int32) outputs {
 }
 
 // dfa is the automaton for needles anywhere. next holds rows of one entry per byte class; an entry is the index of the next
-// state's row, with hitBit set when that state has outputs. The last entry of a row is the number of its outputs.
+// state's row, with hitBit set when that state has outputs. The last entry of a row is where in hits these are: how many, then each.
 type dfa struct {
 	next    []uint32
 	class   [256]uint8
 	stride  uint32
-	outs    outputs
-	long    outputs  // likewise, but indexes of needles that must be compared in full first
+	hits    []int32  // predicates, and ^index of needles that must be compared in full first
 	needles []needle // those
 	longest int      // bytes of the longest needle, as far as the automaton holds it
-	seen    int      // where the automaton's outputs begin in Matcher.seen
 }
 
 const hitBit = 1 << 31
@@ -93,7 +91,7 @@ func newDFA(needles []needle) *dfa {
 		states += min(len(n.text), maxNeedle)
 	}
 	next, row := make([]uint32, classes, min(classes*states, maxDFA)), make([]uint32, classes)
-	own, long := [][]int32{nil}, [][]int32{nil}
+	own := [][]int32{nil} // by state, its outputs
 	for _, n := range needles {
 		text := n.text[max(0, len(n.text)-maxNeedle):]
 		d.longest = max(d.longest, len(text))
@@ -102,7 +100,7 @@ func newDFA(needles []needle) *dfa {
 			at := s + uint32(d.class[text[i]])
 			if next[at] == 0 {
 				next[at] = uint32(len(next))
-				own, long = append(own, nil), append(long, nil)
+				own = append(own, nil)
 				if len(next)+classes > maxDFA {
 					return nil
 				}
@@ -111,7 +109,7 @@ func newDFA(needles []needle) *dfa {
 			s = next[at]
 		}
 		if len(text) < len(n.text) {
-			long[s/d.stride] = append(long[s/d.stride], int32(len(d.needles)))
+			own[s/d.stride] = append(own[s/d.stride], ^int32(len(d.needles)))
 			d.needles = append(d.needles, n)
 			continue
 		}
@@ -132,9 +130,6 @@ func newDFA(needles []needle) *dfa {
 		if inherited := own[f/d.stride]; len(inherited) > 0 {
 			own[s/d.stride] = append(slices.Clip(own[s/d.stride]), inherited...)
 		}
-		if inherited := long[f/d.stride]; len(inherited) > 0 {
-			long[s/d.stride] = append(slices.Clip(long[s/d.stride]), inherited...)
-		}
 		row, suffix := next[s:s+d.stride], next[f:f+d.stride]
 		for c, to := range row[:classes-1] {
 			if to == 0 {
@@ -152,24 +147,23 @@ func newDFA(needles []needle) *dfa {
 		place[s/d.stride] = uint32(i+1) * d.stride
 	}
 	d.next = make([]uint32, len(next))
-	var outs, longs [][]int32
 	for old := range own {
 		to := place[old]
-		if len(own[old])+len(long[old]) > 0 {
+		if len(own[old]) > 0 {
 			slices.Sort(own[old])
-			d.next[to+d.stride-1] = uint32(len(outs))
-			outs, longs = append(outs, slices.Compact(own[old])), append(longs, long[old])
+			own[old] = slices.Compact(own[old])
+			d.next[to+d.stride-1] = uint32(len(d.hits))
+			d.hits = append(append(d.hits, int32(len(own[old]))), own[old]...)
 		}
 		from := next[uint32(old)*d.stride : uint32(old+1)*d.stride-1]
 		for c, s := range from {
 			t := place[s/d.stride]
-			if len(own[s/d.stride])+len(long[s/d.stride]) > 0 {
+			if len(own[s/d.stride]) > 0 {
 				t |= hitBit
 			}
 			d.next[to+uint32(c)] = t
 		}
 	}
-	d.outs, d.long = packOutputs(outs), packOutputs(longs)
 	return d
 }
 
@@ -234,21 +228,19 @@ func scanDFA[T string | []byte](d *dfa, text T, m *Matcher) {
 	}
 }
 
-// reach marks the outputs of a state that was reached with text[at], once per event, and returns the state's row.
+// reach marks the outputs of a state that was reached with text[at], and returns the state's row.
 func reach[T string | []byte](d *dfa, state uint32, text T, at int, m *Matcher) uint32 {
 	state &^= hitBit
-	n := int32(d.next[state+d.stride-1])
-	if m.recording {
-		m.markAll(d.outs.of(n))
-	} else if seen := &m.seen[d.seen+int(n)]; *seen != m.epoch {
-		*seen = m.epoch
-		m.markAll(d.outs.of(n))
-	}
-	for _, k := range d.long.of(n) {
-		if endsWith(text[:at+1], d.needles[k].text) {
-			m.markAll(d.needles[k].preds)
+	k := d.next[state+d.stride-1]
+	hits := d.hits[k+1:][:d.hits[k]]
+	long := 0
+	for long < len(hits) && hits[long] < 0 {
+		if n := &d.needles[^hits[long]]; endsWith(text[:at+1], n.text) {
+			m.markAll(n.preds)
 		}
+		long++
 	}
+	m.markAll(hits[long:])
 	return state
 }
 

@@ -223,7 +223,7 @@ func (b *builder) logic(x *expr, slotOf map[string]int32) node {
 		}
 		p := b.predicate(slot, x.test, slotOf)
 		b.uses[p]++
-		return node{kind: exprLeaf, pred: p}
+		return node{kind: exprLeaf, pred: p, marked: b.e.preds[p].marked}
 	case exprSearch:
 		return b.logic(x.kids[0], slotOf)
 	}
@@ -305,7 +305,7 @@ func (b *builder) group(n node) node {
 		b.members[id] = marked
 	}
 	b.uses[id]++
-	leaf := node{kind: exprLeaf, pred: id}
+	leaf := node{kind: exprLeaf, pred: id, marked: true}
 	if len(rest) == 0 {
 		return leaf
 	}

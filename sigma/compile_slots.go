@@ -146,7 +146,7 @@ func (b *builder) finishSlots() {
 	}
 	b.finishKeywords(effects)
 	bySlot[keywordSlot].inside = nil
-	// Each slot's automata are its own, so they are made side by side; what must not depend on the order comes after.
+	// Each slot's automata are its own, so they are made side by side.
 	sideBySide(len(bySlot), func(i int) {
 		s, n := &e.slots[i], &bySlot[i]
 		if size(n.prefix)+size(n.whole) < maxTrie {
@@ -163,19 +163,6 @@ func (b *builder) finishSlots() {
 		s.inside, left = newFinder(n.inside)
 		s.naive = append(s.naive, naives(opContains, left)...)
 	})
-	for i := range e.slots {
-		e.number(&e.slots[i].inside)
-	}
-}
-
-// number gives a finder's automata their places among the outputs of all.
-func (e *Engine) number(f *finder) {
-	for _, d := range []*dfa{f.plain, f.wide} {
-		if d != nil {
-			d.seen = e.outputs
-			e.outputs += len(d.outs.start) - 1
-		}
-	}
 }
 
 // newFinder makes the automata for needles anywhere; what does not fit is left.
@@ -207,8 +194,8 @@ func newFinder(needles []needle) (f finder, left []needle) {
 	return f, left
 }
 
-// finishKeywords makes automata of the keywords of each log's rules: every value of every event goes through them, so they must be as
-// small as they can. Logs with the same keywords share them.
+// finishKeywords gathers the keywords of each log's rules. Every value of every event is searched for them, so these are no more than
+// they must be.
 func (b *builder) finishKeywords(effects [][]int32) {
 	e := b.e
 	wanted := make([]map[int32]bool, len(e.logs))
@@ -260,7 +247,12 @@ func (b *builder) finishKeywords(effects [][]int32) {
 		var key []byte
 		var needles []needle
 		for _, p := range slices.Sorted(maps.Keys(wanted[l])) {
-			if t := e.preds[p].test; e.preds[p].marked && t.op == opContains && len(effects[p]) > 0 {
+			t := e.preds[p].test
+			if !e.preds[p].marked || t.op != opContains {
+				e.logs[l].kept = true
+				continue
+			}
+			if len(effects[p]) > 0 {
 				key = append(strconv.AppendInt(key, int64(p), 36), ' ')
 				needles = append(needles, needle{t.text, effects[p]})
 			}
@@ -269,13 +261,46 @@ func (b *builder) finishKeywords(effects [][]int32) {
 		if !ok {
 			at = len(e.keywords)
 			shared[string(key)] = at
-			f, left := newFinder(needles)
-			f.naive = naives(opContains, left)
-			e.number(&f)
-			e.keywords = append(e.keywords, f)
+			e.keywords = append(e.keywords, needles)
 		}
 		e.logs[l].text, e.logs[l].keywords = true, at
 	}
+}
+
+// maxUnions bounds the finders that are kept; a table of log sources has far fewer combinations that occur.
+const maxUnions = 1 << 10
+
+// finderOf returns the finder for some sets of keywords, given in order.
+func (e *Engine) finderOf(sets []int) *finder {
+	var key []byte
+	for _, s := range sets {
+		key = append(strconv.AppendInt(key, int64(s), 36), ' ')
+	}
+	u := &e.unions
+	u.Lock()
+	defer u.Unlock()
+	if f, ok := u.made[string(key)]; ok {
+		return f
+	}
+	var needles []needle
+	known := map[string]bool{}
+	for _, s := range sets {
+		for _, n := range e.keywords[s] {
+			if !known[n.text] { // what finding it makes true is the same in all of them
+				known[n.text] = true
+				needles = append(needles, n)
+			}
+		}
+	}
+	f, left := newFinder(needles)
+	f.naive = naives(opContains, left)
+	u.count++
+	f.number = u.count
+	if u.made == nil || len(u.made) >= maxUnions {
+		u.made = map[string]*finder{}
+	}
+	u.made[string(key)] = &f
+	return &f
 }
 
 // maxTrie bounds a trie's nodes: they are numbered in 24 bits.

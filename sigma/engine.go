@@ -40,8 +40,9 @@ type Engine struct {
 	variants []variant
 	logs     []logInfo
 	joins    []string // what stands between the values of each pair of fields that are joined
-	outputs  int      // of all automata
-	keywords []finder // shared by logs
+
+	keywords [][]needle // sets that logs share; what is looked for in all of an event
+	unions   unions
 
 	correlations []*correlation
 }
@@ -62,10 +63,18 @@ type slotInfo struct {
 
 // finder finds needles anywhere in a value.
 type finder struct {
-	skip  *skipper // in place of plain when needles are few and long
-	plain *dfa
-	wide  *dfa          // needles that are not ASCII, for values that are not
-	naive []naiveNeedle // of keywords: those that did not fit
+	skip   *skipper // in place of plain when needles are few and long
+	plain  *dfa
+	wide   *dfa          // needles that are not ASCII, for values that are not
+	naive  []naiveNeedle // of keywords: those that did not fit
+	number uint64        // of keywords: which they are, never 0
+}
+
+// unions are the finders for the keywords of events that are of several logs, made as such events come.
+type unions struct {
+	sync.Mutex
+	made  map[string]*finder
+	count uint64
 }
 
 func (f *finder) none() bool { return f.skip == nil && f.plain == nil && f.wide == nil }
@@ -122,10 +131,11 @@ type predicate struct {
 
 // node is a rule's logic over predicates.
 type node struct {
-	kind exprKind
-	pred int32
-	n    int32
-	kids []node
+	kind   exprKind
+	marked bool // of a leaf: the automata find its predicate
+	pred   int32
+	n      int32
+	kids   []node
 }
 
 // variant is a rule compiled for the logs that call its fields alike.
@@ -142,6 +152,7 @@ type logInfo struct {
 
 	text     bool // some rule has keywords:
 	keywords int  // index into Engine.keywords
+	kept     bool // some of them are no needles
 }
 
 // SourceID is a log of the mapping: an index into Mapping.Logs, or one of those that SourcesOf returns.

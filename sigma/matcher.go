@@ -23,12 +23,12 @@ type Match struct {
 type Matcher struct {
 	e *Engine
 
-	epoch      uint32   // of the event; every stamp below that differs is of an earlier one
-	state      []uint32 // by predicate: epoch*2+1 it holds, epoch*2 it was computed and does not
-	tried      []uint32 // by variant: epoch when it is a candidate
-	seen       []uint32 // by output of an automaton: epoch when it was marked
-	candidates []int32  // variants
-	tries               // by the event's sources
+	epoch      uint32 // of the event; every stamp below that differs is of an earlier one
+	on         marks  // predicates that hold
+	off        marks  // predicates that were computed and do not
+	tried      marks  // variants that are candidates
+	candidates []int32
+	tries      // by the event's sources
 	all        map[string]*tries
 	spell      []byte // scratch: a key of all
 
@@ -54,9 +54,11 @@ type tries struct {
 	sources  []SourceID
 	need     []uint64 // bit set: slots that their rules read
 	live     []uint64 // bit set: variants that are for any of them
+	rouse    []uint64 // bit set: predicates that make any of these candidates
 	always   []int32  // of these, those that can match without any predicate holding
-	keywords []int    // the finders of the sources' keywords
-	text     bool     // there are such
+	text     bool     // keywords are looked for:
+	keywords *finder
+	kept     bool // some keywords are no needles, so that values must be kept
 }
 
 type slotValue struct {
@@ -78,9 +80,9 @@ func (e *Engine) NewMatcher() *Matcher {
 	return &Matcher{
 		e:       e,
 		epoch:   1,
-		state:   make([]uint32, len(e.preds)),
-		tried:   make([]uint32, len(e.variants)),
-		seen:    make([]uint32, e.outputs),
+		on:      newMarks(len(e.preds)),
+		off:     newMarks(len(e.preds)),
+		tried:   newMarks(len(e.variants)),
 		tries:   *e.triesOf(nil),
 		all:     map[string]*tries{},
 		head:    make([]int32, len(e.slots)),
@@ -119,10 +121,10 @@ func (m *Matcher) Route(values ...string) []SourceID {
 
 // Reset starts an event that is of the given sources.
 func (m *Matcher) Reset(sources []SourceID) {
+	m.on.empty()
+	m.off.empty()
+	m.tried.empty()
 	if m.epoch++; m.epoch >= 1<<31-1 {
-		clear(m.state)
-		clear(m.tried)
-		clear(m.seen)
 		clear(m.present)
 		clear(m.halves)
 		m.epoch = 1
@@ -143,7 +145,7 @@ func (m *Matcher) Reset(sources []SourceID) {
 		}
 		m.tries = *known
 	}
-	if m.text {
+	if m.kept {
 		m.present[keywordSlot] = m.epoch * 2
 		m.head[keywordSlot] = -1
 	}
@@ -151,14 +153,16 @@ func (m *Matcher) Reset(sources []SourceID) {
 
 // triesOf gathers what is tried on the events of some sources.
 func (e *Engine) triesOf(sources []SourceID) *tries {
-	t := &tries{need: make([]uint64, (len(e.slots)+63)/64), live: make([]uint64, (len(e.variants)+63)/64), sources: slices.Clone(sources)}
+	words := func(n int) []uint64 { return make([]uint64, (n+63)/64) }
+	t := &tries{need: words(len(e.slots)), live: words(len(e.variants)), rouse: words(len(e.preds)), sources: slices.Clone(sources)}
+	var keywords []int
 	for _, s := range sources {
 		if s < 0 || int(s) >= len(e.logs) {
 			continue
 		}
 		log := &e.logs[s]
-		if t.text = t.text || log.text; log.text && !slices.Contains(t.keywords, log.keywords) {
-			t.keywords = append(t.keywords, log.keywords)
+		if t.kept = t.kept || log.kept; log.text {
+			keywords = append(keywords, log.keywords)
 		}
 		for i, w := range log.need {
 			t.need[i] |= w
@@ -174,6 +178,18 @@ func (e *Engine) triesOf(sources []SourceID) *tries {
 			}
 		}
 	}
+	for p := range int32(len(e.preds)) {
+		for _, v := range e.triggers.of(p) {
+			if t.live[v/64]&(1<<(v%64)) != 0 {
+				t.rouse[p/64] |= 1 << (p % 64)
+				break
+			}
+		}
+	}
+	if t.text = len(keywords) > 0; t.text {
+		slices.Sort(keywords)
+		t.keywords = e.finderOf(slices.Compact(keywords))
+	}
 	return t
 }
 
@@ -184,16 +200,10 @@ func (m *Matcher) Set(s Slot, value string) {
 		return
 	}
 	slot := int32(s) + 1 // slot 0 is for keywords
-	needed := m.needs(slot)
-	if needed || m.text {
-		ascii := isASCII(value)
-		if m.text {
-			m.addText(value, ascii)
-		}
-		if needed {
-			m.put(slot, value, ascii)
-		}
+	if m.kept {
+		m.add(keywordSlot, value)
 	}
+	m.put(slot, value, m.text)
 	m.setAliases(slot, value)
 }
 
@@ -203,9 +213,7 @@ func (m *Matcher) SetMade(s Slot, value string) {
 		return
 	}
 	slot := int32(s) + 1
-	if m.needs(slot) {
-		m.put(slot, value, isASCII(value))
-	}
+	m.put(slot, value, false)
 	m.setAliases(slot, value)
 }
 
@@ -228,8 +236,7 @@ func (m *Matcher) setAliases(slot int32, value string) {
 					continue
 				}
 			}
-			v = a.rewrite(v)
-			m.put(a.to, v, isASCII(v))
+			m.put(a.to, a.rewrite(v), false)
 		}
 	}
 }
@@ -278,22 +285,11 @@ func (m *Matcher) SetMessage(raw string) { m.AddText(raw) }
 
 // AddText gives the value of a field that has no slot, for keywords.
 func (m *Matcher) AddText(value string) {
+	if m.kept {
+		m.add(keywordSlot, value)
+	}
 	if m.text {
-		m.addText(value, isASCII(value))
-	}
-}
-
-func (m *Matcher) addText(value string, ascii bool) {
-	m.add(keywordSlot, value)
-	if !ascii {
-		m.fold = appendFold(m.fold[:0], value)
-	}
-	for _, k := range m.keywords {
-		f := &m.e.keywords[k]
-		if len(f.naive) > 0 {
-			m.scanNaive(f.naive, fold(value))
-		}
-		m.find(f, value, ascii)
+		m.scan(nil, value, true)
 	}
 }
 
@@ -323,28 +319,46 @@ func (m *Matcher) add(slot int32, value string) {
 	m.tail[slot] = n
 }
 
-// put stores a value and marks the predicates that it makes true.
-func (m *Matcher) put(slot int32, value string, ascii bool) {
-	m.add(slot, value)
-	s := &m.e.slots[slot]
-	if s.start == nil && s.end == nil && s.inside.none() && s.numbers == nil && len(s.naive) == 0 {
+// put stores a value, if a rule reads its slot, and marks the predicates that it makes true; also keywords, if text is set.
+func (m *Matcher) put(slot int32, value string, text bool) {
+	var s *slotInfo
+	if m.needs(slot) {
+		m.add(slot, value)
+		if s = &m.e.slots[slot]; s.start == nil && s.end == nil && s.inside.none() && s.numbers == nil && len(s.naive) == 0 {
+			s = nil
+		}
+	}
+	if s == nil && !text {
 		return
 	}
-	e, known := m.recall(slot, value)
+	e, known := m.recall(slot, value, s != nil, text)
 	if known {
 		return
 	}
 	if e != nil {
 		m.recording, m.recorded = true, m.recorded[:0]
 	}
-	m.scan(s, value, ascii)
+	m.scan(s, value, text)
 	if e != nil {
 		m.remember(e, value)
 	}
 }
 
-// scan marks the predicates that a value makes true.
-func (m *Matcher) scan(s *slotInfo, value string, ascii bool) {
+// scan marks the predicates that a value makes true: those of a slot, if it is not nil, and keywords, if text is set.
+func (m *Matcher) scan(s *slotInfo, value string, text bool) {
+	ascii := isASCII(value)
+	if !ascii {
+		m.fold = appendFold(m.fold[:0], value)
+	}
+	if text {
+		if len(m.keywords.naive) > 0 {
+			m.scanNaive(m.keywords.naive, fold(value))
+		}
+		m.find(m.keywords, value, ascii)
+	}
+	if s == nil {
+		return
+	}
 	if s.numbers != nil {
 		if f, ok := parseNumber(value); ok {
 			m.markAll(s.numbers[f])
@@ -353,21 +367,17 @@ func (m *Matcher) scan(s *slotInfo, value string, ascii bool) {
 	if len(s.naive) > 0 {
 		m.scanNaive(s.naive, fold(value))
 	}
-	if ascii {
-		if s.start != nil {
-			scanStart(s.start, value, m)
-		}
-		if s.end != nil {
-			scanEnd(s.end, value, m)
-		}
-	} else {
-		m.fold = appendFold(m.fold[:0], value)
-		if s.start != nil {
-			scanStart(s.start, m.fold, m)
-		}
-		if s.end != nil {
-			scanEnd(s.end, m.fold, m)
-		}
+	switch {
+	case s.start != nil && ascii:
+		scanStart(s.start, value, m)
+	case s.start != nil:
+		scanStart(s.start, m.fold, m)
+	}
+	switch {
+	case s.end != nil && ascii:
+		scanEnd(s.end, value, m)
+	case s.end != nil:
+		scanEnd(s.end, m.fold, m)
 	}
 	m.find(&s.inside, value, ascii)
 }
@@ -404,15 +414,17 @@ func (m *Matcher) markAll(preds []int32) {
 		m.recorded = append(m.recorded, preds...)
 		return
 	}
-	on := m.epoch*2 + 1
 	for _, p := range preds {
-		if m.state[p] == on {
+		if m.on.has(p) {
 			continue
 		}
-		m.state[p] = on
+		m.on.add(p)
+		if m.rouse[uint32(p)/64]>>(uint32(p)%64)&1 == 0 {
+			continue
+		}
 		for _, v := range m.e.triggers.of(p) {
-			if m.live[v/64]&(1<<(v%64)) != 0 && m.tried[v] != m.epoch {
-				m.tried[v] = m.epoch
+			if m.live[v/64]&(1<<(v%64)) != 0 && !m.tried.has(v) {
+				m.tried.add(v)
 				m.candidates = append(m.candidates, v)
 			}
 		}
@@ -465,7 +477,10 @@ func (m *Matcher) sourceOf(variant int32) SourceID {
 func (m *Matcher) holds(n *node) bool {
 	switch n.kind {
 	case exprLeaf:
-		return m.predicate(n.pred)
+		if n.marked {
+			return m.on.has(n.pred)
+		}
+		return m.computed(n.pred)
 	case exprNot:
 		return !m.holds(&n.kids[0])
 	case exprAnd:
@@ -494,23 +509,19 @@ func (m *Matcher) holds(n *node) bool {
 	return false
 }
 
-func (m *Matcher) predicate(p int32) bool {
-	switch s := m.state[p]; {
-	case s == m.epoch*2+1:
+// computed says whether a predicate holds that the automata do not find.
+func (m *Matcher) computed(p int32) bool {
+	switch {
+	case m.on.has(p):
 		return true
-	case s == m.epoch*2:
+	case m.off.has(p):
 		return false
+	case m.compute(&m.e.preds[p]):
+		m.on.add(p)
+		return true
 	}
-	pr := &m.e.preds[p]
-	if pr.marked {
-		return false // the automata would have said so
-	}
-	result := m.compute(pr)
-	m.state[p] = m.epoch * 2
-	if result {
-		m.state[p]++
-	}
-	return result
+	m.off.add(p)
+	return false
 }
 
 func (m *Matcher) compute(p *predicate) bool {
@@ -523,7 +534,7 @@ func (m *Matcher) compute(p *predicate) bool {
 	for _, any := range p.guards {
 		seen := false
 		for _, g := range any {
-			if m.state[g] == m.epoch*2+1 {
+			if m.on.has(g) {
 				seen = true
 				break
 			}

@@ -16,8 +16,10 @@ type memo struct {
 }
 
 type memoEntry struct {
-	value []byte
-	preds []int32
+	value    []byte
+	keywords uint64 // number of those that were looked for, 0 for none
+	slot     bool   // the slot's own needles were
+	preds    []int32
 }
 
 const (
@@ -30,8 +32,9 @@ const (
 
 var memoSeed = maphash.MakeSeed() // only where values lie depends on it, not what is found
 
-// recall marks what value makes true if it is remembered. Otherwise it returns where to remember it, or nil.
-func (m *Matcher) recall(slot int32, value string) (e *memoEntry, known bool) {
+// recall marks what value makes true, in its slot if own is set and as text, if it is remembered. Otherwise it returns where to remember it,
+// or nil.
+func (m *Matcher) recall(slot int32, value string, own, text bool) (e *memoEntry, known bool) {
 	if len(value) < memoLeast || len(value) > memoMost {
 		return nil, false
 	}
@@ -49,12 +52,17 @@ func (m *Matcher) recall(slot int32, value string) (e *memoEntry, known bool) {
 		}
 		k.tries, k.hits = 0, 0
 	}
-	e = &k.entries[maphash.String(memoSeed, value)%memoEntries]
-	if string(e.value) == value {
+	keywords := uint64(0)
+	if text {
+		keywords = m.keywords.number
+	}
+	e = &k.entries[(maphash.String(memoSeed, value)+keywords)%memoEntries]
+	if string(e.value) == value && e.keywords == keywords && e.slot == own {
 		k.hits++
 		m.markAll(e.preds)
 		return nil, true
 	}
+	e.keywords, e.slot = keywords, own
 	return e, false
 }
 

@@ -17,8 +17,9 @@ const (
 	skipMost   = 16
 )
 
+// skipHash is the same for capitals and small letters, and for some other bytes that are told apart later.
 func skipHash(a, b byte) uint32 {
-	return (uint32(lower[a])*37 ^ uint32(lower[b])<<3) & (skipSlots - 1)
+	return (uint32(a|0x20)*37 ^ uint32(b|0x20)<<3) & (skipSlots - 1)
 }
 
 // newSkipper returns nil when an automaton is better. Needles are folded and ASCII.

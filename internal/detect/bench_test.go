@@ -227,14 +227,29 @@ func BenchmarkEVTXToMatches_Aim100kEventsPerSecondOnTwoCores(b *testing.B) {
 			b.ReportMetric(float64(matches)/n, "matches/event")
 		})
 	}
-	run("SigmaHQ", func(b *testing.B) detect.Options {
-		rules, _ := filepath.Glob(filepath.Join(cmp.Or(os.Getenv("SEXTANT_CORPUS"), "../../../shared/corpus"), "sigma", "rules*"))
-		if len(rules) == 0 {
-			b.Skip("no Sigma rules in ../shared/corpus: set SEXTANT_CORPUS to a corpus that has them")
-		}
-		return detect.Options{Paths: rules}
-	})
+	run("SigmaHQ", func(b *testing.B) detect.Options { return detect.Options{Paths: sigmaHQ(b)} })
 	run("builtin", func(*testing.B) detect.Options { return detect.Options{Embedded: rulepack.Rules} })
+}
+
+// BenchmarkLoad_AimOneSecond reads all public rules and compiles them for every log of the table.
+func BenchmarkLoad_AimOneSecond(b *testing.B) {
+	rules := sigmaHQ(b)
+	before := cputime.Used()
+	for b.Loop() {
+		if _, err := detect.Load(detect.Options{Paths: rules}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric((cputime.Used()-before).Seconds()*1e3/float64(b.N), "cpu-ms")
+}
+
+// sigmaHQ returns the folders of the public rules.
+func sigmaHQ(b *testing.B) []string {
+	rules, _ := filepath.Glob(filepath.Join(cmp.Or(os.Getenv("SEXTANT_CORPUS"), "../../../shared/corpus"), "sigma", "rules*"))
+	if len(rules) == 0 {
+		b.Skip("no Sigma rules in ../shared/corpus: set SEXTANT_CORPUS to a corpus that has them")
+	}
+	return rules
 }
 
 // The log that the benchmark uses is read whole, and the same seed gives the same bytes.
