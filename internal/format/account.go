@@ -28,7 +28,7 @@ func accounts(object, typ, action string, names ...string) program {
 // decodeAccount: these programs log what they did, and failures in words that say so.
 func decodeAccount(s, object, typ, action string, b *event.Batch) bool {
 	outcome := "success"
-	for _, w := range [...]string{"fail", "can't", "cannot", "error", "denied", "already", "invalid", "not authorized"} {
+	for _, w := range [...]string{"fail", "can't", "cannot", "error", "denied", "already", "invalid", "is currently", "not authorized"} {
 		if strings.Contains(s, w) {
 			outcome = "failure"
 			break
@@ -36,6 +36,10 @@ func decodeAccount(s, object, typ, action string, b *event.Batch) bool {
 	}
 	understood := accountNames(s, &action, b)
 	b.Add("event.category", "iam")
+	if !understood && outcome == "success" { // what is not known to be done is not said to be
+		b.Add("event.type", "info")
+		return false
+	}
 	b.Add("event.type", object)
 	b.Add("event.type", typ)
 	b.Add("event.action", action)
@@ -53,9 +57,32 @@ func accountNames(s string, action *string, b *event.Batch) bool {
 		return true
 	case strings.HasPrefix(s, "group added to "), strings.HasPrefix(s, "group changed in "), strings.HasPrefix(s, "group deleted "):
 		// "group added to /etc/group: name=web, GID=1003"
-		if file, pairs, ok := strings.Cut(s, ": "); ok {
+		// groupmod: "group changed in /etc/group (group web/1003, new name: www)"
+		file, pairs, ok := strings.Cut(s, ": ")
+		if head, details, mod := strings.Cut(s, " (group "); mod {
+			file, pairs, ok = head, "", true
+			name, changes, _ := strings.Cut(strings.TrimSuffix(details, ")"), ", ")
+			name, id, _ := strings.Cut(name, "/")
+			b.Add("group.name", name)
+			b.Add("group.id", id)
+			for change := range strings.SplitSeq(changes, ", ") {
+				if to, ok := strings.CutPrefix(change, "new name: "); ok {
+					b.Add("group.changes.name", to)
+				} else if to, ok := strings.CutPrefix(change, "new gid: "); ok {
+					b.Add("group.changes.id", to)
+				}
+			}
+		}
+		if ok {
 			b.Add("file.path", file[strings.LastIndexByte(file, ' ')+1:])
 			accountPairs(pairs, true, b)
+		}
+		return true
+	case strings.HasPrefix(s, "group '"): // groupdel: "group 'web' removed from /etc/group"
+		name, what, _ := strings.Cut(s[len("group '"):], "'")
+		b.Add("group.name", name)
+		if file, ok := strings.CutPrefix(what, " removed from "); ok {
+			b.Add("file.path", file)
 		}
 		return true
 	case strings.HasPrefix(s, "failed adding user "), strings.HasPrefix(s, "failed adding group "):
@@ -66,6 +93,11 @@ func accountNames(s string, action *string, b *event.Batch) bool {
 			b.Add("group.name", name)
 		}
 		b.Add("event.reason", strings.TrimPrefix(why, ", "))
+		return true
+	case strings.HasPrefix(s, "change GID for '"), strings.HasPrefix(s, "change gid for '"): // groupmod: "change GID for 'web' to 1011"
+		name, id, _ := strings.Cut(s[len("change GID for '"):], "' to ")
+		b.Add("group.name", name)
+		b.Add("group.changes.id", id)
 		return true
 	case head == "add" || head == "delete" || head == "change" || head == "lock" || head == "unlock":
 		return accountChange(head, rest, action, b)
@@ -78,7 +110,7 @@ func accountNames(s string, action *string, b *event.Batch) bool {
 		}
 		*action = "deleted-group-account"
 		return true
-	case strings.HasPrefix(s, "user ") && strings.Contains(s, " by "): // gpasswd: "user bob added by root to group sudo"
+	case strings.HasPrefix(s, "user ") && (strings.Contains(s, " added by ") || strings.Contains(s, " removed by ")): // gpasswd: "user bob added by root to group sudo"
 		user, rest, _ := strings.Cut(s[len("user "):], " ")
 		verb, rest, _ := strings.Cut(rest, " by ")
 		actor, group, _ := strings.Cut(rest, " group ")
@@ -91,8 +123,17 @@ func accountNames(s string, action *string, b *event.Batch) bool {
 			*action = "group-user-removed"
 		}
 		return true
-	case strings.HasPrefix(s, "members of group "): // "members of group web set by root to alice,bob"
-		group, rest, _ := strings.Cut(s[len("members of group "):], " set by ")
+	case strings.HasPrefix(s, "password of group "), strings.HasPrefix(s, "access to group "):
+		// gpasswd: "password of group web changed by root", "… removed by root", "access to group web restricted by root"
+		_, rest, _ := strings.Cut(s, " group ")
+		what, actor, _ := cutLast(rest, " by ")
+		group, _, _ := cutLast(what, " ")
+		b.Add("group.name", group)
+		b.Add("user.name", actor)
+		return true
+	case strings.HasPrefix(s, "members of group "), strings.HasPrefix(s, "administrators of group "): // "members of group web set by root to alice,bob"
+		_, rest, _ := strings.Cut(s, " of group ")
+		group, rest, _ := strings.Cut(rest, " set by ")
 		actor, members, _ := strings.Cut(rest, " to ")
 		b.Add("group.name", group)
 		b.Add("user.name", actor)
@@ -103,12 +144,25 @@ func accountNames(s string, action *string, b *event.Batch) bool {
 	case strings.HasPrefix(s, "changed password expiry for "), strings.HasPrefix(s, "changed user '"), strings.HasPrefix(s, "changed shell for "):
 		name := s[strings.LastIndex(s, " for ")+len(" for "):]
 		if i := strings.Index(s, "'"); i >= 0 {
-			name, _, _ = strings.Cut(s[i+1:], "'")
+			var rest string
+			name, rest, _ = strings.Cut(s[i+1:], "'")
+			if shell, ok := strings.CutPrefix(rest, " shell to '"); ok {
+				b.Add("system.auth.useradd.shell", strings.TrimSuffix(shell, "'"))
+			}
 		}
 		b.Add("user.name", unquote(name))
 		return true
+	case strings.HasPrefix(s, "changed password for user '"), strings.HasPrefix(s, "remove password aging of user '"): // chpasswd, chage
+		_, name, _ := strings.Cut(s, "'")
+		b.Add("user.name", strings.TrimSuffix(name, "'"))
+		return true
+	case strings.HasPrefix(s, "user ") && strings.Contains(s, " is currently "): // userdel: "user bob is currently used by process 812"
+		name, why, _ := strings.Cut(s[len("user "):], " is currently ")
+		b.Add("user.name", unquote(name))
+		b.Add("event.reason", "is currently "+why)
+		return true
 	case strings.HasPrefix(s, "password for '"), strings.HasPrefix(s, "password for "): // passwd: "password for 'bob' changed by 'root'"
-		name, by, _ := strings.Cut(s[len("password for "):], " changed by ")
+		name, by, _ := strings.Cut(strings.TrimPrefix(s[len("password for "):], "user "), " changed by ")
 		b.Add("user.target.name", unquote(name))
 		b.Add("user.name", unquote(by))
 		return true

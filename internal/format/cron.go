@@ -63,6 +63,7 @@ func decodeCron(m *message, b *event.Batch) bool {
 	switch verb {
 	case "CMD", "CMDOUT", "CMDEND":
 		b.Add("user.name", user)
+		arg = strings.TrimLeft(arg, " \t")
 		if verb == "CMDOUT" {
 			b.Add("process.io.text", arg)
 			classify(b, "process", "info", "cron_output", "")
@@ -95,7 +96,7 @@ func decodeCron(m *message, b *event.Batch) bool {
 		b.Add("event.reason", arg)
 		classify(b, "authentication", "info", "crontab_denied", "failure")
 	case "RELOAD":
-		b.Add("user.name", user)
+		cronOwner(user, b)
 		b.Add("file.path", arg)
 		classify(b, "configuration", "change", "crontab_reload", "success")
 	case "WRONG FILE OWNER", "INSECURE MODE (mode 0600 expected)", "BAD FILE MODE", "WRONG INODE INFO", "NOT A REGULAR FILE":
@@ -103,20 +104,52 @@ func decodeCron(m *message, b *event.Batch) bool {
 		b.Add("event.reason", verb)
 		classify(b, "configuration", "error", "crontab_refused", "failure")
 	case "ORPHAN":
+		cronOwner(user, b)
+		b.Add("event.reason", arg)
+		classify(b, "configuration", "error", "crontab_refused", "failure")
+	case "MAIL":
 		b.Add("user.name", user)
 		b.Add("event.reason", arg)
+		classify(b, "process", "info", "cron_mail", "")
 	default:
 		if user != "CRON" && user != "cron" {
-			b.Add("user.name", user)
+			cronOwner(user, b)
 		}
 		switch {
 		case strings.Contains(verb, "ERROR"), strings.Contains(rest, "failed"), strings.HasPrefix(rest, "error"):
 			b.Add("event.reason", rest)
 			b.Add("event.outcome", "failure")
-		case verb == "INFO", verb == "STARTUP":
+		case verb == "INFO", verb == "info", verb == "STARTUP":
 		default:
 			return false
 		}
 	}
 	return true
 }
+
+// cronOwner adds whose a table is; "*system*" and "*system*NAME" stand for /etc/crontab and
+// the files of cron.d.
+func cronOwner(user string, b *event.Batch) {
+	if !strings.HasPrefix(user, "*system*") {
+		b.Add("user.name", user)
+	}
+}
+
+// run-parts of cronie and anacron: tag "run-parts(/etc/cron.daily)" or "run-parts" with "(/etc/cron.daily) starting logrotate".
+var _ = registerProgram(program{Names: []string{"run-parts"}, Decode: func(m *message, b *event.Batch) bool {
+	s := m.Text
+	if strings.HasPrefix(s, "(") {
+		_, s, _ = strings.Cut(s, ") ")
+	}
+	if name, ok := strings.CutPrefix(s, "starting "); ok {
+		b.Add("service.name", name)
+		classify(b, "process", "start", "job-started", "")
+		return true
+	}
+	if name, ok := strings.CutPrefix(s, "finished "); ok {
+		b.Add("service.name", name)
+		classify(b, "process", "end", "job-ended", "")
+		return true
+	}
+	return false
+}})

@@ -125,8 +125,7 @@ func decodeProftpd(m *message, b *event.Batch) bool {
 	user, ok := strings.CutPrefix(what, "USER ")
 	if !ok {
 		if user, ok = strings.CutPrefix(what, "ANON "); !ok {
-			b.Add("event.category", "network")
-			return true
+			return proftpdSession(what, b)
 		}
 	}
 	if name, why, ok := cutLast(user, " (Login failed): "); ok {
@@ -140,6 +139,32 @@ func decodeProftpd(m *message, b *event.Batch) bool {
 	} else if name, _, ok := cutLast(user, ": Login successful"); ok {
 		b.Add("user.name", name)
 		classify(b, "authentication", "info", "ftp_login", "success")
+	}
+	return true
+}
+
+// proftpdSession decodes what is said of a connection rather than of a user.
+func proftpdSession(what string, b *event.Batch) bool {
+	switch {
+	case strings.HasPrefix(what, "FTP session opened"), strings.HasPrefix(what, "SSH2 session opened"):
+		classify(b, "network", "connection", "ftp_connect", "")
+		b.Add("event.type", "start")
+	case strings.HasPrefix(what, "FTP session closed"), strings.HasPrefix(what, "SSH2 session closed"),
+		strings.HasPrefix(what, "FTP login timed out"), strings.HasPrefix(what, "FTP no transfer timeout"), strings.HasPrefix(what, "FTP session idle timeout"):
+		classify(b, "network", "connection", "ftp_disconnect", "")
+		b.Add("event.type", "end")
+	case strings.HasPrefix(what, "SECURITY VIOLATION: "):
+		why := strings.TrimSuffix(what[len("SECURITY VIOLATION: "):], ".")
+		if user, ok := strings.CutSuffix(why, " login attempted"); ok {
+			b.Add("user.name", strings.TrimPrefix(user, "user "))
+		}
+		b.Add("event.reason", why)
+		classify(b, "authentication", "info", "ftp_login", "failure")
+	case strings.HasPrefix(what, "Maximum login attempts"):
+		b.Add("event.reason", what)
+		classify(b, "authentication", "info", "ftp_max_attempts", "failure")
+	default:
+		b.Add("event.category", "network")
 	}
 	return true
 }
@@ -174,6 +199,25 @@ func decodePureFTPD(m *message, b *event.Batch) bool {
 	}
 	if user != "?" {
 		b.Add("user.name", user)
+	}
+	if strings.HasPrefix(what, "Logout.") {
+		classify(b, "session", "end", "ftp_disconnect", "")
+		return true
+	}
+	// "/srv/ftp//x.bin uploaded  (123 bytes, 0.50KB/sec)", "Deleted /srv/ftp/x.bin"
+	for _, verb := range [...]string{" uploaded ", " downloaded "} {
+		if path, size, ok := cutLast(what, verb+" ("); ok {
+			b.Add("file.path", path)
+			if n, _, ok := strings.Cut(size, " bytes"); ok && isDigits(n) {
+				b.AddNumber("file.size", n)
+			}
+			classify(b, "file", "access", "ftp_"+strings.TrimSuffix(verb[1:], "ed "), "success")
+			return true
+		}
+	}
+	if path, ok := strings.CutPrefix(what, "Deleted "); ok {
+		b.Add("file.path", path)
+		classify(b, "file", "deletion", "ftp_delete", "success")
 	}
 	return true
 }

@@ -16,7 +16,11 @@ var _ = registerProgram(program{
 	Dataset: datasetAuth,
 	Decode: func(m *message, b *event.Batch) bool {
 		s := m.Text
-		if rest, ok := strings.CutPrefix(s, "FAILED LOGIN "); ok {
+		rest, failed := strings.CutPrefix(s, "FAILED LOGIN ")
+		if !failed {
+			rest, failed = strings.CutPrefix(s, "TOO MANY LOGIN TRIES ")
+		}
+		if failed {
 			where, rest, ok := strings.Cut(rest, " FOR ")
 			if !ok {
 				return false
@@ -33,7 +37,10 @@ var _ = registerProgram(program{
 		if ok {
 			user = "root"
 		} else if rest, ok = strings.CutPrefix(s, "LOGIN "); !ok {
-			return false
+			if rest, ok = strings.CutPrefix(s, "DIALUP AT "); !ok {
+				return tcpWrapper(s, b)
+			}
+			rest = "AT " + rest
 		}
 		head, from, _ := strings.Cut(rest, " FROM ")
 		place, by, ok := strings.Cut(head, " BY ")
@@ -48,6 +55,33 @@ var _ = registerProgram(program{
 		return true
 	},
 })
+
+// tcpWrapper: "connect from HOST (ADDRESS)", "refused connect from ADDRESS", as libwrap has
+// daemons say (hosts_access(5)).
+func tcpWrapper(s string, b *event.Batch) bool {
+	typ, outcome := "start", ""
+	rest, ok := strings.CutPrefix(s, "connect from ")
+	if !ok {
+		if rest, ok = strings.CutPrefix(s, "refused connect from "); !ok {
+			return false
+		}
+		typ, outcome = "denied", "failure"
+	}
+	host, address, ok := strings.Cut(rest, " (")
+	if address = strings.TrimSuffix(address, ")"); !ok {
+		address = host
+	}
+	if !isPeer(address) {
+		return false
+	}
+	addSource(b, address, "")
+	if host != address && ipVersion(host) == 0 && isHostName(host) {
+		b.Add("source.domain", host)
+	}
+	classify(b, "network", "connection", "connect", outcome)
+	b.Add("event.type", typ)
+	return true
+}
 
 // loginPlace: "ON tty1", "1 FROM tty1", "(1) on '/dev/tty1'", "1 FROM host.example.com".
 func loginPlace(s string, b *event.Batch) {

@@ -80,7 +80,7 @@ func dovecotLogin(s string, b *event.Batch) {
 		classify(b, "session", "start", "mail_login", "success")
 	case strings.Contains(what, "auth failed"), strings.HasPrefix(s, "Aborted login (auth failed"):
 		classify(b, "authentication", "info", "mail_login", "failure")
-	case strings.HasPrefix(s, "Disconnected"), strings.HasPrefix(s, "Aborted login"):
+	case strings.HasPrefix(s, "Disconnected"), strings.HasPrefix(s, "Aborted login"), strings.HasPrefix(s, "Login aborted"):
 		classify(b, "network", "connection", "mail_disconnect", "")
 		b.Add("event.type", "end")
 	}
@@ -118,6 +118,8 @@ func dovecotAuth(s string, b *event.Batch) bool {
 			return true
 		}
 	}
+	b.Add("event.category", "authentication")
+	b.Add("event.type", "info")
 	return true
 }
 
@@ -139,6 +141,18 @@ func decodePostfix(m *message, b *event.Batch) bool {
 			classify(b, "network", "protocol", "smtp_protocol_error", "failure")
 			return true
 		}
+		if name, ok := strings.CutPrefix(rest, "hostname "); ok { // "hostname H does not resolve to address A[: REASON]"
+			host, what, ok := strings.Cut(name, " does not resolve to address ")
+			what, why, _ := cutAddress(what)
+			if !ok || ipVersion(what) == 0 {
+				return false
+			}
+			addSource(b, what, "")
+			b.Add("source.domain", host)
+			b.Add("event.reason", why)
+			classify(b, "network", "info", "smtp_reverse_mapping_failed", "failure")
+			return true
+		}
 		who, what, ok := strings.Cut(rest, ": SASL ")
 		if !ok || !postfixPeer(who, b) {
 			return false
@@ -158,7 +172,8 @@ func decodePostfix(m *message, b *event.Batch) bool {
 	for _, p := range [...]struct{ prefix, typ, action string }{
 		{"connect from ", "start", "smtp_connect"}, {"disconnect from ", "end", "smtp_disconnect"},
 		{"lost connection after ", "end", "smtp_disconnect"}, {"timeout after ", "end", "smtp_disconnect"},
-		{"CONNECT from ", "start", "smtp_connect"},
+		{"CONNECT from ", "start", "smtp_connect"}, {"too many errors after ", "end", "smtp_disconnect"},
+		{"HANGUP after ", "end", "smtp_disconnect"},
 	} {
 		rest, ok := strings.CutPrefix(s, p.prefix)
 		if !ok {
@@ -175,6 +190,37 @@ func decodePostfix(m *message, b *event.Batch) bool {
 		b.Add("event.type", p.typ)
 		return true
 	}
+	for _, p := range [...]string{"SSL_accept error from ", "improper command pipelining after ", "PREGREET ", "BARE NEWLINE from ", "NON-SMTP COMMAND from ", "COMMAND PIPELINING from "} {
+		rest, ok := strings.CutPrefix(s, p)
+		if !ok {
+			continue
+		}
+		if _, after, ok := strings.Cut(rest, " from "); ok {
+			rest = after
+		}
+		i := strings.Index(rest, "]") // of the address, behind whose port the colon is the one wanted
+		who, what, ok := strings.Cut(rest[max(i, 0):], ": ")
+		if who = rest[:max(i, 0)] + who; !ok {
+			who, what, _ = strings.Cut(rest, " ")
+		}
+		if !postfixPeer(who, b) {
+			return false
+		}
+		b.Add("event.reason", what)
+		classify(b, "network", "protocol", "smtp_protocol_error", "failure")
+		return true
+	}
+	if rest, ok := strings.CutPrefix(s, "DNSBL rank "); ok { // postscreen: "DNSBL rank 3 for [192.0.2.9]:4444"
+		rank, who, _ := strings.Cut(rest, " for ")
+		if !postfixPeer(who, b) {
+			return false
+		}
+		if isDigits(rank) {
+			b.AddNumber("postfix.dnsbl_rank", rank)
+		}
+		classify(b, "email", "denied", "smtp_dnsbl", "")
+		return true
+	}
 	queue, s, ok := strings.Cut(s, ": ")
 	if !ok || queue == "" || strings.IndexByte(queue, ' ') >= 0 {
 		return false
@@ -189,6 +235,17 @@ func decodePostfix(m *message, b *event.Batch) bool {
 			b.Add("event.code", code)
 		}
 		b.Add("event.reason", why)
+		if _, envelope, ok := cutLast(why, "; from=<"); ok { // "from=<A> to=<B> proto=ESMTP helo=<H>", in the server's order
+			from, rest, _ := strings.Cut(envelope, ">")
+			b.Add("email.from.address", from)
+			if to, ok := strings.CutPrefix(rest, " to=<"); ok {
+				to, rest, _ = strings.Cut(to, ">")
+				b.Add("email.to.address", to)
+			}
+			if _, helo, ok := strings.Cut(rest, " helo=<"); ok {
+				b.Add("postfix.helo", strings.TrimSuffix(helo, ">"))
+			}
+		}
 		b.Add("event.category", "email")
 		b.Add("event.type", "denied")
 		b.Add("event.action", "smtp_reject")
@@ -212,6 +269,10 @@ func decodePostfix(m *message, b *event.Batch) bool {
 		classify(b, "email", "info", "smtp_client", "")
 		return true
 	}
+	if s == "removed" {
+		classify(b, "email", "info", "mail_removed", "")
+		return true
+	}
 	for n := 0; s != "" && n < 16; n++ {
 		key, value, ok := strings.Cut(s, "=")
 		if !ok || strings.IndexByte(key, ' ') >= 0 {
@@ -227,6 +288,12 @@ func decodePostfix(m *message, b *event.Batch) bool {
 			b.Add("email.message_id", strings.Trim(value, "<>"))
 		case "relay":
 			b.Add("postfix.relay", value)
+			if host, peer, ok := strings.Cut(value, "["); ok {
+				if address, port := unbracket("[" + peer); ipVersion(address) != 0 {
+					addDestination(b, address, port)
+					b.Add("destination.domain", host)
+				}
+			}
 		case "status":
 			status, why, _ := strings.Cut(value, " ")
 			if s != "" {
@@ -242,8 +309,33 @@ func decodePostfix(m *message, b *event.Batch) bool {
 			return true
 		}
 	}
+	b.Add("event.category", "email")
+	b.Add("event.type", "info")
 	return true
 }
+
+// Cyrus SASL's daemon: "do_auth         : auth failure: [user=alice] [service=smtp]
+// [realm=example.com] [mech=pam] [reason=PAM auth error]", "auth success: …".
+var _ = registerProgram(program{Names: []string{"saslauthd"}, Dataset: datasetAuth, Decode: func(m *message, b *event.Batch) bool {
+	_, s, ok := strings.Cut(m.Text, ": auth ")
+	verdict, s, cut := strings.Cut(s, ": [user=")
+	if !ok || !cut {
+		return false
+	}
+	// A realm or user may hold a bracket; the daemon's own words end the line.
+	s, why, _ := cutLast(strings.TrimSuffix(s, "]"), "] [reason=")
+	user, s, _ := strings.Cut(s, "] [service=")
+	service, _, _ := strings.Cut(s, "]")
+	b.Add("user.name", user)
+	b.Add("service.name", service)
+	b.Add("event.reason", why)
+	if verdict == "success" {
+		classify(b, "authentication", "info", "authentication_success", "success")
+	} else {
+		classify(b, "authentication", "info", "authentication_failure", "failure")
+	}
+	return true
+}})
 
 // postfixPeer: "mail.example.com[192.0.2.7]", "unknown[192.0.2.7]:47407", "[192.0.2.7]:47407".
 func postfixPeer(s string, b *event.Batch) bool {
@@ -268,5 +360,13 @@ func isQueueID(s string) bool {
 			return false
 		}
 	}
-	return s != "NOQUEUE"
+	return s != "NOQUEUE" && s != "statistics"
+}
+
+// cutAddress cuts an address from what stands behind it and a colon.
+func cutAddress(s string) (address, rest string, ok bool) {
+	if i := strings.Index(s, ": "); i >= 0 {
+		return s[:i], s[i+2:], true
+	}
+	return s, "", false
 }

@@ -111,7 +111,7 @@ func (m *message) decode(b *event.Batch) {
 	case strings.HasPrefix(module, "pam_"):
 		m.Dataset = datasetAuth
 		understood = decodePAM(m, module, m.Program, "", m.Text, b)
-	case strings.HasPrefix(m.Text, "pam_") || strings.HasPrefix(m.Text, "PAM "):
+	case strings.HasPrefix(m.Text, "pam_") && !strings.HasPrefix(m.Text, "pam_authenticate: ") || strings.HasPrefix(m.Text, "PAM "):
 		m.Dataset = datasetAuth
 		understood = decodePAMLine(m, b)
 	case p != nil:

@@ -21,21 +21,26 @@ var _ = registerProgram(program{
 })
 
 func decodeSSHD(m *message, b *event.Batch) bool {
-	s := m.Text
-	for _, level := range [...]string{"error", "fatal", "debug1", "debug2", "debug3"} {
-		if rest, ok := strings.CutPrefix(s, level); ok && strings.HasPrefix(rest, ": ") {
-			b.Add("log.level", level)
-			s = rest[2:]
+	level, s := sshWords(m.Text)
+	b.Add("log.level", level)
+	return sshdPhrases.decode(m, s, b)
+}
+
+// sshWords takes off what sshd puts around a message: "error: ", " [preauth]".
+func sshWords(s string) (level, words string) {
+	for _, l := range [...]string{"error", "fatal", "debug1", "debug2", "debug3"} {
+		if rest, ok := strings.CutPrefix(s, l); ok && strings.HasPrefix(rest, ": ") {
+			level, s = l, rest[2:]
 			break
 		}
 	}
 	s = strings.TrimSuffix(s, " [preauth]")
-	s = strings.TrimSuffix(s, " [postauth]")
-	return sshdPhrases.decode(m, s, b)
+	return level, strings.TrimSuffix(s, " [postauth]")
 }
 
 var sshdPhrases = newPhraseBook(
 	phrase{"Accepted key ", sshAcceptedKey},
+	phrase{"Accepted certificate ID ", sshAcceptedCertificate},
 	phrase{"Accepted ", sshAccepted},
 	phrase{"Failed ", sshFailed},
 	phrase{"Postponed ", sshPostponed},
@@ -49,6 +54,11 @@ var sshdPhrases = newPhraseBook(
 	phrase{"Too many authentication failures", sshTooManyAnonymous},
 	phrase{"PAM: ", sshPAM},
 	phrase{"User ", sshNotAllowed},
+	phrase{"Access denied for user ", sshAccessDenied},
+	phrase{"userauth_pubkey: ", sshKeyRefused},
+	phrase{"Certificate invalid: ", sshKeyRefused},
+	phrase{"cert: Certificate invalid: ", sshKeyRefused},
+	phrase{"Authentication key ", sshKeyRevoked},
 	phrase{"ROOT LOGIN REFUSED FROM ", sshRootRefused},
 	phrase{"Login restricted for ", sshRestricted},
 	phrase{"Authentication tried for ", sshAuthenticationTried},
@@ -63,11 +73,12 @@ var sshdPhrases = newPhraseBook(
 	phrase{"Read error from remote host ", sshReadError},
 	phrase{"Closing connection to ", sshClosed},
 	phrase{"Timeout before authentication for ", sshTimeout},
-	phrase{"Timeout, client not responding", sshTimeout},
+	phrase{"Timeout, client not responding", sshIdle},
 
 	phrase{"Connection from ", sshConnection},
 	phrase{"Did not receive identification string from ", sshNoIdentification},
 	phrase{"Bad protocol version identification ", sshBadProtocol},
+	phrase{"Bad remote protocol version identification: ", sshAnonymousProtocolError},
 	phrase{"Protocol major versions differ for ", sshProtocolError},
 	phrase{"Magic value check failed ", sshTailProtocolError},
 	phrase{"banner exchange: Connection from ", sshProtocolError},
@@ -88,13 +99,35 @@ var sshdPhrases = newPhraseBook(
 	phrase{"Nasty PTR record ", sshNastyPTR},
 	phrase{"refused connect from ", sshRefusedConnect},
 	phrase{"drop connection #", sshDropped},
+	phrase{"beginning MaxStartups throttling", sshThrottling},
+	phrase{"exited MaxStartups throttling", sshThrottling},
+	phrase{"srclimit_penalise: ", sshPenalty},
+	phrase{"ssh_packet_", sshAnonymousProtocolError},
+	phrase{"dispatch_protocol_error: ", sshAnonymousProtocolError},
 	phrase{"Could not write ident string to ", sshProtocolError},
 
 	phrase{"Starting session: ", sshSession},
 	phrase{"Close session: user ", sshCloseSession},
 	phrase{"subsystem request for ", sshSubsystem},
+	phrase{"Transferred: sent ", sshTransferred},
+	phrase{"connect_to ", sshForwardFailed},
+	phrase{"refused local port forward: originator ", sshForwardRefused},
+	phrase{"Received request from ", sshForwardDenied},
 	phrase{"session opened for local user ", sftpOpened},
 	phrase{"session closed for local user ", sftpClosed},
+	phrase{"open \"", sftpOpen},
+	phrase{"close \"", sftpClose},
+	phrase{"forced close \"", sftpClose},
+	phrase{"opendir \"", sftpOn("file", "access", "sftp_opendir")},
+	phrase{"closedir \"", sftpOn("file", "access", "sftp_closedir")},
+	phrase{"remove name \"", sftpOn("file", "deletion", "sftp_remove")},
+	phrase{"rmdir name \"", sftpOn("file", "deletion", "sftp_rmdir")},
+	phrase{"mkdir name \"", sftpOn("file", "creation", "sftp_mkdir")},
+	phrase{"set \"", sftpOn("file", "change", "sftp_setstat")},
+	phrase{"rename old \"", sftpRename},
+	phrase{"posix-rename old \"", sftpRename},
+	phrase{"symlink old \"", sftpLink},
+	phrase{"hardlink old \"", sftpLink},
 	phrase{"Server listening on ", sshListening},
 	phrase{"Received SIGHUP; restarting", sshRestarting},
 	phrase{"Received signal ", sshStopped},

@@ -143,8 +143,11 @@ func sshReadError(_ *message, s string, b *event.Batch) bool {
 // sshTimeout: "ADDRESS port N", since 9.8 "connection from ADDRESS to ADDRESS, pid = N".
 func sshTimeout(_ *message, s string, b *event.Batch) bool {
 	if rest, ok := strings.CutPrefix(s, "connection from "); ok {
-		address, _, _ := strings.Cut(rest, " ")
-		addSource(b, strings.TrimSuffix(address, ","), "")
+		from, to, _ := strings.Cut(strings.Replace(rest, ",", " ", 1), " to ")
+		address, _, _ := strings.Cut(from, " ")
+		addSource(b, address, "")
+		to, _, _ = strings.Cut(to, " ")
+		addDestination(b, to, "")
 	} else if _, address, port, ok := cutPeer(strings.TrimSuffix(s, ".")); ok {
 		addSource(b, address, port)
 	} else if isPeer(strings.TrimSuffix(s, ".")) {
@@ -239,7 +242,8 @@ func sshTailProtocolError(_ *message, s string, b *event.Batch) bool {
 }
 
 func sshAnonymousProtocolError(m *message, s string, b *event.Batch) bool {
-	b.Add("event.reason", m.Text)
+	_, why := sshWords(m.Text)
+	b.Add("event.reason", why)
 	classify(b, "network", "protocol", "ssh_protocol_error", "failure")
 	return true
 }
@@ -263,7 +267,8 @@ func sshNegotiation(_ *message, s string, b *event.Batch) bool {
 }
 
 func sshNegotiationAnonymous(m *message, _ string, b *event.Batch) bool {
-	b.Add("event.reason", m.Text)
+	_, why := sshWords(m.Text)
+	b.Add("event.reason", why)
 	classify(b, "network", "protocol", "ssh_negotiation_failed", "failure")
 	return true
 }
@@ -439,5 +444,187 @@ func sshRestarting(_ *message, _ string, b *event.Batch) bool {
 
 func sshStopped(_ *message, s string, b *event.Batch) bool {
 	classify(b, "process", "end", "service_stop", "")
+	return true
+}
+
+// sshIdle: " from [user ]USER ADDRESS port N", also ".": a session whose client is gone.
+func sshIdle(_ *message, s string, b *event.Batch) bool {
+	if who, ok := strings.CutPrefix(s, " from "); ok {
+		if head, address, port, ok := cutPeer(who); ok {
+			addSource(b, address, port)
+			_, user, _ := strings.Cut(strings.TrimSuffix(head, " "), "user ")
+			b.Add("user.name", user)
+		}
+	}
+	classify(b, "session", "end", "ssh_timeout", "")
+	return true
+}
+
+func sshThrottling(m *message, _ string, b *event.Batch) bool {
+	_, why := sshWords(m.Text)
+	b.Add("event.reason", why)
+	classify(b, "network", "denied", "ssh_throttling", "")
+	return true
+}
+
+// sshPenalty: "ipv4: new 192.0.2.9/32 active penalty of 10 seconds for penalty: caused crash"
+// (srclimit.c, since OpenSSH 9.8).
+func sshPenalty(_ *message, s string, b *event.Batch) bool {
+	for word := range strings.FieldsSeq(s) {
+		if address, _, ok := strings.Cut(word, "/"); ok && ipVersion(address) != 0 {
+			addSource(b, address, "")
+			break
+		}
+	}
+	_, why, _ := cutLast(s, "penalty: ")
+	b.Add("event.reason", why)
+	classify(b, "network", "denied", "ssh_penalty", "failure")
+	return true
+}
+
+// sshTransferred: "3344, received 2988 bytes", as the server counts.
+func sshTransferred(_ *message, s string, b *event.Batch) bool {
+	sent, received, ok := strings.Cut(strings.TrimSuffix(s, " bytes"), ", received ")
+	if !ok || !isDigits(sent) || !isDigits(received) {
+		return false
+	}
+	b.AddNumber("source.bytes", received)
+	b.AddNumber("destination.bytes", sent)
+	classify(b, "network", "info", "ssh_transferred", "")
+	return true
+}
+
+// sshForwardFailed: "HOST port N: failed.", a tunnel's end that could not be reached.
+func sshForwardFailed(_ *message, s string, b *event.Batch) bool {
+	who, why, _ := strings.Cut(s, ": ")
+	_, host, port, ok := cutPeer(who)
+	if !ok {
+		return false
+	}
+	addForward(b, host, port)
+	b.Add("event.reason", strings.TrimSuffix(why, "."))
+	classify(b, "network", "connection", "ssh_forward", "failure")
+	return true
+}
+
+// sshForwardRefused: "ADDRESS port N, target HOST port N".
+func sshForwardRefused(_ *message, s string, b *event.Batch) bool {
+	from, to, ok := strings.Cut(s, ", target ")
+	_, address, port, peer := cutPeer(from)
+	if !ok || !peer {
+		return false
+	}
+	addSource(b, address, port)
+	if _, host, port, ok := cutPeer(to); ok {
+		addForward(b, host, port)
+	}
+	classify(b, "network", "denied", "ssh_forward", "failure")
+	return true
+}
+
+// sshForwardDenied: "HOST port N to connect to host HOST port N, but the request was denied."
+func sshForwardDenied(_ *message, s string, b *event.Batch) bool {
+	s, ok := strings.CutSuffix(s, ", but the request was denied.")
+	from, to, cut := strings.Cut(s, " to connect to host ")
+	_, address, port, peer := cutPeer(from)
+	if !ok || !cut || !peer {
+		return false
+	}
+	addSource(b, address, port)
+	if _, host, port, ok := cutPeer(to); ok {
+		addForward(b, host, port)
+	}
+	classify(b, "network", "denied", "ssh_forward", "failure")
+	return true
+}
+
+// addForward adds the far end of a tunnel.
+func addForward(b *event.Batch, host, port string) {
+	if ipVersion(host) != 0 {
+		addDestination(b, host, port)
+		return
+	}
+	b.Add("destination.address", host)
+	b.Add("destination.domain", host)
+	addPort(b, "destination.port", port)
+}
+
+// What sftp-server does for its client (sftp-server.c, at LogLevel INFO). A path runs to
+// the last quote before the server's own words.
+
+// sftpOpen: `PATH" flags WRITE,CREATE,TRUNCATE mode 0664`.
+func sftpOpen(_ *message, s string, b *event.Batch) bool {
+	path, rest, ok := cutLast(s, `" flags `)
+	if !ok {
+		return false
+	}
+	flags, mode, _ := strings.Cut(rest, " mode ")
+	b.Add("file.path", path)
+	b.Add("file.mode", mode)
+	b.Add("system.auth.ssh.sftp_flags", flags)
+	typ := "access"
+	if strings.Contains(flags, "CREATE") {
+		typ = "creation"
+	} else if strings.Contains(flags, "WRITE") || strings.Contains(flags, "APPEND") {
+		typ = "change"
+	}
+	classify(b, "file", typ, "sftp_open", "")
+	return true
+}
+
+// sftpClose: `PATH" bytes read N written M`.
+func sftpClose(_ *message, s string, b *event.Batch) bool {
+	path, counts, ok := cutLast(s, `" bytes read `)
+	if !ok {
+		return false
+	}
+	read, written, _ := strings.Cut(counts, " written ")
+	b.Add("file.path", path)
+	if isDigits(read) {
+		b.AddNumber("destination.bytes", read)
+	}
+	if isDigits(written) {
+		b.AddNumber("source.bytes", written)
+	}
+	classify(b, "file", "access", "sftp_close", "")
+	return true
+}
+
+// sftpOn: `PATH"[ mode 0777]`.
+func sftpOn(category, typ, action string) func(*message, string, *event.Batch) bool {
+	return func(_ *message, s string, b *event.Batch) bool {
+		path, rest, ok := cutLast(s, `"`)
+		if !ok {
+			return false
+		}
+		b.Add("file.path", path)
+		if mode, ok := strings.CutPrefix(rest, " mode "); ok {
+			b.Add("file.mode", mode)
+		}
+		classify(b, category, typ, action, "")
+		return true
+	}
+}
+
+// sftpRename: `OLD" new "NEW"`.
+func sftpRename(_ *message, s string, b *event.Batch) bool {
+	from, to, ok := strings.Cut(strings.TrimSuffix(s, `"`), `" new "`)
+	if !ok {
+		return false
+	}
+	b.Add("file.path", to)
+	b.Add("system.auth.ssh.sftp_old_path", from)
+	classify(b, "file", "change", "sftp_rename", "")
+	return true
+}
+
+func sftpLink(_ *message, s string, b *event.Batch) bool {
+	target, path, ok := strings.Cut(strings.TrimSuffix(s, `"`), `" new "`)
+	if !ok {
+		return false
+	}
+	b.Add("file.path", path)
+	b.Add("file.target_path", target)
+	classify(b, "file", "creation", "sftp_link", "")
 	return true
 }

@@ -192,3 +192,46 @@ func sshAcceptedKey(_ *message, s string, b *event.Batch) bool {
 	classify(b, "authentication", "info", "ssh_key_accepted", "")
 	return true
 }
+
+// sshAccessDenied: "USER by PAM account configuration".
+func sshAccessDenied(_ *message, s string, b *event.Batch) bool {
+	user, ok := strings.CutSuffix(s, " by PAM account configuration")
+	if !ok {
+		return false
+	}
+	b.Add("user.name", user)
+	b.Add("event.reason", "PAM account configuration")
+	classify(b, "authentication", "info", "ssh_login_denied", "failure")
+	return true
+}
+
+// sshKeyRefused: why a key or certificate was not looked at, "signature algorithm
+// ssh-rsa not in PubkeyAcceptedAlgorithms", "expired".
+func sshKeyRefused(_ *message, s string, b *event.Batch) bool {
+	b.Add("event.reason", s)
+	classify(b, "authentication", "info", "ssh_key_refused", "failure")
+	return true
+}
+
+// sshKeyRevoked: "RSA SHA256:… revoked by file /etc/ssh/revoked".
+func sshKeyRevoked(_ *message, s string, b *event.Batch) bool {
+	key, file, ok := strings.Cut(s, " revoked by file ")
+	if !ok {
+		return false
+	}
+	b.Add("system.auth.ssh.signature", key)
+	b.Add("file.path", file)
+	b.Add("event.reason", "key revoked")
+	classify(b, "authentication", "info", "ssh_key_refused", "failure")
+	return true
+}
+
+// sshAcceptedCertificate: `"alice@example.com" (serial 7) signed by ED25519 CA SHA256:… via /etc/ssh/ca.pub`.
+func sshAcceptedCertificate(_ *message, s string, b *event.Batch) bool {
+	if _, file, ok := cutLast(s, " via "); ok {
+		b.Add("file.path", file)
+	}
+	b.Add("system.auth.ssh.signature", s)
+	classify(b, "authentication", "info", "ssh_key_accepted", "")
+	return true
+}

@@ -30,6 +30,10 @@ func decodeSu(m *message, b *event.Batch) bool {
 	}
 	var user, target, tty string
 	switch {
+	case strings.HasPrefix(s, "pam_authenticate: "):
+		b.Add("event.reason", s[len("pam_authenticate: "):])
+		classify(b, "authentication", "info", "authentication_failure", "failure")
+		return true
 	case strings.HasPrefix(s, "Successful su for "), strings.HasPrefix(s, "FAILED su for "):
 		if s[0] == 'F' {
 			outcome = "failure"

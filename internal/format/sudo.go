@@ -8,7 +8,7 @@ import (
 
 // sudo and its kin. sudo's line (sudoers(5), "LOG FORMAT"):
 //
-//	USER : [ERROR ; ]TTY=… ; [CHROOT=… ; ]PWD=… ; USER=… ; [GROUP=… ; ][TSID=… ; ][ENV=… ; ]COMMAND=…
+//	USER : [ERROR ; ]TTY=… ; [CHROOT=… ; ]PWD=… ; USER=… ; [GROUP=… ; ][TSID=… ; ][ENV=… ; ]COMMAND=…[ ; SIGNAL=…][ ; EXIT=…]
 //
 // The command runs to the end of the line whatever it holds.
 var _ = registerProgram(program{
@@ -20,7 +20,7 @@ var _ = registerProgram(program{
 var _ = registerProgram(program{Names: []string{"doas"}, Dataset: datasetAuth, Decode: decodeDoas})
 
 func decodeSudo(m *message, b *event.Batch) bool {
-	user, s, ok := strings.Cut(m.Text, " : ")
+	user, s, ok := strings.Cut(strings.TrimSuffix(m.Text, " ; "), " : ")
 	if !ok || strings.IndexByte(user, ' ') >= 0 {
 		return false
 	}
@@ -52,6 +52,7 @@ func decodeSudo(m *message, b *event.Batch) bool {
 	b.Add("user.name", user)
 	b.Add("system.auth.sudo.error", failure)
 	command := false
+	exit, signal := "", ""
 	for s != "" {
 		key, value, ok := strings.Cut(s, "=")
 		if !ok {
@@ -59,6 +60,7 @@ func decodeSudo(m *message, b *event.Batch) bool {
 		}
 		if key == "COMMAND" {
 			command = true
+			value, exit, signal = cutSudoExit(value)
 			b.Add("system.auth.sudo.command", value)
 			b.Add("process.command_line", unescapeOctal(b, value))
 			break
@@ -89,12 +91,24 @@ func decodeSudo(m *message, b *event.Batch) bool {
 	}
 	switch {
 	case failure != "":
-		action := "sudo_denied"
-		if strings.Contains(failure, "incorrect password") || strings.Contains(failure, "password is required") {
-			action = "sudo_authentication_failure"
-		}
 		b.Add("event.reason", failure)
+		action := "sudo_denied"
+		for _, w := range [...]string{"unable to ", "problem with ", "parse error", "unknown defaults"} {
+			if strings.HasPrefix(failure, w) && !command { // a warning: sudo goes on, or tells of the command elsewhere
+				classify(b, "process", "error", "sudo_error", "")
+				return true
+			}
+		}
+		for _, w := range [...]string{"incorrect password", "password is required", "conversation failed", "terminal is required", "no tty present"} {
+			if strings.Contains(failure, w) {
+				action = "sudo_authentication_failure"
+			}
+		}
 		classify(b, "process", "info", action, "failure")
+	case command && (exit != "" || signal != ""): // sudoers' log_exit_status: told of a second time, when it ends
+		b.AddNumber("process.exit_code", exit)
+		b.Add("system.auth.sudo.signal", signal)
+		classify(b, "process", "end", "sudo_exit", "")
 	case command:
 		classify(b, "process", "start", "sudo_command", "success")
 	default:
@@ -112,6 +126,17 @@ func startsSudoField(s string) bool {
 		}
 	}
 	return false
+}
+
+// cutSudoExit takes " ; SIGNAL=TERM ; EXIT=143" off a command.
+func cutSudoExit(s string) (command, exit, signal string) {
+	if c, n, ok := cutLast(s, " ; EXIT="); ok && isDigits(n) {
+		s, exit = c, n
+	}
+	if c, name, ok := cutLast(s, " ; SIGNAL="); ok && strings.IndexByte(name, ' ') < 0 {
+		s, signal = c, name
+	}
+	return s, exit, signal
 }
 
 // cutSudoField ends a value before the " ; " that another field follows.

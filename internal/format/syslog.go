@@ -231,7 +231,7 @@ func (h *syslogHeader) cutFacility(t string) string {
 	return t
 }
 
-// capitalSeverity// capitalSeverity is the keyword of a severity in capitals, "" for any other word.
+// capitalSeverity is the keyword of a severity in capitals, "" for any other word.
 func capitalSeverity(word string) string {
 	switch word {
 	case "EMERG", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG":
@@ -340,6 +340,15 @@ func (h *syslogHeader) cutPID(t string, open int) {
 		after = after[strings.Index(after, "): ")+2:]
 	case strings.HasPrefix(after, " <") && strings.Contains(after[:min(len(after), 16)], ">: "): // macOS: "tccd[7] <Info>: …"
 		level, rest, _ := strings.Cut(after[2:], ">: ")
+		if h.severity == "" {
+			h.severity = levelName(level)
+		}
+		after = rest
+	case strings.HasPrefix(after, "(") && strings.Contains(after[:min(len(after), 16)], "): "): // Kerberos: "krb5kdc[7](info): …"
+		level, rest, _ := strings.Cut(after[1:], "): ")
+		if levelName(level) == "" {
+			return
+		}
 		if h.severity == "" {
 			h.severity = levelName(level)
 		}
