@@ -109,58 +109,14 @@ func newWinTable(p *Params, columns []string) tableDecoder {
 				continue
 			}
 			switch parts[i] {
-			case winLevel:
-				x.level = v
-			case winKeywords:
-				x.keywords = v
-			case winTime:
-				if ns, ok := named.time(&event.Leaf{Value: v}); ok && !x.timed {
-					x.ns, x.timed = ns, true
-				}
-			case winProvider:
-				x.provider = v
-			case winID:
-				x.id = v
-			case winTask:
-				if x.task == "" || isDigits(x.task) {
-					x.task = v
-				}
-			case winMessage:
-				x.message = v
-			case winChannel:
-				x.channel = v
-			case winComputer:
-				x.computer = v
-			case winRecordID:
-				x.record = v
-			case winGUID:
-				x.guid = v
-			case winVersion:
-				x.version = v
-			case winOpcode:
-				x.opcode = v
-			case winPID:
-				x.pid = v
-			case winTID:
-				x.tid = v
-			case winSID:
-				if strings.HasPrefix(v, "S-1-") {
-					x.sid = v
-				}
-			case winUserName:
-				if v != "N/A" {
-					x.userName = v
-				}
-			case winActivity:
-				x.activity = v
-			case winRelated:
-				x.related = v
 			case winRule:
 				rule = v
 			case winList: // EvtxECmd's: {"EventData":{"Data":[{"@Name":…,"#text":…}]}}
 				if list := jsonMember(jsonMember(v, "EventData"), "Data"); list != "" && list[0] == '[' {
 					x.objects(list, 0, b)
 				}
+			default:
+				x.set(parts[i], v, &named)
 			}
 		}
 		if err := x.add(b, p.Clock); err != nil {
@@ -173,5 +129,61 @@ func newWinTable(p *Params, columns []string) tableDecoder {
 			}
 		}
 		return nil
+	}
+}
+
+// set sets the part of an event that a column or a named line holds.
+func (x *winExport) set(part winPart, v string, named *namedRecord) {
+	switch part {
+	case winLevel:
+		x.level = v
+	case winKeywords:
+		if x.keywords == "" || isDigits(strings.TrimPrefix(x.keywords, "-")) && !isDigits(strings.TrimPrefix(v, "-")) {
+			x.keywords = v
+		}
+	case winTime:
+		if ns, ok := named.time(&event.Leaf{Value: v}); ok && !x.timed {
+			x.ns, x.timed = ns, true
+		}
+	case winProvider:
+		x.provider = v
+	case winID:
+		x.id = v
+	case winTask:
+		if x.task == "" || isDigits(x.task) {
+			x.task = v
+		}
+	case winMessage:
+		x.message = v
+	case winChannel:
+		x.channel = v
+	case winComputer:
+		x.computer = v
+	case winRecordID:
+		x.record = v
+	case winGUID:
+		x.guid = v
+	case winVersion:
+		x.version = v
+	case winOpcode:
+		x.opcode = v
+	case winPID:
+		x.pid = v
+	case winTID:
+		x.tid = v
+	case winSID:
+		if strings.HasPrefix(v, "S-1-") {
+			x.sid = v
+		}
+	case winUserName:
+		if domain, name, ok := strings.Cut(v, `\`); ok && x.userName == "" {
+			x.userDomain, x.userName = domain, name
+		} else if v != "N/A" {
+			x.userName = v
+		}
+	case winActivity:
+		x.activity = v
+	case winRelated:
+		x.related = v
 	}
 }

@@ -69,7 +69,11 @@ func (x *winExport) add(b *event.Batch, clock *timestamp.Clock) error {
 		b.Add("log.level", eventLevel(uint8(n)))
 		b.AddInt("winlog.level", int64(n))
 	} else {
-		b.Add("log.level", strings.ToLower(x.level))
+		level := strings.ToLower(x.level)
+		if e := localLevels[level]; e != "" {
+			level = e
+		}
+		b.Add("log.level", level)
 	}
 	if isDigits(x.pid) && x.pid != "0" {
 		b.AddNumber("winlog.process.pid", x.pid)
@@ -137,6 +141,10 @@ func (x *winExport) addKeywords(b *event.Batch) (outcome string) {
 	} else if n, err := strconv.ParseInt(k, 10, 64); err == nil {
 		bits = uint64(n)
 	} else {
+		k, _, _ = strings.Cut(k, ",") // "Audit Failure, Classic"
+		if e := localKeywords[strings.ReplaceAll(strings.ToLower(k), "’", "'")]; e != "" {
+			k = e
+		}
 		for i := range keywordNames {
 			if strings.EqualFold(strings.ReplaceAll(k, "_", " "), keywordNames[i].name) {
 				k, outcome = keywordNames[i].name, keywordNames[i].outcome
@@ -155,6 +163,22 @@ func (x *winExport) addKeywords(b *event.Batch) (outcome string) {
 	}
 	return outcome
 }
+
+// localLevels and localKeywords are what the windows of the Event Viewer and wevtutil show in
+// German, French and Spanish, in lower case.
+var (
+	localLevels = map[string]string{
+		"informationen": "information", "warnung": "warning", "fehler": "error", "kritisch": "critical", "ausführlich": "verbose",
+		"avertissement": "warning", "erreur": "error", "critique": "critical", "commentaires": "verbose",
+		"información": "information", "advertencia": "warning", "crítico": "critical", "informazioni": "information", "avviso": "warning", "errore": "error",
+	}
+	localKeywords = map[string]string{
+		"überwachung erfolgreich": "Audit Success", "erfolgsüberwachung": "Audit Success", "überwachung gescheitert": "Audit Failure", "fehlerüberwachung": "Audit Failure",
+		"succès de l'audit": "Audit Success", "échec de l'audit": "Audit Failure",
+		"auditoría correcta": "Audit Success", "error de auditoría": "Audit Failure",
+		"successaudit": "Audit Success", "failureaudit": "Audit Failure",
+	}
+)
 
 // winSources are the names that the Event Viewer shows of providers, and the channels
 // that tools shorten, in lower case.

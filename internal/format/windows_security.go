@@ -43,6 +43,12 @@ func (w *winlog) security(ev *winEvent) {
 	w.copy("service.name", "ServiceName")
 	w.put("service.type", serviceTypes[w.get("ServiceType")])
 	w.logon()
+	switch w.id { // an export may leave out the keyword that says so; these are always one or the other
+	case 4625, 4771, 4777:
+		w.outcome("failure")
+	case 1102, 4624, 4634, 4647, 4648, 4672, 4720, 4722, 4725, 4726, 4728, 4732, 4740, 4756, 4778, 4779:
+		w.outcome("success")
+	}
 	w.flags("winlog.event_data.NewUACList", w.get("NewUacValue"), accountFlags[:])
 	w.described("winlog.event_data.AccessListDescription", w.get("AccessList"))
 	w.described("winlog.event_data.AuditPolicyChangesDescription", w.get("AuditPolicyChanges"))
