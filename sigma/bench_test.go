@@ -152,4 +152,16 @@ func BenchmarkLoad_AimOneSecondWithCompile(b *testing.B) {
 	run("parse", func() { Load(dirs...) })
 	rules, _ := Load(dirs...)
 	run("compile", func() { Compile(rules, Options{}) })
+	run("compile for process creation", func() { // and all that its first event needs
+		eng := Compile(rules, Options{})
+		eng.NewMatcher().Reset(eng.SourcesOf(windowsProcess))
+	})
+	run("compile for every log", func() {
+		eng := Compile(rules, Options{})
+		var all []SourceID
+		for s := SourceID(0); eng.SourceName(s) != ""; s++ {
+			all = append(all, s)
+		}
+		eng.NewMatcher().Reset(all)
+	})
 }

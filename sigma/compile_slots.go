@@ -116,14 +116,16 @@ func (b *builder) finishSlots() {
 		}
 	}
 
-	type needles struct{ prefix, whole, suffix, inside []needle }
-	bySlot := make([]needles, len(e.slots))
+	e.unmade = make([]*needles, len(e.slots))
 	for i := range e.preds {
 		p := &e.preds[i]
 		if !p.marked || p.test == nil || len(effects[i]) == 0 {
 			continue
 		}
-		s, n := &bySlot[p.slot], needle{p.test.text, effects[i]}
+		if e.unmade[p.slot] == nil {
+			e.unmade[p.slot] = &needles{}
+		}
+		s, n := e.unmade[p.slot], needle{p.test.text, effects[i]}
 		switch p.test.op {
 		case opEq:
 			s.whole = append(s.whole, n)
@@ -145,24 +147,43 @@ func (b *builder) finishSlots() {
 		}
 	}
 	b.finishKeywords(effects)
-	bySlot[keywordSlot].inside = nil
-	// Each slot's automata are its own, so they are made side by side.
-	sideBySide(len(bySlot), func(i int) {
-		s, n := &e.slots[i], &bySlot[i]
-		if size(n.prefix)+size(n.whole) < maxTrie {
-			s.start = newTrie(n.prefix, n.whole, false)
-		} else {
-			s.naive = append(naives(opPrefix, n.prefix), naives(opEq, n.whole)...)
+	e.unmade[keywordSlot] = nil // see finderOf
+}
+
+// needles are what is looked for in a slot.
+type needles struct{ prefix, whole, suffix, inside []needle }
+
+// makeSlots makes the automata of a set of slots, but for those that are made. They are not made before an event of a log comes whose rules
+// need them: a run meets few of the logs that there are rules for. Matchers read the slots' automata only after they called it.
+func (e *Engine) makeSlots(need []uint64) {
+	e.making.Lock()
+	defer e.making.Unlock()
+	var todo []int
+	for i, n := range e.unmade {
+		if n != nil && need[i/64]&(1<<(i%64)) != 0 {
+			todo = append(todo, i)
 		}
-		if size(n.suffix) < maxTrie {
-			s.end = newTrie(n.suffix, nil, true)
-		} else {
-			s.naive = append(s.naive, naives(opSuffix, n.suffix)...)
-		}
-		var left []needle
-		s.inside, left = newFinder(n.inside)
-		s.naive = append(s.naive, naives(opContains, left)...)
+	}
+	sideBySide(len(todo), func(k int) {
+		e.slots[todo[k]].make(e.unmade[todo[k]])
+		e.unmade[todo[k]] = nil
 	})
+}
+
+func (s *slotInfo) make(n *needles) {
+	if size(n.prefix)+size(n.whole) < maxTrie {
+		s.start = newTrie(n.prefix, n.whole, false)
+	} else {
+		s.naive = append(naives(opPrefix, n.prefix), naives(opEq, n.whole)...)
+	}
+	if size(n.suffix) < maxTrie {
+		s.end = newTrie(n.suffix, nil, true)
+	} else {
+		s.naive = append(s.naive, naives(opSuffix, n.suffix)...)
+	}
+	var left []needle
+	s.inside, left = newFinder(n.inside)
+	s.naive = append(s.naive, naives(opContains, left)...)
 }
 
 // newFinder makes the automata for needles anywhere; what does not fit is left.
@@ -277,8 +298,8 @@ func (e *Engine) finderOf(sets []int) *finder {
 		key = append(strconv.AppendInt(key, int64(s), 36), ' ')
 	}
 	u := &e.unions
-	u.Lock()
-	defer u.Unlock()
+	e.making.Lock()
+	defer e.making.Unlock()
 	if f, ok := u.made[string(key)]; ok {
 		return f
 	}

@@ -20,7 +20,7 @@ type Options struct {
 	Placeholders map[string][]string
 }
 
-// Engine is a set of rules compiled for matching. It is immutable and safe for concurrent use; each goroutine
+// Engine is a set of rules compiled for matching. It does not change and is safe for concurrent use; each goroutine
 // matches with a Matcher of its own.
 type Engine struct {
 	rules   []*Rule
@@ -42,7 +42,10 @@ type Engine struct {
 	joins    []string // what stands between the values of each pair of fields that are joined
 
 	keywords [][]needle // sets that logs share; what is looked for in all of an event
-	unions   unions
+
+	making sync.Mutex // guards what is made as events come:
+	unmade []*needles // by slot: what its automata are to be made of, nil when they are made
+	unions unions
 
 	correlations []*correlation
 }
@@ -70,9 +73,8 @@ type finder struct {
 	number uint64        // of keywords: which they are, never 0
 }
 
-// unions are the finders for the keywords of events that are of several logs, made as such events come.
+// unions are the finders for the keywords of events that are of several logs.
 type unions struct {
-	sync.Mutex
 	made  map[string]*finder
 	count uint64
 }

@@ -178,6 +178,7 @@ func (e *Engine) triesOf(sources []SourceID) *tries {
 			}
 		}
 	}
+	e.makeSlots(t.need)
 	for p := range int32(len(e.preds)) {
 		for _, v := range e.triggers.of(p) {
 			if t.live[v/64]&(1<<(v%64)) != 0 {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -41,6 +42,44 @@ func TestValuesSeenBeforeMatchAsNewOnes(t *testing.T) {
 	}
 	if matched == 0 {
 		t.Error("nothing matched")
+	}
+}
+
+// Automata are made when an event first needs them: matchers that need the same ones at the same time agree with one that is alone.
+func TestMatchersSideBySideAgree(t *testing.T) {
+	var text strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&text, "name: r%d\nlogsource: {category: c%d}\ndetection: {s: {f%d|contains: 'needle%d'}, k: ['word%d'], condition: s or k}\n---\n", i, i%5, i%7, i%3, i%4)
+	}
+	rules, errs := Parse("rules.yml", []byte(text.String()))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	events := func(m *Matcher, e *Engine) (out []string) {
+		for i := range 400 {
+			field := fmt.Sprintf("f%d", i%7)
+			for _, match := range m.MatchMap(e.SourcesOf(LogSource{Category: fmt.Sprintf("c%d", i%5)}), ev{field: fmt.Sprintf("a needle%d, word%d", i%3, i%9)}, "") {
+				out = append(out, fmt.Sprint(i, match.Rule.Name))
+			}
+		}
+		return out
+	}
+	alone := Compile(rules, Options{})
+	want := events(alone.NewMatcher(), alone)
+	if len(want) == 0 {
+		t.Fatal("nothing matched")
+	}
+	together := Compile(rules, Options{})
+	got := make([][]string, 8)
+	var all sync.WaitGroup
+	for i := range got {
+		all.Go(func() { got[i] = events(together.NewMatcher(), together) })
+	}
+	all.Wait()
+	for i := range got {
+		if !reflect.DeepEqual(got[i], want) {
+			t.Errorf("matcher %d: %d matches, alone %d", i, len(got[i]), len(want))
+		}
 	}
 }
 
