@@ -86,7 +86,7 @@ func Investigate(ctx context.Context, in Investigation) (*report.Investigation, 
 	if err := supersede(ctx, st, plan); err != nil {
 		return nil, err
 	}
-	run := &investigation{Investigation: in, detector: detector, gatherer: detector.NewGatherer(), techniques: analyze.NewSet(in.MaxFindingsPerDay), store: st}
+	run := &investigation{Investigation: in, detector: detector, gatherer: detector.NewGatherer(), techniques: analyze.NewSet(in.MaxFindingsPerDay), store: st, storers: storers{store: st}}
 	if run.patterns, err = openMining(in.Case, st.Ledger()); err != nil {
 		return nil, err
 	}
@@ -157,6 +157,7 @@ type investigation struct {
 	techniques *analyze.Set
 	reports    []analyze.Report // what became of the techniques, once answers are given
 	store      *store.Embedded
+	storers    storers
 	patterns   *mining
 	matchers   []*detect.Matcher
 	mu         sync.Mutex // guards matchers
@@ -183,7 +184,7 @@ func (run *investigation) ingest(ctx context.Context, plan *Plan) error {
 			run.patterns.name(&t.batch, &t.kinds)
 			return run.consume(t.log.path, &t.batch, t.hits, t.digests)
 		},
-		storer: func() worker { return storer(run.store) },
+		storer: run.storers.worker,
 		after: func(t *task) error {
 			if !t.stored {
 				fresh[t.log] = true
@@ -225,19 +226,48 @@ func (run *investigation) newWorker() worker {
 	}}
 }
 
-// storer writes tasks to a store, but for those that it has.
-func storer(st *store.Embedded) worker {
-	writer := st.NewWriter()
+// storers are the writers of a pass, one for each goroutine. A writer holds rows back until there are enough of
+// them for the engine.
+type storers struct {
+	store *store.Embedded
+	mu    sync.Mutex // guards all
+	all   []*storer
+}
+
+type storer struct {
+	mu     sync.Mutex // guards writer, which flush uses as well
+	writer store.Writer
+}
+
+// worker writes tasks to the store, but for those that it has.
+func (s *storers) worker() worker {
+	w := &storer{writer: s.store.NewWriter()}
+	s.mu.Lock()
+	s.all = append(s.all, w)
+	s.mu.Unlock()
 	return worker{do: func(t *task) error {
 		if t.stored {
 			return nil
 		}
-		src := store.Source{ID: t.log.ID, Path: t.log.path, Fallback: t.log.fallback()}
-		if err := writer.Add(&src, t.batch.Events); err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.writer.Add(&store.Source{ID: t.log.ID, Path: t.log.path, Fallback: t.log.fallback()}, t.batch.Events)
+	}}
+}
+
+// flush hands the store all rows of tasks that are done.
+func (s *storers) flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.all {
+		w.mu.Lock()
+		err := w.writer.Flush()
+		w.mu.Unlock()
+		if err != nil {
 			return err
 		}
-		return writer.Flush()
-	}}
+	}
+	return nil
 }
 
 // consume hands a stretch of a source to all that gathers findings.
@@ -257,6 +287,9 @@ func (run *investigation) keep(m *detect.Matcher) {
 // sync makes the finished sources durable and says so in the ledger.
 func (run *investigation) sync(ctx context.Context) error {
 	if len(run.pending) > 0 {
+		if err := run.storers.flush(); err != nil {
+			return err
+		}
 		if err := run.store.Sync(ctx); err != nil {
 			return err
 		}

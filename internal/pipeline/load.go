@@ -20,6 +20,7 @@ func Load(ctx context.Context, opt Options, dir string) (*store.Embedded, *Plan,
 	if err != nil {
 		return nil, nil, err
 	}
+	storers := storers{store: st}
 	mining := &mining{dir: dir, miner: logpattern.New()}
 	err = pass(ctx, plan.Logs, opt, stages{
 		stored: func(*Log) (bool, error) { return false, nil },
@@ -28,11 +29,14 @@ func Load(ctx context.Context, opt Options, dir string) (*store.Embedded, *Plan,
 			mining.name(&t.batch, &t.kinds)
 			return nil
 		},
-		storer: func() worker { return storer(st) },
+		storer: storers.worker,
 		finish: func(*Log) error { return nil },
 	})
 	if err == nil {
 		err = mining.save()
+	}
+	if err == nil {
+		err = storers.flush()
 	}
 	if err == nil {
 		err = st.Flush(ctx)

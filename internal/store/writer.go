@@ -28,12 +28,22 @@ const (
 	maxHead    = 256 // bytes of a record before its message that are worth a column of their own
 )
 
+// The engine packs the rows of a stream into blocks of 2 MiB and, whenever it merges
+// its files, copies full blocks and packs the others anew. So rows are handed over when
+// they fill blocks to the brim: two, since what is less waits in the engine for more.
+const (
+	blockBytes = 2 << 20
+	fullBlocks = 2
+)
+
 // writer implements Writer for Embedded.
 type writer struct {
 	s      *Embedded
 	rows   *logstorage.LogRows
 	days   map[int64]struct{} // of the rows not handed over yet
 	last   int64              // the day added to days last
+	block  int                // bytes of rows that do not fill a block of the engine yet, as it counts them
+	blocks int                // blocks that the rows not handed over yet fill
 	report Report
 
 	row    []logstorage.Field
@@ -74,7 +84,7 @@ func (w *writer) Add(source *Source, events []event.Event) error {
 	fallback := max(minTime, min(source.Fallback, maxTime-1))
 	for i := range events {
 		w.build(&events[i], fallback)
-		if w.rows.NeedFlush() {
+		if w.blocks == fullBlocks {
 			if err := w.Flush(); err != nil {
 				return err
 			}
@@ -125,6 +135,7 @@ func (w *writer) Flush() error {
 	}
 	w.report.Rows += int64(n)
 	w.rows.ResetKeepSettings()
+	w.block, w.blocks = 0, 0
 	clear(w.days)
 	w.last = math.MinInt64
 	return nil
@@ -207,9 +218,15 @@ func (w *writer) build(e *event.Event, fallback int64) {
 		w.report.Overflowed++
 		w.row = append(w.row, logstorage.Field{Name: "sextant.overflow", Value: object(w.rest)})
 	}
-	if logstorage.EstimatedJSONRowLen(w.row) > maxRow {
+	size := logstorage.EstimatedJSONRowLen(w.row)
+	if size > maxRow {
 		w.report.Cut++
 		w.cut()
+		size = logstorage.EstimatedJSONRowLen(w.row)
+	}
+	if w.block += size; w.block >= blockBytes {
+		w.block = 0
+		w.blocks++
 	}
 	w.sort()
 	w.rows.MustAdd(logstorage.TenantID{}, at, w.row, streamFields)
