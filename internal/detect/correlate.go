@@ -43,6 +43,9 @@ func (g *Gatherer) observe(e *event.Event, h *Hit) error {
 			}
 		}
 	}
+	if g.ongoing != nil {
+		g.ongoing.add(d)
+	}
 	return g.observations.add(d)
 }
 
@@ -51,24 +54,34 @@ func (g *Gatherer) observe(e *event.Event, h *Hit) error {
 // correlations cite.
 func (g *Gatherer) Findings(ctx context.Context, store analyze.Querier) ([]analyze.Finding, error) {
 	defer g.observations.close()
-	return g.findings(ctx, store)
+	c := newCorrelation(g.d, g.correlator)
+	err := g.observations.each(func(o decoded) error { return c.observe(ctx, o) })
+	if err != nil {
+		return nil, err
+	}
+	c.flush()
+	for r, n := range c.counts {
+		g.counts[r] += n
+	}
+	g.coarse = g.coarse || c.coarse
+	return g.findings(ctx, store, c)
 }
 
 // Snapshot is Findings so far, for a gatherer that goes on gathering. It must be
-// called by who calls Add.
+// called by who calls Add. What the correlations made of the past is kept between
+// snapshots, see ongoing.
 func (g *Gatherer) Snapshot(ctx context.Context, store analyze.Querier) ([]analyze.Finding, error) {
-	counts, coarse := maps.Clone(g.counts), g.coarse
-	g.correlator = sigma.NewCorrelator(g.d.engine, sigma.CorrelatorOptions{})
-	findings, err := g.findings(ctx, store)
-	g.counts, g.coarse = counts, coarse
-	g.correlator = sigma.NewCorrelator(g.d.engine, sigma.CorrelatorOptions{})
-	return findings, err
+	c, err := g.soFar(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return g.findings(ctx, store, c)
 }
 
 // Close gives up what a gatherer holds that Findings is not asked for.
 func (g *Gatherer) Close() { g.observations.close() }
 
-func (g *Gatherer) findings(ctx context.Context, store analyze.Querier) ([]analyze.Finding, error) {
+func (g *Gatherer) findings(ctx context.Context, store analyze.Querier, c *correlation) ([]analyze.Finding, error) {
 	var findings []analyze.Finding
 	for _, gr := range g.groups {
 		for _, s := range gr.spans {
@@ -79,11 +92,7 @@ func (g *Gatherer) findings(ctx context.Context, store analyze.Querier) ([]analy
 			findings = append(findings, f)
 		}
 	}
-	correlated, err := g.correlate(ctx)
-	if err != nil {
-		return nil, err
-	}
-	more, err := describe(ctx, store, correlated)
+	more, err := describe(ctx, store, c.chains)
 	if err != nil {
 		return nil, err
 	}
@@ -113,61 +122,97 @@ const (
 	maxAllIDs   = 1_000_000 // of all; chains hold no more than they cite from then on
 )
 
-// correlate runs the correlation rules and joins what belongs together.
-func (g *Gatherer) correlate(ctx context.Context) ([]*chain, error) {
-	open := map[string]*chain{}
-	var done []*chain
-	ids := 0
-	var matches []sigma.CorrelationMatch
-	take := func() {
-		for _, m := range matches {
-			if m.Silent {
-				continue
-			}
-			g.counts[m.Rule]++
-			var key strings.Builder
-			fmt.Fprint(&key, g.d.order[m.Rule])
-			for _, v := range m.Group {
-				fmt.Fprintf(&key, "\x00%s", v.Value)
-			}
-			c := open[key.String()]
-			if c == nil || m.First-c.last > max(pause, int64(m.Rule.Correlation.Timespan)) {
-				if len(done) >= maxChains {
-					g.coarse = true
-					rest := fmt.Sprint(g.d.order[m.Rule], "\x00…")
-					if c = open[rest]; c == nil {
-						c = &chain{rule: m.Rule, first: m.First, last: m.Last}
-						open[rest] = c
-						done = append(done, c)
-					}
-				} else {
-					c = &chain{rule: m.Rule, group: slices.Clone(m.Group), first: m.First, last: m.Last}
-					open[key.String()] = c
-					done = append(done, c)
+// correlation is the correlation rules at work on observations in order of
+// time, and the chains that their matches made.
+type correlation struct {
+	d          *Detector
+	correlator *sigma.Correlator
+	open       map[string]*chain // the latest of each rule and group
+	chains     []*chain
+	ids        int // of all chains
+	counts     map[*sigma.Rule]int64
+	coarse     bool
+	seen       int
+	matches    []sigma.CorrelationMatch // for reuse
+}
+
+func newCorrelation(d *Detector, c *sigma.Correlator) *correlation {
+	return &correlation{d: d, correlator: c, open: map[string]*chain{}, counts: map[*sigma.Rule]int64{}}
+}
+
+// clone returns a copy to go on with, good until c goes on itself.
+func (c *correlation) clone() *correlation {
+	out := *c
+	out.correlator, out.counts, out.matches = c.correlator.Clone(), maps.Clone(c.counts), nil
+	out.chains = make([]*chain, len(c.chains))
+	copies := make(map[*chain]*chain, len(c.chains))
+	for i, old := range c.chains {
+		chain := *old
+		chain.ids = slices.Clip(chain.ids) // to insert is to copy
+		out.chains[i], copies[old] = &chain, &chain
+	}
+	out.open = make(map[string]*chain, len(c.open))
+	for key, old := range c.open {
+		out.open[key] = copies[old]
+	}
+	return &out
+}
+
+func (c *correlation) observe(ctx context.Context, o decoded) error {
+	if c.seen++; c.seen&0xffff == 0 && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	c.matches = c.correlator.Observe(c.d.observation(o), c.matches[:0])
+	c.take(c.matches)
+	return nil
+}
+
+// flush ends the observations.
+func (c *correlation) flush() { c.take(c.correlator.Flush(c.matches[:0])) }
+
+// take joins matches that belong together.
+func (c *correlation) take(matches []sigma.CorrelationMatch) {
+	for _, m := range matches {
+		if m.Silent {
+			continue
+		}
+		c.counts[m.Rule]++
+		var key strings.Builder
+		fmt.Fprint(&key, c.d.order[m.Rule])
+		for _, v := range m.Group {
+			fmt.Fprintf(&key, "\x00%s", v.Value)
+		}
+		ch := c.open[key.String()]
+		if ch == nil || m.First-ch.last > max(pause, int64(m.Rule.Correlation.Timespan)) {
+			if len(c.chains) >= maxChains {
+				c.coarse = true
+				rest := fmt.Sprint(c.d.order[m.Rule], "\x00…")
+				if ch = c.open[rest]; ch == nil {
+					ch = &chain{rule: m.Rule, first: m.First, last: m.Last}
+					c.open[rest] = ch
+					c.chains = append(c.chains, ch)
 				}
+			} else {
+				ch = &chain{rule: m.Rule, group: slices.Clone(m.Group), first: m.First, last: m.Last}
+				c.open[key.String()] = ch
+				c.chains = append(c.chains, ch)
 			}
-			c.first, c.last = min(c.first, m.First), max(c.last, m.Last)
-			c.value = max(c.value, m.Value)
-			c.matches++
-			c.cut = c.cut || m.Truncated
-			for _, id := range m.Events {
-				if len(c.ids) >= maxChainIDs || ids >= maxAllIDs && len(c.ids) >= maxEvidence {
-					c.cut = true
-					break
-				}
-				if i, found := slices.BinarySearch(c.ids, id); !found {
-					c.ids = slices.Insert(c.ids, i, strings.Clone(id))
-					ids++
-				}
+		}
+		ch.first, ch.last = min(ch.first, m.First), max(ch.last, m.Last)
+		ch.value = max(ch.value, m.Value)
+		ch.matches++
+		ch.cut = ch.cut || m.Truncated
+		for _, id := range m.Events {
+			if len(ch.ids) >= maxChainIDs || c.ids >= maxAllIDs && len(ch.ids) >= maxEvidence {
+				ch.cut = true
+				break
+			}
+			if i, found := slices.BinarySearch(ch.ids, id); !found {
+				ch.ids = slices.Insert(ch.ids, i, strings.Clone(id))
+				c.ids++
 			}
 		}
 	}
-	err := g.replay(ctx, func(m []sigma.CorrelationMatch) error {
-		matches = m
-		take()
-		return nil
-	})
-	return done, err
 }
 
 // Correlation is one match of a correlation rule.

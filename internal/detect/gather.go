@@ -39,6 +39,7 @@ type Gatherer struct {
 
 	correlator   *sigma.Correlator
 	observations *observations
+	ongoing      *ongoing                // nil before the first Snapshot
 	wants        map[ruleSource][]string // what correlations want of a rule's matches; see Correlator.Fields
 	ofRule       map[*sigma.Rule]int     // groups
 	spans        int                     // of all groups

@@ -1,0 +1,131 @@
+package detect
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/sextant-logs/sextant/sigma"
+)
+
+// ongoing is what a gatherer that takes snapshots keeps between them, so that a
+// snapshot costs what came since the last and not all of the past: the
+// correlations as they were up to a time, and the observations behind it. A
+// snapshot is a copy of the former that goes on over the latter.
+//
+// Logs of many hosts do not arrive in order of time, so that time is some seconds
+// before the oldest that came lately. What is older than that all the same has
+// the next snapshot begin at the beginning.
+type ongoing struct {
+	past   *correlation      // nil: to be made anew
+	upTo   int64             // past has all observations before
+	behind []decoded         // those from upTo on
+	oldest [lateRounds]int64 // that came between the last snapshots, the latest first
+}
+
+const (
+	lateRounds = 3
+	lateness   = int64(10e9) // ns
+	maxBehind  = 200_000     // observations
+)
+
+func newOngoing() *ongoing {
+	o := &ongoing{}
+	for i := range o.oldest {
+		o.oldest[i] = math.MaxInt64
+	}
+	return o
+}
+
+// add takes an observation whose strings are somebody else's.
+func (o *ongoing) add(d decoded) {
+	o.oldest[0] = min(o.oldest[0], d.time)
+	switch {
+	case o.past == nil:
+	case d.time < o.upTo || len(o.behind) >= maxBehind:
+		o.past, o.behind = nil, nil
+	default:
+		d.id = strings.Clone(d.id)
+		fields := make([]string, len(d.fields))
+		for i, f := range d.fields {
+			if fields[i] = f; i%2 == 1 { // names are the rules'
+				fields[i] = strings.Clone(f)
+			}
+		}
+		d.fields = fields
+		o.behind = append(o.behind, d)
+	}
+}
+
+// horizon is the time before which nothing more is expected.
+func (o *ongoing) horizon() int64 {
+	t := slices.Min(o.oldest[:])
+	if t == math.MaxInt64 { // nothing came
+		return o.upTo
+	}
+	if t < math.MinInt64+lateness {
+		return math.MinInt64
+	}
+	return t - lateness
+}
+
+// soFar returns the correlations of all that was observed.
+func (g *Gatherer) soFar(ctx context.Context) (*correlation, error) {
+	if g.ongoing == nil {
+		g.ongoing = newOngoing()
+	}
+	o := g.ongoing
+	horizon := o.horizon()
+	copy(o.oldest[1:], o.oldest[:])
+	o.oldest[0] = math.MaxInt64
+	if o.past == nil {
+		o.behind, o.upTo = nil, horizon
+		past := newCorrelation(g.d, sigma.NewCorrelator(g.d.engine, sigma.CorrelatorOptions{}))
+		tooMany := false
+		err := g.observations.each(func(d decoded) error {
+			if d.time >= horizon && !tooMany {
+				if o.behind = append(o.behind, d); len(o.behind) <= maxBehind {
+					return nil
+				}
+				tooMany = true // this copy is of use for this snapshot alone
+				for _, d := range o.behind {
+					if err := past.observe(ctx, d); err != nil {
+						return err
+					}
+				}
+				o.behind = nil
+				return nil
+			}
+			return past.observe(ctx, d)
+		})
+		if err != nil {
+			return nil, err
+		}
+		if tooMany {
+			past.flush()
+			return past, nil
+		}
+		o.past = past
+	} else {
+		slices.SortStableFunc(o.behind, func(a, b decoded) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.id, b.id)) })
+		n := 0
+		for ; n < len(o.behind) && o.behind[n].time < horizon; n++ {
+			if err := o.past.observe(ctx, o.behind[n]); err != nil {
+				o.past = nil
+				return nil, err
+			}
+		}
+		o.behind = slices.Delete(o.behind, 0, n)
+		o.upTo = max(o.upTo, horizon)
+	}
+	now := o.past.clone()
+	for _, d := range o.behind {
+		if err := now.observe(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	now.flush()
+	return now, nil
+}
