@@ -37,7 +37,7 @@ import (
 var (
 	binary = flag.String("binary", "bin/sextant", "the program to measure")
 	n      = flag.Int("n", 300_000, "events of each run")
-	rate   = flag.Int("rate", 60_000, "datagrams a second over UDP")
+	rate   = flag.Int("rate", 0, "events sent a second (default: 60,000 over UDP, otherwise as fast as they are taken)")
 	only   = flag.String("only", "", "one of tcp, udp, beats, rsyslog")
 	rules  = flag.Bool("rules", true, "match the built-in rules")
 	conns  = flag.Int("connections", 4, "of TCP and Beats senders")
@@ -45,6 +45,10 @@ var (
 
 func main() {
 	flag.Parse()
+	go keepTime()
+	for now.Load() == nil {
+		time.Sleep(time.Millisecond)
+	}
 	for _, way := range []string{"tcp", "udp", "beats", "rsyslog"} {
 		if *only != "" && *only != way {
 			continue
@@ -56,26 +60,48 @@ func main() {
 	}
 }
 
+// stamps are the time as it is now, in the form of RFC 3164 and of an access log, made
+// anew a hundred times a second: agents send what happens.
+type stamps struct{ syslog, access string }
+
+var now atomic.Pointer[stamps]
+
+func keepTime() {
+	for {
+		t := time.Now().UTC()
+		now.Store(&stamps{t.Format("Jan _2 15:04:05"), t.Format("02/Jan/2006:15:04:05 -0700")})
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// pace sleeps until the i-th event is due that is sent.
+func pace(began time.Time, i int) {
+	if *rate > 0 {
+		time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(*rate))))
+	}
+}
+
 // messages are what hosts write: logins, sudo, cron, a firewall, a web server.
 func message(i int) string {
+	at := now.Load()
 	host, ip := "web"+strconv.Itoa(i%7), fmt.Sprintf("198.51.100.%d", i%250)
 	switch i % 8 {
 	case 0:
-		return fmt.Sprintf("<86>Mar  4 10:11:%02d %s sshd[%d]: Failed password for invalid user u%d from %s port %d ssh2", i/1000%60, host, i%30000, i%300, ip, 1024+i%60000)
+		return fmt.Sprintf("<86>%s %s sshd[%d]: Failed password for invalid user u%d from %s port %d ssh2", at.syslog, host, i%30000, i%300, ip, 1024+i%60000)
 	case 1:
-		return fmt.Sprintf("<86>Mar  4 10:11:%02d %s sshd[%d]: Accepted publickey for deploy from %s port %d ssh2: ED25519 SHA256:abc", i/1000%60, host, i%30000, ip, 1024+i%60000)
+		return fmt.Sprintf("<86>%s %s sshd[%d]: Accepted publickey for deploy from %s port %d ssh2: ED25519 SHA256:abc", at.syslog, host, i%30000, ip, 1024+i%60000)
 	case 2:
-		return fmt.Sprintf("<85>Mar  4 10:11:%02d %s sudo:   deploy : TTY=pts/0 ; PWD=/srv ; USER=root ; COMMAND=/usr/bin/systemctl restart app%d", i/1000%60, host, i%20)
+		return fmt.Sprintf("<85>%s %s sudo:   deploy : TTY=pts/0 ; PWD=/srv ; USER=root ; COMMAND=/usr/bin/systemctl restart app%d", at.syslog, host, i%20)
 	case 3:
-		return fmt.Sprintf("<78>Mar  4 10:11:%02d %s CRON[%d]: (root) CMD (/usr/lib/job%d)", i/1000%60, host, i%30000, i%10)
+		return fmt.Sprintf("<78>%s %s CRON[%d]: (root) CMD (/usr/lib/job%d)", at.syslog, host, i%30000, i%10)
 	case 4:
-		return fmt.Sprintf("<4>Mar  4 10:11:%02d %s kernel: [%d.5] [UFW BLOCK] IN=eth0 OUT= SRC=%s DST=192.0.2.4 LEN=40 TOS=0x00 PREC=0x00 TTL=240 ID=54321 PROTO=TCP SPT=%d DPT=22 WINDOW=1024 RES=0x00 SYN URGP=0", i/1000%60, host, i, ip, 1024+i%60000)
+		return fmt.Sprintf("<4>%s %s kernel: [%d.5] [UFW BLOCK] IN=eth0 OUT= SRC=%s DST=192.0.2.4 LEN=40 TOS=0x00 PREC=0x00 TTL=240 ID=54321 PROTO=TCP SPT=%d DPT=22 WINDOW=1024 RES=0x00 SYN URGP=0", at.syslog, host, i, ip, 1024+i%60000)
 	case 5:
-		return fmt.Sprintf("<190>Mar  4 10:11:%02d %s nginx: %s - - [04/Mar/2026:10:11:%02d +0000] \"GET /item/%d HTTP/1.1\" 200 %d \"-\" \"Mozilla/5.0\"", i/1000%60, host, ip, i/1000%60, i%500, i%9000)
+		return fmt.Sprintf("<190>%s %s nginx: %s - - [%s] \"GET /item/%d HTTP/1.1\" 200 %d \"-\" \"Mozilla/5.0\"", at.syslog, host, ip, at.access, i%500, i%9000)
 	case 6:
-		return fmt.Sprintf("<30>Mar  4 10:11:%02d %s systemd[1]: Started Session %d of User deploy.", i/1000%60, host, i)
+		return fmt.Sprintf("<30>%s %s systemd[1]: Started Session %d of User deploy.", at.syslog, host, i)
 	}
-	return fmt.Sprintf("<14>Mar  4 10:11:%02d %s app[%d]: request %d took %d ms", i/1000%60, host, i%30000, i, i%700)
+	return fmt.Sprintf("<14>%s %s app[%d]: request %d took %d ms", at.syslog, host, i%30000, i, i%700)
 }
 
 // server is a process that takes logs.
@@ -185,35 +211,51 @@ func (s *server) stored() int {
 	return 0
 }
 
-// probe sends a message of its own now and then and asks until it is found.
+// probe sends a message of its own four times a second while others send, and asks
+// which of them a query finds, until it has found all: so that waits that are long
+// count as often as they would happen.
 func (s *server) probe(done <-chan struct{}) (waits []time.Duration) {
-	for i := 0; ; i++ {
+	sent := map[string]time.Time{}
+	sending := time.NewTicker(250 * time.Millisecond)
+	defer sending.Stop()
+	asking := time.NewTicker(100 * time.Millisecond)
+	defer asking.Stop()
+	number := 0
+	var end time.Time
+	for end.IsZero() || len(sent) > 0 && time.Now().Before(end) {
 		select {
 		case <-done:
-			return waits
-		case <-time.After(300 * time.Millisecond):
-		}
-		word := fmt.Sprintf("probe%dx%d", os.Getpid(), i)
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.syslog))
-		if err != nil {
-			continue
-		}
-		fmt.Fprintf(conn, "<14>1 %s probe bench - - - %s\n", time.Now().UTC().Format(time.RFC3339), word)
-		conn.Close()
-		sent := time.Now()
-		for time.Since(sent) < time.Minute {
-			resp, err := http.PostForm(fmt.Sprintf("http://127.0.0.1:%d/api/query", s.web), url.Values{"query": {"_time:10m host.name:=probe " + word}})
-			if err == nil {
-				body, _ := io.ReadAll(resp.Body)
-				resp.Body.Close()
-				if bytes.Contains(body, []byte(word)) {
-					break
+			done, end = nil, time.Now().Add(2*time.Minute)
+			sending.Stop()
+		case <-sending.C:
+			conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.syslog))
+			if err != nil {
+				continue
+			}
+			number++
+			word := fmt.Sprintf("probe%dx%d", os.Getpid(), number)
+			sent[word] = time.Now()
+			fmt.Fprintf(conn, "<14>1 %s probe bench - - - %s\n", time.Now().UTC().Format(time.RFC3339), word)
+			conn.Close()
+		case <-asking.C:
+			resp, err := http.PostForm(fmt.Sprintf("http://127.0.0.1:%d/api/query", s.web), url.Values{"query": {"_time:10m host.name:=probe | fields _msg"}})
+			if err != nil {
+				continue
+			}
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			for word, at := range sent {
+				if bytes.Contains(body, []byte(word+`"`)) {
+					waits = append(waits, time.Since(at))
+					delete(sent, word)
 				}
 			}
-			time.Sleep(50 * time.Millisecond)
 		}
-		waits = append(waits, time.Since(sent))
 	}
+	for _, at := range sent { // never found
+		waits = append(waits, time.Since(at))
+	}
+	return waits
 }
 
 func measure(way string) error {
@@ -273,7 +315,11 @@ func (s *server) sendTCP() error {
 			}
 			defer conn.Close()
 			w := bufio.NewWriterSize(conn, 64<<10)
+			began := time.Now()
 			for i := c; i < *n; i += *conns {
+				if i%512 == c {
+					pace(began, i)
+				}
 				w.WriteString(message(i))
 				w.WriteByte('\n')
 			}
@@ -295,13 +341,17 @@ func (s *server) sendUDP() error {
 		return err
 	}
 	defer conn.Close()
+	if *rate == 0 {
+		*rate = 60_000
+		defer func() { *rate = 0 }()
+	}
 	began := time.Now()
 	for i := range *n {
 		if _, err := io.WriteString(conn, message(i)); err != nil {
 			return err
 		}
 		if i%100 == 99 {
-			time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(*rate))))
+			pace(began, i)
 		}
 	}
 	return nil
@@ -316,9 +366,11 @@ func (s *server) sendBeats() error {
 			if err == nil {
 				defer client.Close()
 				var window []any
+				began := time.Now()
 				for i := c; i < *n && err == nil; i += *conns {
 					window = append(window, document(c, i))
 					if len(window) == 2048 || i+*conns >= *n {
+						pace(began, i)
 						_, err = client.Send(window)
 						window = window[:0]
 					}
@@ -339,5 +391,5 @@ func (s *server) sendBeats() error {
 // document is the message as Filebeat sends it.
 func document(agent, i int) []byte {
 	text, _ := json.Marshal(message(i))
-	return fmt.Appendf(nil, `{"@timestamp":"2026-03-04T10:11:12.000Z","@metadata":{"beat":"filebeat","type":"_doc","version":"8.17.0"},"message":%s,"agent":{"id":"a%d","type":"filebeat","version":"8.17.0","name":"web1"},"ecs":{"version":"8.0.0"},"host":{"name":"web1"},"input":{"type":"log"},"log":{"offset":%d,"file":{"path":"/var/log/syslog"}}}`, text, agent, i*100)
+	return fmt.Appendf(nil, `{"@timestamp":%q,"@metadata":{"beat":"filebeat","type":"_doc","version":"8.17.0"},"message":%s,"agent":{"id":"a%d","type":"filebeat","version":"8.17.0","name":"web1"},"ecs":{"version":"8.0.0"},"host":{"name":"web1"},"input":{"type":"log"},"log":{"offset":%d,"file":{"path":"/var/log/syslog"}}}`, time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), text, agent, i*100)
 }

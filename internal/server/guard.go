@@ -118,11 +118,26 @@ func (g *guard) want(role Role, h http.Handler) http.Handler {
 
 // ownUser reports whether a request from this machine is from a program of the
 // user who runs the server, the administrator's, or one of whoever called sudo.
-// Where the kernel does not say whose it is, it is taken to be.
+// Where the kernel does not say whose it is, it is taken to be. The kernel is asked
+// once a connection.
 func ownUser(r *http.Request) bool {
-	remote, err := netip.ParseAddrPort(r.RemoteAddr)
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	if err != nil || !ok {
+	if own, ok := r.Context().Value(ownUserKey{}).(func() bool); ok {
+		return own()
+	}
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return ownAddress(r.RemoteAddr, local)
+}
+
+type ownUserKey struct{}
+
+// withOwnUser is for http.Server's ConnContext.
+func withOwnUser(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, ownUserKey{}, sync.OnceValue(func() bool { return ownAddress(c.RemoteAddr().String(), c.LocalAddr()) }))
+}
+
+func ownAddress(from string, local net.Addr) bool {
+	remote, err := netip.ParseAddrPort(from)
+	if err != nil || local == nil {
 		return true
 	}
 	here, err := netip.ParseAddrPort(local.String())

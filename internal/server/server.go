@@ -124,7 +124,7 @@ func (s *Server) Listen(ctx context.Context) error {
 		return err
 	}
 	s.l = l
-	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ConnContext: withOwnUser,
 		ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelInfo)}
 	return nil
 }

@@ -51,8 +51,7 @@ type writer struct {
 	source string
 	path   string
 	spare  []logstorage.Field // for the sorted row
-	names  []string           // columns of the last row after the stream's, as built
-	perm   []int              // and where each of them goes
+	orders [64]order          // of kinds of rows, by a hash of their columns
 	num    [2][20]byte
 	buf    []byte
 
@@ -232,25 +231,38 @@ func (w *writer) build(e *event.Event, fallback int64) {
 	w.rows.MustAdd(logstorage.TenantID{}, at, w.row, streamFields)
 }
 
+// order is how the columns of a kind of rows, those after the stream's, are sorted.
+type order struct {
+	names []string // as built
+	perm  []int    // where each of them goes
+}
+
 // sort brings the columns after the stream's in the order of their names,
-// which the engine needs and does slowly. Rows of one log are alike: what was
-// done to the last row is tried first.
+// which the engine needs and does slowly. There are only so many kinds of rows in
+// a log, or in what many hosts send: how they are sorted is known from the last.
 func (w *writer) sort() {
 	cols := w.row[streamFields:]
-	same := len(cols) == len(w.names)
+	hash := uint(len(cols))
+	for i := range cols {
+		if name := cols[i].Name; len(name) > 0 {
+			hash = hash*31 + uint(len(name))<<8 + uint(name[len(name)/2]) + uint(name[len(name)-1])<<3
+		}
+	}
+	o := &w.orders[(hash^hash>>7)%uint(len(w.orders))]
+	same := len(cols) == len(o.names)
 	for i := 0; same && i < len(cols); i++ {
-		same = cols[i].Name == w.names[i]
+		same = cols[i].Name == o.names[i]
 	}
 	if !same {
-		w.names, w.perm = w.names[:0], w.perm[:0]
+		o.names, o.perm = o.names[:0], o.perm[:0]
 		for i := range cols {
-			w.names = append(w.names, strings.Clone(cols[i].Name))
-			w.perm = append(w.perm, i)
+			o.names = append(o.names, strings.Clone(cols[i].Name))
+			o.perm = append(o.perm, i)
 		}
-		slices.SortFunc(w.perm, func(a, b int) int { return strings.Compare(w.names[a], w.names[b]) })
+		slices.SortFunc(o.perm, func(a, b int) int { return strings.Compare(o.names[a], o.names[b]) })
 	}
 	w.spare = append(w.spare[:0], w.row[:streamFields]...)
-	for _, i := range w.perm {
+	for _, i := range o.perm {
 		w.spare = append(w.spare, cols[i])
 	}
 	w.row, w.spare = w.spare, w.row
