@@ -66,7 +66,9 @@ type group struct {
 	older      *group
 	newer      *group
 	touched    int64
-	held       []entry // in time order
+	held       []entry  // in time order
+	ids        []string // of the events in held, one each, while that is so; only ever appended to and cut
+	mixed      bool     // it is not: an event twice in a row, events out of order, those of a correlation
 	distinct   map[string]int
 	sum        float64
 	last       []entry          // temporal: by position, the latest event
@@ -341,6 +343,11 @@ func (c *Correlator) hold(s *corrState, g *group, e entry) {
 	for at > 0 && g.held[at-1].time > e.time {
 		at--
 	}
+	if n := len(g.ids); !g.mixed && at == len(g.held) && len(e.events) == 1 && (n == 0 || g.ids[n-1] != e.events[0]) {
+		g.ids = append(g.ids, e.events[0])
+	} else {
+		g.ids, g.mixed = nil, true
+	}
 	g.held = slices.Insert(g.held, at, e)
 	g.account(&e, 1)
 	if len(g.held) > s.maxEvents {
@@ -364,6 +371,11 @@ func (g *group) drop(n int) {
 		g.account(&g.held[i], -1)
 	}
 	g.held = g.held[n:] // append moves the rest when the array is used up
+	if !g.mixed {
+		g.ids = g.ids[min(n, len(g.ids)):]
+	} else if len(g.held) == 0 {
+		g.mixed = false
+	}
 }
 
 // count is event_count, value_count, value_sum and value_max with a lower bound only.
@@ -517,9 +529,16 @@ func (c *Correlator) emit(s *corrState, g *group, value float64, held []entry, o
 	if len(held) > 0 {
 		m.First, m.Last = held[0].first, held[0].time
 	}
+	all := len(held)
 	if n := len(held) - c.opt.MaxRelated; n > 0 {
 		held = held[n:]
 		m.Truncated = true
+	}
+	if !g.mixed && all > 0 && all == len(g.ids) {
+		// What stays fulfilled is handed on with every event: looking at all of them each time would be quadratic.
+		m.Last = held[len(held)-1].time
+		m.Events = slices.Clip(g.ids[all-len(held):])
+		held = nil
 	}
 	for _, h := range held {
 		m.First, m.Last = min(m.First, h.first), max(m.Last, h.time)

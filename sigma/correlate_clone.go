@@ -43,6 +43,7 @@ func (c *Correlator) Clone() *Correlator {
 // clone copies what changes; entries and links never do.
 func (g *group) clone() *group {
 	out := *g
+	out.ids = slices.Clip(g.ids) // both append
 	out.held, out.last = slices.Clone(g.held), slices.Clone(g.last)
 	out.distinct, out.chains = maps.Clone(g.distinct), maps.Clone(g.chains)
 	return &out

@@ -44,7 +44,9 @@ func (g *Gatherer) observe(e *event.Event, h *Hit) error {
 		}
 	}
 	if g.ongoing != nil {
-		g.ongoing.add(d)
+		if err := g.ongoing.add(context.Background(), d); err != nil {
+			return err
+		}
 	}
 	return g.observations.add(d)
 }

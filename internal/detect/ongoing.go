@@ -16,19 +16,21 @@ import (
 // snapshot is a copy of the former that goes on over the latter.
 //
 // Logs of many hosts do not arrive in order of time, so that time is some seconds
-// before the oldest that came lately. What is older than that all the same has
-// the next snapshot begin at the beginning.
+// before the oldest of those that came lately. What is older than that all the same
+// has the next snapshot begin at the beginning.
 type ongoing struct {
 	past   *correlation      // nil: to be made anew
 	upTo   int64             // past has all observations before
 	behind []decoded         // those from upTo on
-	oldest [lateRounds]int64 // that came between the last snapshots, the latest first
+	oldest [lateRounds]int64 // of the last rounds, the present one first
+	count  int               // of the present round
 }
 
 const (
-	lateRounds = 3
-	lateness   = int64(10e9) // ns
-	maxBehind  = 200_000     // observations
+	lateRounds = 4
+	lateRound  = 4_000      // observations, or what comes between two snapshots
+	lateness   = int64(3e9) // ns
+	maxBehind  = 200_000    // observations
 )
 
 func newOngoing() *ongoing {
@@ -40,8 +42,9 @@ func newOngoing() *ongoing {
 }
 
 // add takes an observation whose strings are somebody else's.
-func (o *ongoing) add(d decoded) {
+func (o *ongoing) add(ctx context.Context, d decoded) error {
 	o.oldest[0] = min(o.oldest[0], d.time)
+	o.count++
 	switch {
 	case o.past == nil:
 	case d.time < o.upTo || len(o.behind) >= maxBehind:
@@ -57,6 +60,33 @@ func (o *ongoing) add(d decoded) {
 		d.fields = fields
 		o.behind = append(o.behind, d)
 	}
+	if o.count < lateRound {
+		return nil
+	}
+	return o.advance(ctx)
+}
+
+// advance ends a round: what is before the horizon goes to the past.
+func (o *ongoing) advance(ctx context.Context) error {
+	horizon := o.horizon()
+	if o.count > 0 {
+		copy(o.oldest[1:], o.oldest[:])
+		o.oldest[0], o.count = math.MaxInt64, 0
+	}
+	if o.past == nil {
+		return nil
+	}
+	slices.SortStableFunc(o.behind, func(a, b decoded) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.id, b.id)) })
+	n := 0
+	for ; n < len(o.behind) && o.behind[n].time < horizon; n++ {
+		if err := o.past.observe(ctx, o.behind[n]); err != nil {
+			o.past = nil
+			return err
+		}
+	}
+	o.behind = slices.Delete(o.behind, 0, n)
+	o.upTo = max(o.upTo, horizon)
+	return nil
 }
 
 // horizon is the time before which nothing more is expected.
@@ -78,8 +108,9 @@ func (g *Gatherer) soFar(ctx context.Context) (*correlation, error) {
 	}
 	o := g.ongoing
 	horizon := o.horizon()
-	copy(o.oldest[1:], o.oldest[:])
-	o.oldest[0] = math.MaxInt64
+	if err := o.advance(ctx); err != nil {
+		return nil, err
+	}
 	if o.past == nil {
 		o.behind, o.upTo = nil, horizon
 		past := newCorrelation(g.d, sigma.NewCorrelator(g.d.engine, sigma.CorrelatorOptions{}))
@@ -108,17 +139,6 @@ func (g *Gatherer) soFar(ctx context.Context) (*correlation, error) {
 			return past, nil
 		}
 		o.past = past
-	} else {
-		slices.SortStableFunc(o.behind, func(a, b decoded) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.id, b.id)) })
-		n := 0
-		for ; n < len(o.behind) && o.behind[n].time < horizon; n++ {
-			if err := o.past.observe(ctx, o.behind[n]); err != nil {
-				o.past = nil
-				return nil, err
-			}
-		}
-		o.behind = slices.Delete(o.behind, 0, n)
-		o.upTo = max(o.upTo, horizon)
 	}
 	now := o.past.clone()
 	for _, d := range o.behind {
