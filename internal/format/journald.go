@@ -22,7 +22,10 @@ var (
 		Title: "systemd journal, export format",
 		Group: "system",
 		Recognise: func(s *Sample) int {
-			if bytes.HasPrefix(s.Head, []byte("__CURSOR=")) && bytes.Contains(s.Head[:min(len(s.Head), 1024)], []byte("\n__REALTIME_TIMESTAMP=")) {
+			// journalctl writes the cursor first; the format leaves the order open.
+			head := append([]byte{'\n'}, bytes.TrimLeft(s.Head[:min(len(s.Head), 4096)], "\n")...)
+			entry, _, _ := bytes.Cut(head, []byte("\n\n"))
+			if len(head) > 1 && (head[1] == '_' || 'A' <= head[1] && head[1] <= 'Z') && bytes.Contains(entry, []byte("\n__REALTIME_TIMESTAMP=")) {
 				return 98
 			}
 			return 0

@@ -62,6 +62,8 @@ type syslogHeader struct {
 	facility string // its word, where the header spells it
 	severity string
 	host     string
+	relay    string // who passed the record on, where it said so before it
+	hops     int    // how many relays' headers were taken off
 	tag      string // program as written: "sshd", "/usr/sbin/cron", "sshd(pam_unix)"
 	pid      string // as written, digits or not
 	msgid    string
@@ -117,10 +119,39 @@ func (h *syslogHeader) parse(s string, c *timestamp.Clock) error {
 		return nil
 	}
 	h.cutHost()
+	if h.host != "" && h.tag == "" && len(h.text) > 16 {
+		h.unrelay(isDigit(s[0]), c)
+	}
 	if loose && (h.host == "" || !isDigits(h.pid)) {
 		return errNoSyslogHeader // "2006-01-02 15:04:05 …" begins the lines of half the world
 	}
 	return nil
+}
+
+// unrelay reads the header of the record's origin behind that of a relay, which put its own before the
+// whole of it: "Jan  2 03:04:05 relay Jan  2 03:04:04 web1 sshd[7]: …", also with the origin's <PRI>. The
+// time is the origin's, unless only the relay's has a year.
+func (h *syslogHeader) unrelay(year bool, c *timestamp.Clock) {
+	s := h.text
+	pri, rest, marked := cutPriority(s)
+	if marked {
+		s = rest
+	}
+	if isDigit(s[0]) && (len(s) < 20 || s[10] != 'T') || !isDigit(s[0]) && !isRFC3164Stamp(s) {
+		return
+	}
+	var o syslogHeader // of the origin, or of the next relay
+	if o.hops = h.hops + 1; o.hops > maxRelays || o.parse(h.text, c) != nil || o.host == "" || o.tag == "" && !marked {
+		return
+	}
+	if !marked {
+		pri = h.priority
+	}
+	o.relay, o.priority = h.host, pri
+	if year && !isDigit(s[0]) {
+		o.time = h.time
+	}
+	*h = o
 }
 
 // stamp reads the time of a header: RFC 3164's, ISO 8601's, or asctime's.
@@ -207,6 +238,10 @@ func (h *syslogHeader) cutHost() {
 	if strings.HasPrefix(t, ": ") { // "fw1 : %ASA-6-302013: …"
 		t = t[2:]
 	}
+	if len(t) > 20 && isDigit(t[0]) && t[4] == '-' && t[10] == 'T' && t[13] == ':' { // another header, no tag
+		h.text = t
+		return
+	}
 	h.cutTag(h.cutFacility(t))
 }
 
@@ -264,6 +299,8 @@ func isSyslogHost(s string) bool {
 	}
 	return true
 }
+
+const maxRelays = 4
 
 const maxTag = 96 // RFC 3164 allows 32, daemons more
 
@@ -428,6 +465,7 @@ func (h *syslogHeader) add(b *event.Batch) {
 	}
 	b.Add("host.hostname", h.host)
 	b.Add("host.name", h.host)
+	b.Add("log.source.address", h.relay)
 }
 
 func (h *syslogHeader) facilityCode() int {
