@@ -20,7 +20,17 @@ var _ = register(Format{
 	Title: "Linux audit log",
 	Group: "audit",
 	Recognise: func(s *Sample) int {
-		return s.Share(func(l string) bool { _, ok := cutAuditHead(l); return ok }) * 95 / 100
+		records, ours := 0, 0
+		for _, l := range s.Lines {
+			if l == "----" || strings.HasPrefix(l, "time->") { // ausearch's
+				continue
+			}
+			records++
+			if _, ok := cutAuditHead(l); ok {
+				ours++
+			}
+		}
+		return ours * 95 / max(1, records)
 	},
 	Frame:  frameAuditd,
 	Decode: func(p *Params) Decoder { return &auditdChunks{p: p} },
@@ -41,15 +51,20 @@ var _ = registerProgram(program{
 			}
 			head = auditHead{typ: typ, body: body}
 		}
-		if _, serial, ok := strings.Cut(head.id, ":"); ok {
-			b.AddNumber("auditd.log.sequence", serial)
-		}
-		b.Add("auditd.log.node", head.node)
-		e.add(head, b)
-		e.finish(b)
+		e.alone(head, b)
 		return true
 	},
 })
+
+// alone decodes a record that comes with other messages between it and those of its event.
+func (e *auditEvent) alone(h auditHead, b *event.Batch) {
+	if _, serial, ok := cutLast(h.id, ":"); ok && isDigits(serial) {
+		b.AddNumber("auditd.log.sequence", serial)
+	}
+	b.Add("auditd.log.node", h.node)
+	e.add(h, b)
+	e.finish(b)
+}
 
 var errNotAudit = errors.New("not an audit record: no type= and msg=audit(…)")
 
@@ -76,6 +91,9 @@ func cutAuditHead(line string) (h auditHead, ok bool) {
 	h.typ, rest, ok = strings.Cut(rest, " ")
 	if !ok || !isAuditType(h.typ) {
 		return h, false
+	}
+	if name := auditNumbers[strings.TrimSuffix(strings.TrimPrefix(h.typ, "UNKNOWN["), "]")]; name != "" {
+		h.typ = name
 	}
 	rest, ok = strings.CutPrefix(rest, "msg=")
 	if !ok {
@@ -121,6 +139,8 @@ type auditEvent struct {
 	args, paths     []string
 	outcome         string
 	socket          string // a struct sockaddr in hex
+	peer, peerPort  string // or its address and port, spelt out
+	spelt           bool
 }
 
 // add adds what one record says.

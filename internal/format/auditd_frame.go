@@ -104,7 +104,7 @@ func (d *auditdChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 		size, end := line(c.Data[at:])
 		n.Structure += int64(size - end)
 		text := c.Data[at : at+end]
-		if isBlank(text) {
+		if isBlank(text) || isAusearch(text) {
 			n.Structure += int64(end)
 			at += size
 			continue
@@ -161,6 +161,12 @@ func (d *auditdChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 	return n
 }
 
+// isAusearch reports whether a line is what ausearch(8) puts between the events that it shows.
+func isAusearch(line []byte) bool {
+	s := strings.TrimSuffix(event.View(line), "\r")
+	return s == "----" || strings.HasPrefix(s, "time->")
+}
+
 // decode decodes the records of one event.
 func (d *auditdChunks) decode(raw string, ev *auditEvent, b *event.Batch) error {
 	ev.exec = strings.Contains(raw, "type=EXECVE ")
@@ -175,8 +181,12 @@ func (d *auditdChunks) decode(raw string, ev *auditEvent, b *event.Batch) error 
 		if !understood {
 			b.Add("auditd.log.node", h.node)
 			b.Add("host.name", h.node)
-			stamp, serial, ok := strings.Cut(h.id, ":")
-			if ns, good := d.p.Clock.Epoch(stamp); good && ok {
+			stamp, serial, ok := cutLast(h.id, ":")
+			ns, good := d.p.Clock.Epoch(stamp)
+			if !good { // as ausearch -i shows it: "03/04/2024 10:00:03.100"
+				ns, good = d.p.Clock.Any(stamp)
+			}
+			if good && ok {
 				b.Event().Time, timed = ns, true
 				b.AddNumber("auditd.log.sequence", serial)
 			}

@@ -52,7 +52,11 @@ func (r *auditRecord) decode(s string) {
 		key := s[:i]
 		var value string
 		var quoted bool
-		value, s, quoted = auditValue(s[i+1:])
+		if key == "proctitle" && r.typ == "PROCTITLE" && strings.IndexByte(s, ' ') > 0 && s[i+1] != '"' { // as ausearch -i shows it
+			value, s = s[i+1:], ""
+		} else {
+			value, s, quoted = auditValue(s[i+1:])
+		}
 		if !quoted && (value == "" || value == "?") {
 			continue
 		}
@@ -212,7 +216,9 @@ func (r *auditRecord) pair(key, value string, quoted bool) {
 		}
 		return
 	case "acct":
-		r.acct = value
+		if value != "?" {
+			r.acct = value
+		}
 		return
 	case "id":
 		r.id = value
@@ -224,7 +230,16 @@ func (r *auditRecord) pair(key, value string, quoted bool) {
 		}
 		return
 	case "saddr":
+		if value == "{" { // ausearch -i: "saddr={ saddr_fam=inet laddr=192.0.2.9 lport=8080 }"
+			r.spelt = true
+			return
+		}
 		r.socket = value
+	case "laddr":
+		if r.spelt {
+			r.peer = value
+			return
+		}
 	case "name":
 		if r.typ == "PATH" {
 			r.paths = append(r.paths, value)
@@ -250,7 +265,14 @@ func (r *auditRecord) pair(key, value string, quoted bool) {
 	case "user":
 		b.Add("user.name", value)
 		return
-	case "entries", "lport", "rport", "ksize", "src_prefixlen", "dst_prefixlen":
+	case "lport":
+		if r.spelt {
+			r.peerPort = value
+			return
+		}
+		b.AddNumber("auditd.log.lport", value)
+		return
+	case "entries", "rport", "ksize", "src_prefixlen", "dst_prefixlen":
 		b.AddNumber("auditd.log."+key, value)
 		return
 	case "key_enforce":
@@ -267,7 +289,7 @@ func (r *auditRecord) pair(key, value string, quoted bool) {
 		return // pointers, beside the arguments themselves
 	}
 	if name, ok := auditFields[key]; ok {
-		b.Add(name, value)
+		addAuditAccount(b, name, value)
 		return
 	}
 	b.Add(auditOwn(key, b), value)
@@ -329,27 +351,46 @@ func (r *auditRecord) users() {
 	case auditPlain:
 		b.Add("user.name", r.acct)
 	case auditSession:
-		b.Add("user.id", r.auid)
+		addAuditAccount(b, "user.id", r.auid)
 		b.Add("user.name", r.acct)
 		b.Add("user.effective.name", r.acct)
 	case auditLogin:
 		id := cmp.Or(r.id, r.auid)
-		b.Add("user.id", cmp.Or(r.before, id))
-		b.Add("user.effective.id", id)
+		addAuditAccount(b, "user.id", cmp.Or(r.before, id))
+		addAuditAccount(b, "user.effective.id", id)
 		b.Add("user.name", r.acct)
 		b.Add("user.effective.name", r.acct)
 	case auditAccount:
-		b.Add("user.id", r.auid)
-		b.Add("user.effective.id", r.uid)
-		b.Add("user.target.id", r.id)
+		addAuditAccount(b, "user.id", r.auid)
+		addAuditAccount(b, "user.effective.id", r.uid)
+		addAuditAccount(b, "user.target.id", r.id)
 		b.Add("user.name", r.acct)
 		b.Add("user.target.name", r.acct)
 	case auditGroup:
-		b.Add("user.id", r.auid)
-		b.Add("user.effective.id", r.uid)
-		b.Add("group.id", r.id)
+		addAuditAccount(b, "user.id", r.auid)
+		addAuditAccount(b, "user.effective.id", r.uid)
+		addAuditAccount(b, "group.id", r.id)
 		b.Add("group.name", r.acct)
 	}
+}
+
+// addAuditAccount adds an account by its number, or by the name that ausearch -i shows instead.
+func addAuditAccount(b *event.Batch, name, value string) {
+	if object, ok := strings.CutSuffix(name, ".id"); ok && value != "" && !isDigits(value) && value != "-1" {
+		if value != "unset" && value != "?" && !strings.HasPrefix(value, "unknown(") {
+			b.Add(auditNames[object], value)
+		}
+		return
+	}
+	b.Add(name, value)
+}
+
+// auditNames are the names of what the fields of auditFields number.
+var auditNames = map[string]string{
+	"user": "user.name", "user.audit": "user.audit.name", "user.effective": "user.effective.name", "user.saved": "user.saved.name", "user.filesystem": "user.filesystem.name",
+	"user.group": "user.group.name", "user.effective.group": "user.effective.group.name", "user.saved.group": "user.saved.group.name",
+	"user.filesystem.group": "user.filesystem.group.name", "user.owner": "file.owner", "user.owner.group": "file.group",
+	"user.target": "user.target.name", "group": "group.name",
 }
 
 // enriched reads what auditd 2.8 and later adds behind a group separator: names
@@ -487,6 +528,10 @@ func caretControls(s string, b *event.Batch) string {
 // addSocket decodes the address of a socket: a struct sockaddr in hex, its
 // family in the machine's byte order.
 func (e *auditEvent) addSocket(b *event.Batch) {
+	if e.peer != "" {
+		e.addPeer(e.peer, e.peerPort, b)
+		return
+	}
 	raw := auditUnhex(e.socket, b)
 	if e.socket == "" || len(raw) < 2 || raw == e.socket {
 		return
@@ -509,6 +554,10 @@ func (e *auditEvent) addSocket(b *event.Batch) {
 	default:
 		return
 	}
+	e.addPeer(address, port, b)
+}
+
+func (e *auditEvent) addPeer(address, port string, b *event.Batch) {
 	switch e.syscall {
 	case "connect", "sendto", "sendmsg", "sendmmsg":
 		b.Add("destination.address", address)
@@ -517,6 +566,6 @@ func (e *auditEvent) addSocket(b *event.Batch) {
 		addSource(b, address, port)
 	default:
 		b.Add("auditd.log.socket.address", address)
-		b.AddNumber("auditd.log.socket.port", port)
+		addPort(b, "auditd.log.socket.port", port)
 	}
 }

@@ -177,3 +177,21 @@ func sockaddrText(p []byte, family int) (address, port string) {
 	}
 	return netip.AddrFrom16([16]byte(p[8:24])).Unmap().String(), port
 }
+
+// auditNumbers are the types by the numbers that the kernel's own log has for them
+// (linux/audit.h, libaudit.h).
+var auditNumbers = map[string]string{
+	"1006": "LOGIN",
+	"1100": "USER_AUTH", "1101": "USER_ACCT", "1102": "USER_MGMT", "1103": "CRED_ACQ", "1104": "CRED_DISP", "1105": "USER_START", "1106": "USER_END",
+	"1107": "USER_AVC", "1108": "USER_CHAUTHTOK", "1109": "USER_ERR", "1110": "CRED_REFR", "1111": "USYS_CONFIG", "1112": "USER_LOGIN", "1113": "USER_LOGOUT",
+	"1114": "ADD_USER", "1115": "DEL_USER", "1116": "ADD_GROUP", "1117": "DEL_GROUP", "1123": "USER_CMD", "1124": "USER_TTY", "1125": "CHUSER_ID",
+	"1126": "GRP_CHAUTHTOK", "1127": "SYSTEM_BOOT", "1128": "SYSTEM_SHUTDOWN", "1129": "SYSTEM_RUNLEVEL", "1130": "SERVICE_START", "1131": "SERVICE_STOP",
+	"1132": "GRP_MGMT", "1134": "CHGRP_ID", "1137": "ACCT_LOCK", "1138": "ACCT_UNLOCK",
+	"1300": "SYSCALL", "1302": "PATH", "1303": "IPC", "1304": "SOCKETCALL", "1305": "CONFIG_CHANGE", "1306": "SOCKADDR", "1307": "CWD", "1309": "EXECVE",
+	"1316": "FD_PAIR", "1318": "OBJ_PID", "1319": "TTY", "1320": "EOE", "1321": "BPRM_FCAPS", "1322": "CAPSET", "1323": "MMAP", "1324": "NETFILTER_PKT",
+	"1325": "NETFILTER_CFG", "1326": "SECCOMP", "1327": "PROCTITLE", "1328": "FEATURE_CHANGE", "1330": "KERN_MODULE", "1331": "FANOTIFY", "1334": "BPF",
+	"1400": "AVC", "1403": "MAC_POLICY_LOAD", "1404": "MAC_STATUS", "1405": "MAC_CONFIG_CHANGE",
+	"1700": "ANOM_PROMISCUOUS", "1701": "ANOM_ABEND", "1702": "ANOM_LINK",
+	"1800": "INTEGRITY_DATA", "1805": "INTEGRITY_RULE",
+	"2404": "CRYPTO_KEY_USER", "2407": "CRYPTO_SESSION",
+}

@@ -26,7 +26,26 @@ func decodeKernel(m *message, b *event.Batch) bool {
 	if kernelPhrases.decode(m, s, b) {
 		return true
 	}
-	return kernelCrash(s, b) || kernelAudit(s, b)
+	return kernelCrash(s, b) || kernelAudit(m, s, b) || kernelModule(s, b)
+}
+
+// kernelModule: "NAME: loading out-of-tree module taints kernel.", "NAME: module verification
+// failed: signature and/or required key missing - tainting kernel".
+func kernelModule(s string, b *event.Batch) bool {
+	name, what, ok := strings.Cut(s, ": ")
+	if !ok || name == "" || strings.IndexByte(name, ' ') >= 0 {
+		return false
+	}
+	switch {
+	case strings.HasPrefix(what, "loading out-of-tree module"), strings.HasPrefix(what, "module license ") && strings.Contains(what, "taints kernel"):
+	case strings.HasPrefix(what, "module verification failed"):
+	default:
+		return false
+	}
+	b.Add("kernel.module", name)
+	b.Add("event.reason", strings.TrimSuffix(what, "."))
+	classify(b, "driver", "start", "kernel-tainted", "")
+	return true
 }
 
 // cutUptime takes the time since boot off a kernel message: "[16571.459614] ",
@@ -63,8 +82,18 @@ var kernelPhrases = newPhraseBook(
 	phrase{"Memory cgroup out of memory: ", kernelOOM},
 	phrase{"Killed process ", func(m *message, s string, b *event.Batch) bool { return kernelKilled(s, b) }},
 	phrase{"usb ", kernelUSB},
+	phrase{"usb-storage ", func(_ *message, s string, b *event.Batch) bool {
+		port, what, _ := strings.Cut(s, ": ")
+		if what != "USB Mass Storage device detected" {
+			return false
+		}
+		port, _, _ = strings.Cut(port, ":")
+		b.Add("device.usb.port", port)
+		classify(b, "host", "info", "usb-storage-detected", "")
+		return true
+	}},
 	phrase{"device ", kernelPromiscuous},
-	phrase{"audit: ", func(_ *message, s string, b *event.Batch) bool { return kernelAudit(s, b) }},
+	phrase{"audit: ", func(m *message, s string, b *event.Batch) bool { return kernelAudit(m, s, b) }},
 	phrase{"martian source ", func(_ *message, s string, b *event.Batch) bool {
 		to, rest, ok := strings.Cut(s, " from ")
 		from, dev, _ := strings.Cut(rest, ", on dev ")
@@ -219,7 +248,7 @@ func kernelSYNFlood(_ *message, s string, b *event.Batch) bool {
 
 // kernelAudit: `type=1400 audit(1700000000.123:42): apparmor="DENIED" operation="open" profile="…"
 // name="…" pid=812 comm="cat" …`, audit records that no daemon fetched.
-func kernelAudit(s string, b *event.Batch) bool {
+func kernelAudit(m *message, s string, b *event.Batch) bool {
 	rest, ok := strings.CutPrefix(s, "type=")
 	if !ok {
 		return false
@@ -228,6 +257,12 @@ func kernelAudit(s string, b *event.Batch) bool {
 	id, rest, closed := strings.Cut(rest, "):")
 	if !ok || !closed || !isDigits(typ) {
 		return false
+	}
+	if name := auditNumbers[typ]; name != "" && name != "AVC" {
+		m.Dataset = "auditd.log"
+		var e auditEvent
+		e.alone(auditHead{typ: name, id: id, body: strings.TrimLeft(rest, " ")}, b)
+		return true
 	}
 	b.Add("auditd.log.record_type", typ)
 	if _, serial, ok := strings.Cut(id, ":"); ok {
