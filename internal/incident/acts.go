@@ -72,6 +72,9 @@ var acts = []act{
 			if r.service != "" && r.runs != "" {
 				return r.service + ", which runs " + r.runs
 			}
+			if r.registry != "" && r.runs != "" {
+				return lastElements(r.registry) + ", which is " + r.runs
+			}
 			return cmp.Or(r.service, r.registry, r.file, r.command)
 		}},
 	{"service stopped", "service was stopped", "services were stopped", "medium", true,
@@ -80,7 +83,8 @@ var acts = []act{
 		}, program},
 	{"login", "login was obtained", "logins were obtained", "medium", true,
 		func(r *record) bool {
-			return r.is("authentication") && r.outcome == "success" && !r.has("end") && r.source != "" && r.user != ""
+			return r.is("authentication") && r.outcome == "success" && !r.has("end") && r.source != "" && r.user != "" &&
+				!windows(r, "4769", "4770") // tickets of one who is logged in
 		}, func(r *record) string { return r.user }},
 	{"root commands", "command was run with another account's rights", "commands were run with another account's rights", "medium", true,
 		func(r *record) bool {
@@ -163,9 +167,13 @@ func runs(r *record, names ...string) bool {
 		return false
 	}
 	word, _, _ := strings.Cut(strings.TrimSpace(r.command), " ")
+	return slices.Contains(names, baseName(word)) || slices.Contains(names, strings.TrimSuffix(programName(r), ".exe"))
+}
+
+// baseName is a program's name in lower case, without its place and .exe.
+func baseName(word string) string {
 	word = normalPath(strings.Trim(word, `"'`))
-	word = strings.TrimSuffix(word[strings.LastIndexByte(word, '/')+1:], ".exe")
-	return slices.Contains(names, word) || slices.Contains(names, strings.TrimSuffix(programName(r), ".exe"))
+	return strings.TrimSuffix(word[strings.LastIndexByte(word, '/')+1:], ".exe")
 }
 
 // runsAll reports whether the record's command line has all the parts,
@@ -210,6 +218,12 @@ func runKey(p string) bool {
 	return strings.Contains(p, `\currentversion\run`) || strings.Contains(p, `\winlogon\`) || strings.Contains(p, `\services\`) && strings.HasSuffix(p, `\imagepath`)
 }
 
+// lastElements shortens a registry path, whose end tells more than its beginning.
+func lastElements(p string) string {
+	parts := strings.Split(p, `\`)
+	return strings.Join(parts[max(0, len(parts)-3):], `\`)
+}
+
 func startFile(p string) bool {
 	p = normalPath(p)
 	return strings.HasPrefix(p, "/etc/cron") || strings.HasPrefix(p, "/var/spool/cron") || strings.HasPrefix(p, "/etc/systemd/system/") || strings.HasPrefix(p, "/etc/init.d/") ||
@@ -224,8 +238,14 @@ func target(r *record) string {
 	case r.changes != "":
 		return r.changes
 	case isRun(r) && r.command != "":
-		// useradd -m name: the last word that is no option.
 		words := strings.Fields(r.command)
+		// net user name password /add: what follows is a secret.
+		for i := 1; i < len(words)-1; i++ {
+			if slices.Contains([]string{"user", "users"}, strings.ToLower(words[i])) && slices.Contains([]string{"net", "net1"}, baseName(words[i-1])) {
+				return afterOptions(words[i+1:])
+			}
+		}
+		// useradd -m name: the last word that is no option.
 		for _, w := range slices.Backward(words) {
 			if !strings.HasPrefix(w, "-") && !strings.HasPrefix(w, "/") {
 				return strings.Trim(w, `"'`)
@@ -234,6 +254,16 @@ func target(r *record) string {
 		return ""
 	case r.is("iam") && !windows(r, "4720", "4726", "4728", "4732", "4756"):
 		return r.user
+	}
+	return ""
+}
+
+// afterOptions returns the first word that is no option.
+func afterOptions(words []string) string {
+	for _, w := range words {
+		if !strings.HasPrefix(w, "-") && !strings.HasPrefix(w, "/") {
+			return strings.Trim(w, `"'`)
+		}
 	}
 	return ""
 }

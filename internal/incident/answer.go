@@ -95,6 +95,11 @@ func (g *group) answer(ctx context.Context, c *court) (Incident, error) {
 			users = append(users, r.effective)
 		}
 	}
+	for _, p := range g.tree {
+		for i := range p.records {
+			users = append(users, people([]string{p.records[i].user})...)
+		}
+	}
 	hosts = append(hosts, g.at...)
 	inc.When = g.when(inc.When)
 	if o.Result == Succeeded || o.Result == Mixed {
@@ -643,7 +648,13 @@ func happening(r *record) string {
 		}
 	}
 	switch {
-	case r.is("network"):
+	case r.is("file") && cmp.Or(r.file, r.share) != "" && (r.is("network") || r.share != ""):
+		text := show(cmp.Or(r.user, "somebody")) + " asked" + on + " for " + show(cmp.Or(r.file, r.share))
+		if r.source != "" {
+			text += " from " + show(r.source)
+		}
+		return text
+	case r.is("network") && r.destination != "":
 		return "connection from " + show(r.source) + " to " + show(r.destination) + " port " + show(cmp.Or(r.port, "unknown"))
 	case r.is("web"):
 		return fmt.Sprintf("request %s %s from %s answered %d", show(r.request), show(cmp.Or(r.url, r.urlPath)), show(r.source), r.status)

@@ -532,6 +532,54 @@ func TestAShellOfTheWebServersAccountShowsThatAnAttackWorked(t *testing.T) {
 	}
 }
 
+func TestAShellIsOfTheAttackThatWasAnsweredLastBeforeIt(t *testing.T) {
+	var w world
+	for i, source := range []string{"203.0.113.40", "203.0.113.48"} {
+		a := w.log(i*7200, accessed("web1", source, "GET", "/shop/search.php?q=1%27+OR+1=1", 200, 900))
+		w.find("SQL injection from "+source, "high", []string{"T1190"}, []string{"initial-access"}, a)
+	}
+	w.log(9000, sudo("web1", "www-data", "/usr/bin/su", "failure"))
+	for _, inc := range w.build(t) {
+		want := map[string]string{"203.0.113.40": Unknown, "203.0.113.48": Succeeded}[inc.Who.SourceIPs[0]]
+		if inc.Outcome.Result != want {
+			t.Errorf("attack from %s: %s, want %s: %v", inc.Who.SourceIPs[0], inc.Outcome.Result, want, inc.Outcome.Why)
+		}
+	}
+}
+
+func TestWhoAndWhereOfAProcessTreeAreToldWithoutSecrets(t *testing.T) {
+	var w world
+	started := record{dataset: "windows.sysmon_operational", provider: "Microsoft-Windows-Sysmon", host: "ws1", category: []string{"process"}, types: []string{"start"}, code: "1", user: "alice", entity: "{p1}", process: "powershell.exe", command: "powershell"}
+	w.log(0, started)
+	w.log(5, record{dataset: started.dataset, provider: started.provider, host: "ws1", category: []string{"network"}, types: []string{"start", "connection"}, code: "3", entity: "{p1}", process: "powershell.exe", source: "10.0.0.5", destination: "10.0.0.99", port: "80"})
+	w.log(6, record{dataset: started.dataset, provider: started.provider, host: "ws1", category: []string{"registry"}, types: []string{"change"}, code: "12", entity: "{p1}", process: "powershell.exe", registry: `HKLM\Software\Cryptography\Wintrust`})
+	started.user, started.entity, started.parentEntity, started.process, started.command = "alice", "{p2}", "{p1}", "net.exe", `net user /add helpdesk Secret-1`
+	add := w.log(10, started)
+	read := w.log(20, record{dataset: started.dataset, provider: started.provider, host: "ws1", category: []string{"process"}, types: []string{"access"}, code: "10", entity: "{p1}", process: "powershell.exe"})
+	w.find("Memory of LSASS read", "high", []string{"T1003.001"}, []string{"credential-access"}, read)
+	w.find("Account added by a command", "medium", []string{"T1136.001"}, []string{"persistence"}, add)
+	incs := w.build(t)
+	if len(incs) != 1 {
+		t.Fatalf("%d incidents, want 1", len(incs))
+	}
+	inc := incs[0]
+	if !slices.Contains(inc.Who.Users, "alice") || !slices.Contains(inc.Where.Destinations, "10.0.0.99") {
+		t.Errorf("who %v, destinations %v: want alice, 10.0.0.99", inc.Who.Users, inc.Where.Destinations)
+	}
+	for _, s := range slices.Concat(inc.What, inc.Impact.Facts) {
+		if strings.Contains(s.Text, "Wintrust") || strings.Contains(s.Text, "created") && strings.Contains(s.Text, "Secret") {
+			t.Errorf("told: %s", s.Text)
+		}
+	}
+	if !hasFact(inc, "account was created on host ws1: helpdesk") {
+		t.Errorf("facts %v", inc.Impact.Facts)
+	}
+}
+
+func hasFact(inc Incident, text string) bool {
+	return slices.ContainsFunc(inc.Impact.Facts, func(s Sentence) bool { return strings.Contains(s.Text, text) })
+}
+
 func TestCallsThatBeginWithANewServiceAreAnIncident(t *testing.T) {
 	for fresh, want := range map[bool]int{true: 1, false: 0} {
 		w := &world{ips: []hostAddress{{"app", "10.0.0.5"}}}

@@ -39,22 +39,39 @@ var _ = register(pairing{
 				open = append(open, w)
 			}
 		}
-		return bySize(ctx, c, open)
+		if err := bySize(ctx, c, open); err != nil {
+			return err
+		}
+		if err := byShell(ctx, c, nodes, open); err != nil {
+			return err
+		}
+		for _, w := range open {
+			if w.verdict.result == "" {
+				w.decide(c)
+			}
+		}
+		return nil
 	},
 })
 
 // webCase is a finding whose requests were answered, and not known to have done more.
 type webCase struct {
 	*node
+	hosts    []string
 	host     string
 	answered []record // with a status of success, in order of time
 	pages    []record // the biggest answer of each page, biggest first, at most webPages
 	ok       string   // says how many were
+	shell    verdict  // what tells of a shell: see byShell
+
+	usual    bool // no answer is bigger than others got; of so many pages
+	compared int
 }
 
 const (
 	callReach    = 24 * time.Hour   // from a connection's begin to the record of it
 	clockReach   = 15 * time.Minute // between the clocks of two machines, at most
+	shellReach   = 24 * time.Hour   // from a request to the use of the shell that it opened
 	webReach     = time.Minute      // from a request to what it makes the server do
 	biggerTimes  = 2                // an answer this many times the biggest of others holds more than the page
 	biggerBytes  = 8 << 10
@@ -166,22 +183,7 @@ func webOutcome(ctx context.Context, c *court, n *node) (*webCase, error) {
 		}
 	}
 
-	// A web server's account has no business with sudo: who tries it has a shell.
-	tried, err := c.store.startedBy(ctx, hosts, nil, webUsers, span{s.from, s.to + int64(callReach)}, 200)
-	if err != nil {
-		return nil, err
-	}
-	tried = slices.DeleteFunc(tried, func(r record) bool { return programName(&r) != "sudo" && programName(&r) != "su" || r.command == "" })
-	if len(tried) > 0 {
-		r := tried[0]
-		text := fmt.Sprintf("%s, and %s the web server's account %s on %s asked sudo for %s, as nobody does but in a shell", ok,
-			cmp.Or(after(requestBefore(answered, r.time).time, r.time), "then"), show(r.user), hostPhrase(r.host), programPhrase(&r))
-		tried = tried[:min(len(tried), 10)]
-		n.verdict = verdict{result: Succeeded, followed: tried, why: []Sentence{{sentence(text), cite(idsOf(answered[:min(len(answered), attempts)]), idsOf(tried))}}}
-		return nil, nil
-	}
-
-	w := &webCase{node: n, host: host, answered: answered, ok: ok}
+	w := &webCase{node: n, hosts: hosts, host: host, answered: answered, ok: ok}
 	biggest := map[string]record{}
 	for _, r := range answered {
 		if r.urlPath != "" && r.size > biggest[r.urlPath].size {
@@ -244,7 +246,8 @@ func bySize(ctx context.Context, c *court, cases []*webCase) error {
 			}
 		}
 		for _, w := range cases[:part] {
-			if err := w.decide(ctx, c, pages, attackers, s); err != nil {
+			var err error
+			if w.usual, w.compared, err = w.compare(ctx, c, pages, attackers, s); err != nil {
 				return err
 			}
 		}
@@ -253,19 +256,69 @@ func bySize(ctx context.Context, c *court, cases []*webCase) error {
 	return nil
 }
 
-// decide gives the finding its verdict.
-func (w *webCase) decide(ctx context.Context, c *court, pages map[string]page, attackers map[string][]string, s span) error {
-	usual, compared, err := w.compare(ctx, c, pages, attackers, s)
-	if err != nil || w.verdict.result != "" {
-		return err
+// byShell looks for what nobody does but in a shell: a web server's account has
+// no business with sudo. That was opened by the attack last answered before, or
+// by one that is known to have opened one.
+func byShell(ctx context.Context, c *court, nodes []*node, open []*webCase) error {
+	lastBefore := func(w *webCase, at int64) int64 {
+		if r := requestBefore(w.answered, at); r.id != "" && at-r.time <= int64(shellReach) {
+			return r.time
+		}
+		return noTime
 	}
+	for _, w := range open {
+		first, last := w.answered[0].time, w.answered[len(w.answered)-1].time
+		if w.verdict.result != "" || first == noTime {
+			continue
+		}
+		tried, err := c.store.startedBy(ctx, w.hosts, nil, webUsers, span{first, last + int64(shellReach)}, 200)
+		if err != nil {
+			return err
+		}
+		tried = slices.DeleteFunc(tried, func(r record) bool {
+			mine := lastBefore(w, r.time)
+			if programName(&r) != "sudo" && programName(&r) != "su" || r.command == "" || mine == noTime {
+				return true
+			}
+			return slices.ContainsFunc(open, func(o *webCase) bool { return intersect(o.hosts, w.hosts) && lastBefore(o, r.time) > mine }) ||
+				slices.ContainsFunc(nodes, func(n *node) bool {
+					return n.verdict.result == Succeeded && intersect(c.targets(n), w.hosts) && n.ranBefore(r.time)
+				})
+		})
+		if len(tried) == 0 {
+			continue
+		}
+		r := tried[0]
+		text := fmt.Sprintf("%s, and %s the web server's account %s on %s asked sudo for %s, as nobody does but in a shell", w.ok,
+			cmp.Or(after(lastBefore(w, r.time), r.time), "then"), show(r.user), hostPhrase(r.host), programPhrase(&r))
+		tried = tried[:min(len(tried), 10)]
+		w.shell = verdict{result: Succeeded, followed: tried, why: []Sentence{{sentence(text), cite(idsOf(w.answered[:min(len(w.answered), attempts)]), idsOf(tried))}}}
+	}
+	for _, w := range open { // one does not hide what tells of the other
+		if w.shell.result != "" {
+			w.verdict = w.shell
+		}
+	}
+	return nil
+}
+
+// ranBefore reports whether the attack is known to have run something, or made
+// the server call, within a day before a time.
+func (n *node) ranBefore(at int64) bool {
+	return slices.ContainsFunc(n.verdict.followed, func(r record) bool {
+		return !r.is("web") && r.began() <= at && at-r.began() <= int64(shellReach)
+	})
+}
+
+// decide gives a finding its verdict that nothing else decides.
+func (w *webCase) decide(c *court) {
 	n, host, answered := w.node, w.host, w.answered
 	processes, audited := c.logs.span("process", host)
 	audited = audited && processes.covers(answered[0].time, answered[len(answered)-1].time)
-	if audited && usual && compared > 0 {
+	if audited && w.usual && w.compared > 0 {
 		text := fmt.Sprintf("%s, but no answer was bigger than what other clients got from the same pages, and the process log of %s, which covers the time, shows no program started by the web server", w.ok, hostPhrase(host))
 		n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), idsOf(answered[:min(len(answered), attempts)])}}}
-		return nil
+		return
 	}
 	biggest := slices.MaxFunc(answered, func(a, b record) int { return cmp.Compare(a.size, b.size) })
 	text := w.ok
@@ -279,7 +332,6 @@ func (w *webCase) decide(ctx context.Context, c *court, pages map[string]page, a
 	}
 	v.needs = append(v.needs, "application and database log of "+hostPhrase(host))
 	n.verdict = v
-	return nil
 }
 
 // compare compares the sizes of answers with those that others got. It decides

@@ -135,7 +135,7 @@ type record struct {
 	parent, parentExecutable     string
 	file, registry, service      string
 	share                        string // of a file server
-	runs                         string // what a service runs
+	runs                         string // what a service runs, or a registry value holds
 	account, region              string // of a cloud
 	from                         string // source.domain: the name of where it came from
 }
@@ -150,7 +150,7 @@ var columns = []string{
 	"http.request.method", "url.original", "url.path", "http.response.status_code", "http.response.body.bytes",
 	"source.port", "event.start", "process.pid", "process.entity_id", "process.parent.entity_id", "dns.type", "dns.response_code", "dns.question.name", "url.domain", "winlog.event_data.Action ID",
 	"process.name", "process.executable", "process.command_line", "process.parent.name", "process.parent.executable",
-	"process.title", "system.auth.sudo.command", "file.path", "registry.path", "service.name", "winlog.event_data.ServiceName", "winlog.event_data.TaskName",
+	"process.title", "system.auth.sudo.command", "file.path", "registry.path", "registry.data.strings", "service.name", "winlog.event_data.ServiceName", "winlog.event_data.TaskName",
 	"winlog.event_data.ShareName", "winlog.event_data.ImagePath", "winlog.event_data.ServiceFileName",
 	"cloud.account.id", "cloud.region", "source.domain",
 }
@@ -275,6 +275,10 @@ func (r *record) set(name, v string) {
 		}
 	case "registry.path":
 		r.registry = v
+	case "registry.data.strings":
+		if v != "" {
+			r.runs = first(v)
+		}
 	case "service.name", "winlog.event_data.ServiceName", "winlog.event_data.TaskName":
 		if v != "" {
 			r.service = v

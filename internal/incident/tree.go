@@ -141,14 +141,14 @@ func (g *group) readTree(ctx context.Context, c *court) error {
 	} {
 		var rs []record
 		for _, r := range did {
-			if r.is(k.category) && k.subject(&r) != "" && !policyTest(r.file) {
+			if r.is(k.category) && k.subject(&r) != "" && !policyTest(r.file) && !loaded(&r) {
 				rs = append(rs, r)
 			}
 		}
 		g.tree = append(g.tree, part{k.one, k.many, spreadRecords(once(rs), treeEach), k.subject})
 	}
 	for _, r := range did {
-		if a, ok := parseAddress(r.destination); ok && isOutside(a) && c.owner[a.String()] == "" && r.is("network") && !r.has("denied") {
+		if a, ok := parseAddress(r.destination); ok && c.owner[a.String()] != hostName(r.host) && r.is("network") && !r.has("denied") && r.destination != r.source && r.port != "53" {
 			g.contacted = append(g.contacted, r.destination)
 		}
 	}
@@ -157,6 +157,10 @@ func (g *group) readTree(ctx context.Context, c *court) error {
 	}
 	return nil
 }
+
+// loaded reports whether a record is of a registry key opened or made, as
+// Windows' own libraries do in every program; what is told is values.
+func loaded(r *record) bool { return r.is("registry") && windows(r, "12") && !runKey(r.registry) }
 
 // part is what the programs of an incident did of one kind.
 type part struct {
