@@ -41,27 +41,35 @@ var acts = []act{
 			}
 			return cmp.Or(target(r), r.group)
 		}},
+	{"rights given", "account or role was given rights", "accounts or roles were given rights", "high", true,
+		func(r *record) bool { return cloudCall(r, "rights given") }, target},
+	{"keys made", "access key or password was made", "access keys or passwords were made", "high", true,
+		func(r *record) bool { return cloudCall(r, "keys made") }, target},
+	{"secrets read", "secret was read", "secrets were read", "medium", true,
+		func(r *record) bool { return cloudCall(r, "secrets read") }, func(r *record) string { return "" }},
+	{"data destroyed", "store of data was deleted", "stores of data were deleted", "critical", true,
+		func(r *record) bool { return cloudCall(r, "data destroyed") }, done},
 	{"password changed", "password was changed or reset", "passwords were changed or reset", "medium", true,
 		func(r *record) bool {
 			return windows(r, "4723", "4724") || r.action == "changed-password" || r.action == "password-changed" || runs(r, "passwd", "chpasswd") && !strings.Contains(r.command, "/etc/passwd")
 		}, target},
 	{"logs destroyed", "log was cleared or logging was switched off", "logs were cleared or switched off", "high", true,
 		func(r *record) bool {
-			return windows(r, "1102") || windows(r, "104") && strings.Contains(strings.ToLower(r.provider), "eventlog") || windows(r, "4719") || r.action == "audit-log-cleared" ||
+			return cloudCall(r, "logs destroyed") || windows(r, "1102") || windows(r, "104") && strings.Contains(strings.ToLower(r.provider), "eventlog") || windows(r, "4719") || r.action == "audit-log-cleared" ||
 				runsAll(r, "wevtutil", " cl") || runsAll(r, "clear-eventlog") || runsAll(r, "auditctl", " -d") || runsAll(r, "history", " -c") ||
 				runsAll(r, "/var/log/", "shred") || runsAll(r, "/var/log/", "truncate") || runsAll(r, "rm ", "/var/log/") || runsAll(r, "journalctl", "--vacuum") ||
 				stops(r, "auditd", "rsyslog", "syslog-ng", "systemd-journald")
-		}, program},
+		}, done},
 	{"backups destroyed", "command to destroy backups or shadow copies was run", "commands to destroy backups or shadow copies were run", "critical", true,
 		func(r *record) bool {
 			return runsAll(r, "vssadmin", "delete") || runsAll(r, "vssadmin", "resize") || runsAll(r, "shadowcopy", "delete") || runsAll(r, "wbadmin", "delete") || runsAll(r, "bcdedit", "recoveryenabled")
 		}, program},
 	{"defences down", "defence was switched off", "defences were switched off", "high", true,
 		func(r *record) bool {
-			return windows(r, "5001", "5010", "5012") && strings.Contains(strings.ToLower(r.provider), "defender") || runsAll(r, "set-mppreference", "disable") ||
+			return cloudCall(r, "defences down") || windows(r, "5001", "5010", "5012") && strings.Contains(strings.ToLower(r.provider), "defender") || runsAll(r, "set-mppreference", "disable") ||
 				runsAll(r, "netsh", "firewall", "off") || runsAll(r, "setenforce", " 0") || runsAll(r, "ufw", "disable") || runsAll(r, "iptables", " -f") ||
 				stops(r, "windefend", "sense", "clamav", "falcon-sensor", "wazuh-agent", "apparmor", "fail2ban", "firewalld", "ufw")
-		}, program},
+		}, done},
 	{"persistence", "service, task or start-up entry was installed", "services, tasks or start-up entries were installed", "high", true,
 		func(r *record) bool {
 			return windows(r, "7045", "4697", "4698", "4702") || strings.Contains(r.action, "service-installed") || strings.Contains(r.action, "scheduled-task-created") ||
@@ -106,6 +114,37 @@ var acts = []act{
 // to find out whether it may run scripts.
 func policyTest(file string) bool { return strings.Contains(file, "__PSScriptPolicyTest_") }
 
+// actTechniques are the ATT&CK techniques that acts are, where the act says which.
+var actTechniques = map[string]string{
+	"account created": "T1136", "rights gained": "T1098", "rights given": "T1098.003", "keys made": "T1098.001", "logs destroyed": "T1070", "backups destroyed": "T1490",
+	"defences down": "T1562", "service stopped": "T1489", "data destroyed": "T1485",
+}
+
+// techniqueOf names the technique that an act is, by what the record shows.
+func techniqueOf(a *act, r *record) string {
+	if a.kind == "logs destroyed" && cloudOf(r.dataset) != "" {
+		return "T1562.008"
+	}
+	if a.kind != "persistence" {
+		return actTechniques[a.kind]
+	}
+	switch {
+	case windows(r, "4698", "4702") || runsAll(r, "schtasks"):
+		return "T1053.005"
+	case runs(r, "crontab") || strings.Contains(normalPath(r.file), "/cron"):
+		return "T1053.003"
+	case windows(r, "7045", "4697") || runsAll(r, "sc", " create ") || strings.HasSuffix(strings.ToLower(r.registry), `\imagepath`):
+		return "T1543.003"
+	case strings.Contains(r.command+r.file, "authorized_keys"):
+		return "T1098.004"
+	case runKey(r.registry) || strings.Contains(normalPath(r.file), "/startup/"):
+		return "T1547.001"
+	case runsAll(r, "systemctl") || strings.Contains(r.file, "/systemd/"):
+		return "T1543.002"
+	}
+	return ""
+}
+
 // actsOf returns the acts that a record shows.
 func actsOf(r *record) []*act {
 	if r.outcome == "failure" || r.has("denied") {
@@ -133,6 +172,9 @@ var techniqueFacts = []struct {
 	{"T1098", "rights gained", "high"},
 	{"T1548", "rights gained", "medium"},
 	{"T1068", "rights gained", "high"},
+	{"T1611", "rights gained", "high"}, {"T1610", "programs", "medium"}, {"T1609", "programs", "medium"}, {"T1484", "rights gained", "high"},
+	{"T1528", "credentials taken", "high"}, {"T1539", "credentials taken", "high"}, {"T1606", "credentials taken", "high"}, {"T1649", "credentials taken", "high"}, {"T1056", "credentials taken", "high"}, {"T1557", "credentials taken", "high"},
+	{"T1556", "persistence", "high"}, {"T1207", "defences down", "high"}, {"T1530", "data out", "medium"}, {"T1114", "data out", "medium"}, {"T1621", "login", "medium"},
 	{"T1078", "login", "medium"},
 	{"T1543", "persistence", "high"}, {"T1053", "persistence", "high"}, {"T1547", "persistence", "high"}, {"T1546", "persistence", "high"}, {"T1505", "persistence", "high"},
 	{"T1070.001", "logs destroyed", "high"}, {"T1070.002", "logs destroyed", "high"}, {"T1070", "logs destroyed", "medium"},
@@ -252,7 +294,7 @@ func target(r *record) string {
 			}
 		}
 		return ""
-	case r.is("iam") && !windows(r, "4720", "4726", "4728", "4732", "4756"):
+	case r.is("iam") && cloudOf(r.dataset) == "" && !windows(r, "4720", "4726", "4728", "4732", "4756"):
 		return r.user
 	}
 	return ""
@@ -266,6 +308,14 @@ func afterOptions(words []string) string {
 		}
 	}
 	return ""
+}
+
+// done is what was run or called.
+func done(r *record) string {
+	if cloudOf(r.dataset) != "" {
+		return r.action
+	}
+	return program(r)
 }
 
 func program(r *record) string { return cmp.Or(r.command, r.executable, r.process) }

@@ -105,6 +105,11 @@ func (g *group) answer(ctx context.Context, c *court) (Incident, error) {
 	if o.Result == Succeeded || o.Result == Mixed {
 		techniques = append(techniques, g.loginTechniques(c)...)
 	}
+	for _, t := range g.techniques { // the parent of one that is named says no more
+		if !slices.ContainsFunc(slices.Concat(techniques, g.techniques), func(named string) bool { return strings.HasPrefix(named, t+".") }) {
+			techniques = append(techniques, t)
+		}
+	}
 	destinations = append(destinations, g.contacted...)
 	sources = slices.DeleteFunc(sources, loopback)
 	inc.Where = Where{Hosts: names(hosts), Sources: names(sources), Destinations: names(destinations), Logs: g.places(hosts)}

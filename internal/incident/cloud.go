@@ -33,6 +33,33 @@ func cloudOf(dataset string) string {
 	return ""
 }
 
+// cloudCalls says what calls do that matters afterwards, by the last part of
+// their names in lower case (google.iam.admin.v1.CreateServiceAccountKey).
+var cloudCalls = map[string]string{
+	"attachuserpolicy": "rights given", "attachrolepolicy": "rights given", "attachgrouppolicy": "rights given", "putuserpolicy": "rights given", "putrolepolicy": "rights given",
+	"putgrouppolicy": "rights given", "addusertogroup": "rights given", "updateassumerolepolicy": "rights given", "setdefaultpolicyversion": "rights given", "setiampolicy": "rights given",
+	"add member to role": "rights given", "add eligible member to role": "rights given", "add app role assignment to service principal": "rights given",
+	"add delegated permission grant": "rights given", "consent to application": "rights given", "microsoft.authorization/roleassignments/write": "rights given", "add-mailboxpermission": "rights given",
+	"createaccesskey": "keys made", "createloginprofile": "keys made", "updateloginprofile": "keys made", "createserviceaccountkey": "keys made", "add service principal credentials": "keys made",
+	"stoplogging": "logs destroyed", "deletetrail": "logs destroyed", "deleteflowlogs": "logs destroyed", "deleteloggroup": "logs destroyed", "deletesink": "logs destroyed",
+	"microsoft.insights/diagnosticsettings/delete": "logs destroyed",
+	"deletedetector": "defences down", "deleteconfigurationrecorder": "defences down", "stopconfigurationrecorder": "defences down",
+	"getsecretvalue": "secrets read", "accesssecretversion": "secrets read", "secretget": "secrets read",
+	"deletedbinstance": "data destroyed", "deletedbcluster": "data destroyed", "deletebucket": "data destroyed", "deletesnapshot": "data destroyed", "deletedbsnapshot": "data destroyed", "schedulekeydeletion": "data destroyed",
+}
+
+// cloudCall reports whether a record is of a call that does such a thing.
+func cloudCall(r *record, kind string) bool {
+	if cloudOf(r.dataset) == "" {
+		return false
+	}
+	name := strings.TrimSuffix(strings.ToLower(r.action), ".")
+	if !strings.Contains(name, "/") { // the type of a resource has dots as well
+		name = name[strings.LastIndexByte(name, '.')+1:]
+	}
+	return cloudCalls[name] == kind
+}
+
 // cloudPlace is where a call was made: the account, as far as the record says.
 func (r *record) cloudPlace() string {
 	name := cloudOf(r.dataset)
@@ -78,7 +105,7 @@ func (g *group) readCalls(ctx context.Context, c *court) error {
 	}
 	kinds := map[string][]record{}
 	var order, read []string
-	var taken []record
+	var taken, matter []record
 	for _, r := range calls {
 		k := r.action + " " + r.outcome
 		if kinds[k] == nil {
@@ -87,6 +114,9 @@ func (g *group) readCalls(ctx context.Context, c *court) error {
 		kinds[k] = append(kinds[k], r)
 		if r.outcome != "failure" && objectRead(&r) {
 			taken = append(taken, r)
+		}
+		if slices.ContainsFunc(actsOf(&r), func(a *act) bool { return slices.Index(impactLevels, a.level) >= 2 }) && len(matter) < maxCited {
+			matter = append(matter, r)
 		}
 	}
 	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(len(kinds[b]), len(kinds[a])) })
@@ -116,6 +146,7 @@ func (g *group) readCalls(ctx context.Context, c *court) error {
 	g.footprint = append(g.footprint, Sentence{sentence(text), idsOf(told)})
 	g.quiet = append(g.quiet, told...)
 	g.taken = taken
+	g.records = append(g.records, matter...)
 	return nil
 }
 

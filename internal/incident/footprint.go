@@ -19,7 +19,15 @@ const (
 	footprintEach   = 8         // records told of each kind
 	newTargetsMost  = 10
 	newTargetsAsked = 40
+	sentMuch        = 1 << 20 // bytes
 )
+
+// sending is what a host sent to an address, the biggest connection first.
+type sending struct {
+	host, to string
+	bytes    int64
+	flows    []record
+}
 
 // readFootprint gathers the records of intruders from outside.
 func (g *group) readFootprint(ctx context.Context, c *court) error {
@@ -139,7 +147,7 @@ func (g *group) newTargets(ctx context.Context, c *court, host string, s span) e
 		if len(before) > 0 {
 			continue
 		}
-		rs := to[d]
+		rs := distinct(to[d])
 		sent := int64(0)
 		for _, r := range rs {
 			sent += r.sentBytes
@@ -147,6 +155,10 @@ func (g *group) newTargets(ctx context.Context, c *court, host string, s span) e
 		text := fmt.Sprintf("%s connected to %s (port %s) %s, as it had not before in this case", hostPhrase(host), show(d), show(cmp.Or(rs[0].port, "unknown")), between(rs[0].time, rs[len(rs)-1].time))
 		if sent > 0 {
 			text += ", and sent " + size(sent)
+		}
+		if sent >= sentMuch {
+			slices.SortStableFunc(rs, func(a, b record) int { return cmp.Compare(b.sentBytes, a.sentBytes) })
+			g.sent = append(g.sent, sending{host, d, sent, rs})
 		}
 		rs = spreadRecords(rs, footprintEach)
 		g.footprint = append(g.footprint, Sentence{sentence(text), idsOf(rs)})

@@ -20,11 +20,14 @@ type group struct {
 	tree     []part    // what else its programs did: see tree.go
 	records  []record  // of the sessions and the tree
 
+	techniques []string // that acts are
+
 	footprint []Sentence // what else is recorded of who got in: see footprint.go
 	quiet     []record   // its records, which the timeline does not list
 	taken     []record   // calls that read a cloud's storage
 	at        []string   // hosts whose addresses findings are from, as leases and logons say
 	aside     []record   // that say so
+	sent      []sending  // to addresses outside by hosts that an intruder got in to
 	contacted []string   // addresses outside that its hosts or programs connected to
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sextant-logs/sextant/internal/analyze"
 )
@@ -53,6 +54,7 @@ func (g *group) impact(ctx context.Context, c *court, o Outcome) (Impact, error)
 			done[a.kind+r.id] = true
 			f := at(a.kind, hostName(r.host))
 			f.one, f.many = a.one, a.many
+			g.techniques = append(g.techniques, techniqueOf(a, r))
 			level := slices.Index(impactLevels, a.level)
 			if a.kind == "login" && (userWeight(userName(r.user)) == weightSystemUser || userName(r.user) == "administrator") {
 				level = slices.Index(impactLevels, "high")
@@ -78,6 +80,21 @@ func (g *group) impact(ctx context.Context, c *court, o Outcome) (Impact, error)
 		for i := range n.verdict.followed {
 			r := &n.verdict.followed[i]
 			told = take(r) || told
+			if n.behaviour == webAttack && !r.is("web") {
+				f := at("foreign code", hostName(cmp.Or(r.host, single(n.hosts))))
+				f.level, f.one, f.many = 3, "program was run or address called by the web server under attack", "programs were run or addresses called by the web server under attack"
+				if f.first == noTime || r.time < f.first {
+					f.first = r.time
+				}
+				what := programPhrase(r)
+				if r.is("network") {
+					what = show(r.destination) + " port " + show(cmp.Or(r.port, "unknown"))
+				}
+				if !slices.Contains(f.subjects, what) {
+					f.subjects = append(f.subjects, what)
+				}
+				f.cited = append(f.cited, r.id)
+			}
 			if n.behaviour == webAttack && r.is("web") && r.size > 0 {
 				f := at("data out", hostName(r.host))
 				f.level, f.one = 3, "data went out in an answer of the web server"
@@ -100,8 +117,40 @@ func (g *group) impact(ctx context.Context, c *court, o Outcome) (Impact, error)
 	for i := range g.records {
 		take(&g.records[i])
 	}
+	for _, s := range g.sessions {
+		for i := range s.visits {
+			r := &s.visits[i]
+			name := cmp.Or(r.file, r.share)
+			if !r.is("file") || name == "" || r.outcome == "failure" {
+				continue
+			}
+			f := at("files asked for", hostName(r.host))
+			f.one, f.many, f.level = "file or share was asked for", "files or shares were asked for", 1
+			if f.first == noTime {
+				f.first = r.time
+			}
+			if !slices.Contains(f.subjects, show(name)) {
+				f.subjects = append(f.subjects, show(name))
+			}
+			f.cited = append(f.cited, r.id)
+		}
+	}
 	if err := g.dataOut(ctx, c, at); err != nil {
 		return Impact{}, err
+	}
+	for _, s := range g.sent {
+		if facts[[2]string{"data out", s.to}] != nil {
+			continue
+		}
+		f := at("data out", s.to)
+		f.level = 2
+		if s.bytes >= 10*sentMuch {
+			f.level = 3
+		}
+		f.extra = fmt.Sprintf("%s went out from %s to %s in %s", size(s.bytes), hostPhrase(s.host), show(s.to), plural(len(s.flows), "recorded connection", "recorded connections"))
+		f.cited = idsOf(s.flows[:min(len(s.flows), attempts)])
+		g.quiet = append(g.quiet, s.flows[:min(len(s.flows), attempts)]...)
+		g.techniques = append(g.techniques, "T1041")
 	}
 	if n := len(g.taken); n > 0 {
 		f := at("data out", "cloud")
@@ -238,11 +287,16 @@ func (g *group) dataOut(ctx context.Context, c *court, at func(kind, host string
 		if len(flows) == 0 {
 			continue
 		}
+		full := len(flows) == most
+		flows = distinct(flows)
 		total := int64(0)
 		for _, r := range flows {
 			total += r.sentBytes
 		}
 		slices.SortStableFunc(flows, func(a, b record) int { return cmp.Compare(b.sentBytes, a.sentBytes) })
+		if len(to) == 1 {
+			key = to[0] // as g.sent
+		}
 		f := at("data out", key)
 		f.level = 1
 		if total >= 10<<20 || tactic(n.f, "exfiltration") {
@@ -251,12 +305,34 @@ func (g *group) dataOut(ctx context.Context, c *court, at func(kind, host string
 			f.level = 2
 		}
 		f.extra = fmt.Sprintf("%s went out from %s to %s in %s", size(total), some(from, "addresses"), some(to, "addresses"), plural(len(flows), "recorded connection", "recorded connections"))
-		if len(flows) == most {
+		if full {
 			f.extra = "at least " + f.extra
 		}
 		f.cited = append(f.cited, idsOf(flows[:min(len(flows), attempts)])...)
 	}
 	return nil
+}
+
+// distinct leaves one record of each connection, as two sensors write of it: the
+// same client's and server's address and port, begun within a minute. It keeps
+// the one with the most bytes.
+func distinct(flows []record) []record {
+	type connection struct{ source, sourcePort, destination, port string }
+	last := map[connection]int{} // in out
+	out := make([]record, 0, len(flows))
+	for _, r := range flows {
+		k := connection{r.source, r.sourcePort, r.destination, r.port}
+		i, ok := last[k]
+		if ok && r.sourcePort != "" && max(r.began()-out[i].began(), out[i].began()-r.began()) <= int64(time.Minute) {
+			if r.sentBytes > out[i].sentBytes {
+				out[i] = r
+			}
+			continue
+		}
+		last[k] = len(out)
+		out = append(out, r)
+	}
+	return out
 }
 
 func usersOf(rs []record) []string {
