@@ -353,6 +353,23 @@ func TestGuessesWithoutAnAddressSucceedByALoginFromANewOne(t *testing.T) {
 	}
 }
 
+func TestGuessesFromANamedMachineAreAllThatItMade(t *testing.T) {
+	w := &world{}
+	var ids []string
+	for i, u := range []string{"ann", "bob", "cy", "dan", "eve", "fay"} {
+		id := w.log(100+i, record{dataset: "system.security", host: "dc1", category: []string{"authentication"}, outcome: "failure", user: u, code: "4776", from: "KALI"})
+		if i < 3 { // the rule had enough
+			ids = append(ids, id)
+		}
+	}
+	last := w.log(200, sshd("dc1", "10.0.0.9", "eve", "success"))
+	w.quiet(9000, "system.security", "dc1", "authentication")
+	w.find("NTLM credentials refused", "high", []string{"T1110.003"}, []string{"credential-access"}, ids...)
+	if inc := w.one(t); inc.Outcome.Result != Succeeded || !cited(inc.Outcome.Why, last) || !strings.Contains(inc.Outcome.Why[0].Text, "6 recorded attempts") {
+		t.Errorf("%+v", inc.Outcome)
+	}
+}
+
 func TestTheTitleIsOfTheLogOfWhatWasAttacked(t *testing.T) {
 	w := &world{}
 	alert := w.log(0, record{dataset: "suricata.eve", category: []string{"network", "intrusion_detection"}, types: []string{"allowed"}, source: attacker, destination: "192.0.2.10", port: "80"})

@@ -140,6 +140,10 @@ func (s named) refusals(ctx context.Context, users, hosts []string, sp span, lim
 	return s.rename(s.evidenceStore.refusals(ctx, users, s.hosts.spellings(hosts), sp, limit))
 }
 
+func (s named) refusalsFrom(ctx context.Context, names, hosts []string, sp span, limit int) ([]record, error) {
+	return s.rename(s.evidenceStore.refusalsFrom(ctx, names, s.hosts.spellings(hosts), sp, limit))
+}
+
 func (s named) doings(ctx context.Context, hosts []string, sp span, limit int) ([]record, error) {
 	return s.rename(s.evidenceStore.doings(ctx, s.hosts.spellings(hosts), sp, limit))
 }

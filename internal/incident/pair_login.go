@@ -367,10 +367,14 @@ func nameless(ctx context.Context, c *court, n *node) error {
 	if n.f.First == event.NoTime || len(n.hosts) == 0 || fromSensor(n.f) {
 		return nil
 	}
-	if decided, err := sameAttemptsFrom(ctx, c, n); decided || err != nil {
+	tried, err := sameOrigin(ctx, c, n)
+	if err != nil {
 		return err
 	}
-	users := people(n.f.Entities.Users)
+	if decided, err := sameAttemptsFrom(ctx, c, n, tried); decided || err != nil {
+		return err
+	}
+	users := people(tried)
 	if len(users) == 0 {
 		return nil
 	}
@@ -400,12 +404,39 @@ func nameless(ctx context.Context, c *court, n *node) error {
 	return nil
 }
 
+// sameOrigin gives attempts, of which the log has the name of the machine that
+// they came from and no address, their whole extent, and returns the accounts
+// tried: a rule that counts tells of no more than it needs to fire.
+func sameOrigin(ctx context.Context, c *court, n *node) (accounts []string, err error) {
+	const asked, origins = 1000, 3
+	accounts = n.f.Entities.Users
+	var from []string
+	for i := range n.details {
+		from = append(from, n.details[i].origin())
+	}
+	if from = names(from); len(from) == 0 || len(from) > origins {
+		return accounts, nil
+	}
+	tried, err := c.store.refusalsFrom(ctx, from, n.hosts, span{n.begun - int64(tryReach), n.done + int64(tryReach)}, asked)
+	tried = slices.DeleteFunc(tried, func(r record) bool { return r.time == noTime })
+	if err != nil || len(tried) <= n.tries {
+		return accounts, err
+	}
+	n.tries = len(tried)
+	n.begun, n.done = min(n.begun, tried[0].time), max(n.done, tried[len(tried)-1].time)
+	n.records = nil
+	for _, r := range spreadRecords(tried, maxCited) {
+		n.records = append(n.records, analyze.Evidence{ID: r.id, Time: r.time})
+	}
+	return names(slices.Concat(accounts, usersOf(tried))), nil
+}
+
 // sameAttemptsFrom decides attempts of which their log gives no address, where
 // another log of the host has the same attempts with one (Windows' 4625 beside
 // 4776): an address that several of the accounts were tried from at that time.
-func sameAttemptsFrom(ctx context.Context, c *court, n *node) (decided bool, err error) {
+func sameAttemptsFrom(ctx context.Context, c *court, n *node, accounts []string) (decided bool, err error) {
 	const asked, slack = 1000, int64(2 * time.Second)
-	tried, err := c.store.refusals(ctx, n.f.Entities.Users, n.hosts, span{n.begun - slack, n.done + slack}, asked)
+	tried, err := c.store.refusals(ctx, accounts, n.hosts, span{n.begun - slack, n.done + slack}, asked)
 	if err != nil {
 		return false, err
 	}

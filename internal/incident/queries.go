@@ -33,6 +33,8 @@ type evidenceStore interface {
 	failures(ctx context.Context, sources []string, s span, limit int) ([]tally, error)
 	// refusals must return the first refused logins of the users from any address, on the hosts (none: any).
 	refusals(ctx context.Context, users, hosts []string, s span, limit int) ([]record, error)
+	// refusalsFrom must return the first refused logins from machines of the names, on the hosts (none: any).
+	refusalsFrom(ctx context.Context, names, hosts []string, s span, limit int) ([]record, error)
 	// calls must return the first calls that the callers made of a cloud from the addresses.
 	calls(ctx context.Context, callers, sources []string, s span, limit int) ([]record, error)
 	// doings must return what service managers and sudo wrote on the hosts, and programs that began there.
@@ -140,151 +142,100 @@ type record struct {
 	from                         string // source.domain: the name of where it came from
 }
 
-// columns are the fields a record is read from.
-var columns = []string{
-	"_time", "_msg", "event.id", "sextant.time", "log.file.path", "event.dataset", "host.name", "event.category", "event.type",
-	"event.action", "event.outcome", "event.code", "event.provider",
-	"user.name", "user.target.name", "user.effective.name", "user.changes.name", "group.name",
-	"source.ip", "destination.ip", "destination.port", "source.bytes", "destination.bytes",
-	"suricata.eve.flow.state", "zeek.connection.state", "pcap.flow.state", "system.auth.ssh.method",
-	"http.request.method", "url.original", "url.path", "http.response.status_code", "http.response.body.bytes",
-	"source.port", "event.start", "process.pid", "process.entity_id", "process.parent.entity_id", "dns.type", "dns.response_code", "dns.question.name", "url.domain", "winlog.event_data.Action ID",
-	"process.name", "process.executable", "process.command_line", "process.parent.name", "process.parent.executable",
-	"process.title", "system.auth.sudo.command", "file.path", "registry.path", "registry.data.strings", "service.name", "winlog.event_data.ServiceName", "winlog.event_data.TaskName",
-	"winlog.event_data.ShareName", "winlog.event_data.ImagePath", "winlog.event_data.ServiceFileName",
-	"cloud.account.id", "cloud.region", "source.domain",
-}
-
-func (r *record) set(name, v string) {
-	switch name {
-	case "_time":
+// columnReaders are the fields a record is read from, and how.
+var columnReaders = []struct {
+	name string
+	read func(r *record, v string)
+}{
+	{"_time", func(r *record, v string) {
 		if r.time == 0 {
 			r.time = parseTime(v)
 		}
-	case "_msg":
-		r.message = v
-	case "event.id":
-		r.id = v
-	case "sextant.time": // the row's _time is not the record's
+	}},
+	{"sextant.time", func(r *record, v string) { // the row's _time is not the record's
 		if v != "" {
 			r.time = event.NoTime
 		}
-	case "event.start":
+	}},
+	{"event.start", func(r *record, v string) {
 		if t := parseTime(v); v != "" && t != event.NoTime {
 			r.start = t
 		}
-	case "log.file.path":
-		r.path = v
-	case "event.dataset":
-		r.dataset = v
-	case "host.name":
-		r.host = first(v)
-	case "event.category":
-		r.category = values(v)
-	case "event.type":
-		r.types = values(v)
-	case "event.action":
-		r.action = first(v)
-	case "event.outcome":
-		r.outcome = first(v)
-	case "event.code":
-		r.code = v
-	case "event.provider":
-		r.provider = v
-	case "user.name":
-		r.user = first(v)
-	case "user.target.name":
-		r.target = first(v)
-	case "user.effective.name":
-		r.effective = first(v)
-	case "user.changes.name":
-		r.changes = first(v)
-	case "group.name":
-		r.group = first(v)
-	case "source.ip":
-		r.source = first(v)
-	case "destination.ip":
-		r.destination = first(v)
-	case "destination.port":
-		r.port = v
-	case "source.port":
-		r.sourcePort = v
-	case "process.pid":
-		r.pid = v
-	case "process.entity_id":
-		r.entity = v
-	case "process.parent.entity_id":
-		r.parentEntity = v
-	case "dns.type":
-		r.answer = v
-	case "dns.response_code":
-		r.rcode = v
-	case "dns.question.name":
-		r.name = first(v)
-	case "winlog.event_data.Action ID":
-		r.remedy = v
-	case "url.domain":
-		r.domain = v
-	case "source.bytes":
-		r.sentBytes = number(v)
-	case "destination.bytes":
-		r.receivedBytes = number(v)
-	case "suricata.eve.flow.state", "zeek.connection.state", "pcap.flow.state":
-		if v != "" {
-			r.connection = v
-		}
-	case "system.auth.ssh.method":
-		r.method = v
-	case "http.request.method":
-		r.request = v
-	case "url.original":
-		r.url = v
-	case "url.path":
-		r.urlPath = v
-	case "http.response.status_code":
-		r.status = int(number(v))
-	case "http.response.body.bytes":
-		r.size = number(v)
-	case "process.name":
-		r.process = v
-	case "process.executable":
-		r.executable = v
-	case "process.command_line":
-		r.command = v
-	case "process.title", "system.auth.sudo.command":
-		if r.command == "" {
-			r.command = v
-		}
-	case "process.parent.name":
-		r.parent = v
-	case "process.parent.executable":
-		r.parentExecutable = v
-	case "file.path":
-		r.file = first(v)
-	case "cloud.account.id":
-		r.account = v
-	case "cloud.region":
-		r.region = v
-	case "source.domain":
-		r.from = first(v)
-	case "winlog.event_data.ShareName":
-		r.share = v
-	case "winlog.event_data.ImagePath", "winlog.event_data.ServiceFileName":
-		if v != "" {
-			r.runs = v
-		}
-	case "registry.path":
-		r.registry = v
-	case "registry.data.strings":
-		if v != "" {
-			r.runs = first(v)
-		}
-	case "service.name", "winlog.event_data.ServiceName", "winlog.event_data.TaskName":
-		if v != "" {
-			r.service = v
-		}
-	}
+	}},
+	{"_msg", func(r *record, v string) { r.message = v }},
+	{"event.id", func(r *record, v string) { r.id = v }},
+	{"log.file.path", func(r *record, v string) { r.path = v }},
+	{"event.dataset", func(r *record, v string) { r.dataset = v }},
+	{"host.name", func(r *record, v string) { r.host = first(v) }},
+	{"event.category", func(r *record, v string) { r.category = values(v) }},
+	{"event.type", func(r *record, v string) { r.types = values(v) }},
+	{"event.action", func(r *record, v string) { r.action = first(v) }},
+	{"event.outcome", func(r *record, v string) { r.outcome = first(v) }},
+	{"event.code", func(r *record, v string) { r.code = v }},
+	{"event.provider", func(r *record, v string) { r.provider = v }},
+	{"user.name", func(r *record, v string) { r.user = first(v) }},
+	{"user.target.name", func(r *record, v string) { r.target = first(v) }},
+	{"user.effective.name", func(r *record, v string) { r.effective = first(v) }},
+	{"user.changes.name", func(r *record, v string) { r.changes = first(v) }},
+	{"group.name", func(r *record, v string) { r.group = first(v) }},
+	{"source.ip", func(r *record, v string) { r.source = first(v) }},
+	{"source.port", func(r *record, v string) { r.sourcePort = v }},
+	{"source.domain", func(r *record, v string) { r.from = first(v) }},
+	{"source.bytes", func(r *record, v string) { r.sentBytes = number(v) }},
+	{"destination.ip", func(r *record, v string) { r.destination = first(v) }},
+	{"destination.port", func(r *record, v string) { r.port = v }},
+	{"destination.bytes", func(r *record, v string) { r.receivedBytes = number(v) }},
+	{"suricata.eve.flow.state", readState},
+	{"zeek.connection.state", readState},
+	{"pcap.flow.state", readState},
+	{"system.auth.ssh.method", func(r *record, v string) { r.method = v }},
+	{"dns.type", func(r *record, v string) { r.answer = v }},
+	{"dns.response_code", func(r *record, v string) { r.rcode = v }},
+	{"dns.question.name", func(r *record, v string) { r.name = first(v) }},
+	{"http.request.method", func(r *record, v string) { r.request = v }},
+	{"http.response.status_code", func(r *record, v string) { r.status = int(number(v)) }},
+	{"http.response.body.bytes", func(r *record, v string) { r.size = number(v) }},
+	{"url.original", func(r *record, v string) { r.url = v }},
+	{"url.path", func(r *record, v string) { r.urlPath = v }},
+	{"url.domain", func(r *record, v string) { r.domain = v }},
+	{"process.pid", func(r *record, v string) { r.pid = v }},
+	{"process.entity_id", func(r *record, v string) { r.entity = v }},
+	{"process.parent.entity_id", func(r *record, v string) { r.parentEntity = v }},
+	{"process.name", func(r *record, v string) { r.process = v }},
+	{"process.executable", func(r *record, v string) { r.executable = v }},
+	{"process.parent.name", func(r *record, v string) { r.parent = v }},
+	{"process.parent.executable", func(r *record, v string) { r.parentExecutable = v }},
+	{"process.command_line", func(r *record, v string) { r.command = v }},
+	{"process.title", readCommand},
+	{"system.auth.sudo.command", readCommand},
+	{"file.path", func(r *record, v string) { r.file = first(v) }},
+	{"registry.path", func(r *record, v string) { r.registry = v }},
+	{"registry.data.strings", readRuns},
+	{"winlog.event_data.ImagePath", readRuns},
+	{"winlog.event_data.ServiceFileName", readRuns},
+	{"service.name", readService},
+	{"winlog.event_data.ServiceName", readService},
+	{"winlog.event_data.TaskName", readService},
+	{"winlog.event_data.ShareName", func(r *record, v string) { r.share = v }},
+	{"winlog.event_data.Action ID", func(r *record, v string) { r.remedy = v }},
+	{"cloud.account.id", func(r *record, v string) { r.account = v }},
+	{"cloud.region", func(r *record, v string) { r.region = v }},
 }
+
+func readState(r *record, v string)   { r.connection = cmp.Or(v, r.connection) }
+func readCommand(r *record, v string) { r.command = cmp.Or(r.command, v) }
+func readRuns(r *record, v string)    { r.runs = cmp.Or(first(v), r.runs) }
+func readService(r *record, v string) { r.service = cmp.Or(v, r.service) }
+
+// columns are the names of columnReaders, and readerOf finds one by its name.
+var columns, readerOf = func() ([]string, map[string]func(*record, string)) {
+	names, readers := []string{}, map[string]func(*record, string){}
+	for _, c := range columnReaders {
+		names = append(names, c.name)
+		readers[c.name] = c.read
+	}
+	return names, readers
+}()
 
 // values reads a column that may hold several values: a JSON array of strings,
 // or one value as it is.
@@ -372,6 +323,14 @@ func in(field string, vs []string) string {
 	return quote(field) + ":in(" + quoteAll(vs) + ")"
 }
 
+// anyOf is in of a list, none of which is no filter; the filter begins with a space.
+func anyOf(field string, vs []string) string {
+	if len(vs) == 0 {
+		return ""
+	}
+	return " " + in(field, vs)
+}
+
 // during makes the filter of time, "*" for all times.
 func during(s span) string {
 	const layout = "2006-01-02T15:04:05.000000000Z"
@@ -434,7 +393,9 @@ func (l logsQL) ask(ctx context.Context, query string) ([]record, error) {
 	err := l.q.Query(ctx, query, func(row []event.Field) error {
 		var r record
 		for _, f := range row {
-			r.set(f.Name, strings.Clone(f.Value))
+			if read := readerOf[f.Name]; read != nil {
+				read(&r, strings.Clone(f.Value))
+			}
 		}
 		if r.id != "" {
 			rs = append(rs, r)
@@ -445,6 +406,33 @@ func (l logsQL) ask(ctx context.Context, query string) ([]record, error) {
 		return nil, fmt.Errorf("incidents: ask the store: %w", err)
 	}
 	return rs, nil
+}
+
+// a row is one of an answer that is no record.
+type row []event.Field
+
+// get returns a column's value, which outlives the row.
+func (r row) get(column string) string {
+	for _, f := range r {
+		if f.Name == column {
+			return strings.Clone(f.Value)
+		}
+	}
+	return ""
+}
+
+func (r row) count(column string) int { return int(number(r.get(column))) }
+
+// each calls visit for the rows of an answer; what says what was asked for.
+func (l logsQL) each(ctx context.Context, what, query string, visit func(r row)) error {
+	err := l.q.Query(ctx, query, func(fields []event.Field) error {
+		visit(fields)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("incidents: %s: %w", what, err)
+	}
+	return nil
 }
 
 func (l logsQL) records(ctx context.Context, ids []string, s span) ([]record, error) {
@@ -491,7 +479,7 @@ func (l logsQL) failures(ctx context.Context, sources []string, s span, limit in
 	for part := range slices.Chunk(sources, maxIn) {
 		some, err := l.countFailures(ctx, part, s)
 		if err != nil {
-			return nil, fmt.Errorf("incidents: count refused logins: %w", err)
+			return nil, err
 		}
 		ts = append(ts, some...)
 	}
@@ -535,24 +523,8 @@ func (l logsQL) countFailures(ctx context.Context, sources []string, s span) ([]
 	var ts []tally
 	q := during(s) + " " + in("source.ip", sources) + " " + refusedLogin +
 		` | stats by ("source.ip","host.name") count() n, min(_time) first, max(_time) last | sort by (n desc,"source.ip","host.name") limit 10000`
-	err := l.q.Query(ctx, q, func(row []event.Field) error {
-		var t tally
-		for _, f := range row {
-			switch f.Name {
-			case "source.ip":
-				t.source = strings.Clone(f.Value)
-			case "host.name":
-				t.host = strings.Clone(f.Value)
-			case "n":
-				t.count = int(number(f.Value))
-			case "first":
-				t.first = parseTime(f.Value)
-			case "last":
-				t.last = parseTime(f.Value)
-			}
-		}
-		ts = append(ts, t)
-		return nil
+	err := l.each(ctx, "count refused logins", q, func(r row) {
+		ts = append(ts, tally{source: r.get("source.ip"), host: r.get("host.name"), count: r.count("n"), first: parseTime(r.get("first")), last: parseTime(r.get("last"))})
 	})
 	if n := len(sources); n > 1 && errors.Is(err, store.ErrMemory) {
 		if ts, err = l.countFailures(ctx, sources[:n/2], s); err != nil {
@@ -568,19 +540,15 @@ func (l logsQL) userLogins(ctx context.Context, users, hosts []string, s span, l
 	if len(users) == 0 {
 		return nil, nil
 	}
-	q := during(s) + " " + in("user.name", users) + ` "source.ip":*`
-	if len(hosts) > 0 {
-		q += " " + in("host.name", hosts)
-	}
-	return l.rows(ctx, q+" "+acceptedLogin+order, limit)
+	return l.rows(ctx, during(s)+" "+in("user.name", users)+` "source.ip":*`+anyOf("host.name", hosts)+" "+acceptedLogin+order, limit)
 }
 
 func (l logsQL) refusals(ctx context.Context, users, hosts []string, s span, limit int) ([]record, error) {
-	q := during(s) + " " + in("user.name", users) + ` "source.ip":*`
-	if len(hosts) > 0 {
-		q += " " + in("host.name", hosts)
-	}
-	return l.rows(ctx, q+" "+refusedLogin+order, limit)
+	return l.rows(ctx, during(s)+" "+in("user.name", users)+` "source.ip":*`+anyOf("host.name", hosts)+" "+refusedLogin+order, limit)
+}
+
+func (l logsQL) refusalsFrom(ctx context.Context, names, hosts []string, s span, limit int) ([]record, error) {
+	return l.rows(ctx, during(s)+" "+in("source.domain", names)+anyOf("host.name", hosts)+" "+refusedLogin+order, limit)
 }
 
 func (l logsQL) doings(ctx context.Context, hosts []string, s span, limit int) ([]record, error) {
@@ -658,22 +626,11 @@ func (l logsQL) pages(ctx context.Context, paths []string, s span, limit int) (m
 	pages := map[string]page{}
 	for part := range slices.Chunk(paths, max(1, min(maxIn, maxRows/limit))) {
 		q := during(s) + " " + in("url.path", part) + " " + webAnswer
-		err := l.q.Query(ctx, q+` | stats by ("url.path") count() n`, func(row []event.Field) error {
-			var path string
-			var p page
-			for _, f := range row {
-				switch f.Name {
-				case "url.path":
-					path = strings.Clone(f.Value)
-				case "n":
-					p.count = int(number(f.Value))
-				}
-			}
-			pages[path] = p
-			return nil
+		err := l.each(ctx, "compare answers", q+` | stats by ("url.path") count() n`, func(r row) {
+			pages[r.get("url.path")] = page{count: r.count("n")}
 		})
 		if err != nil {
-			return nil, fmt.Errorf("incidents: compare answers: %w", err)
+			return nil, err
 		}
 		rs, err := l.rowsOf(ctx, q+` | sort by ("http.response.body.bytes" desc,"_time","event.id") partition by ("url.path")`, limit,
 			[]string{"_time", "event.id", "sextant.time", "source.ip", "url.path", "http.response.body.bytes"})
@@ -696,14 +653,8 @@ func (l logsQL) pages(ctx context.Context, paths []string, s span, limit int) (m
 
 func (l logsQL) pageSizes(ctx context.Context, path string, sources []string, s span) (count int, biggest record, err error) {
 	q := fmt.Sprintf(`%s "url.path":=%s %s !%s`, during(s), quote(path), webAnswer, in("source.ip", sources))
-	err = l.q.Query(ctx, q+" | stats count() n", func(row []event.Field) error {
-		for _, f := range row {
-			count = int(number(f.Value))
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, biggest, fmt.Errorf("incidents: compare answers: %w", err)
+	if err = l.each(ctx, "compare answers", q+" | stats count() n", func(r row) { count = r.count("n") }); err != nil {
+		return 0, biggest, err
 	}
 	rs, err := l.rows(ctx, q+` | sort by ("http.response.body.bytes" desc,"_time","event.id")`, 1)
 	if len(rs) > 0 {
@@ -718,22 +669,11 @@ func startedFilter(parents, users []string) string {
 }
 
 func (l logsQL) startedBy(ctx context.Context, hosts, parents, users []string, s span, limit int) ([]record, error) {
-	q := during(s) + " " + startedFilter(parents, users)
-	if len(hosts) > 0 {
-		q += " " + in("host.name", hosts)
-	}
-	return l.rows(ctx, q+order, limit)
+	return l.rows(ctx, during(s)+" "+startedFilter(parents, users)+anyOf("host.name", hosts)+order, limit)
 }
 
 func (l logsQL) flows(ctx context.Context, sources, destinations []string, s span, limit int) ([]record, error) {
-	q := during(s) + " " + networkRecord
-	if len(sources) > 0 {
-		q += " " + in("source.ip", sources)
-	}
-	if len(destinations) > 0 {
-		q += " " + in("destination.ip", destinations)
-	}
-	return l.rows(ctx, q+order, limit)
+	return l.rows(ctx, during(s)+" "+networkRecord+anyOf("source.ip", sources)+anyOf("destination.ip", destinations)+order, limit)
 }
 
 func (l logsQL) connections(ctx context.Context, sources []string, s span, limit int) ([]record, error) {
@@ -744,21 +684,9 @@ func (l logsQL) visitors(ctx context.Context, destinations []string) (map[string
 	counts := map[string]int{}
 	for part := range slices.Chunk(destinations, 10*maxIn) {
 		q := networkRecord + " " + in("destination.ip", part) + ` | stats by ("destination.ip") count_uniq("source.ip") limit 1000 n`
-		err := l.q.Query(ctx, q, func(row []event.Field) error {
-			address, n := "", 0
-			for _, f := range row {
-				switch f.Name {
-				case "destination.ip":
-					address = strings.Clone(f.Value)
-				case "n":
-					n = int(number(f.Value))
-				}
-			}
-			counts[address] = n
-			return nil
-		})
+		err := l.each(ctx, "ask who else was there", q, func(r row) { counts[r.get("destination.ip")] = r.count("n") })
 		if err = unlessTooMany(err); err != nil {
-			return nil, fmt.Errorf("incidents: ask who else was there: %w", err)
+			return nil, err
 		}
 	}
 	return counts, nil
@@ -772,25 +700,10 @@ func (l logsQL) paths(ctx context.Context) ([]logPath, error) {
 	q := `"host.name":* "log.file.path":* | stats by ("log.file.path","event.dataset","host.name") count() n` +
 		` | sort by ("log.file.path","event.dataset","host.name") limit 50000`
 	var ps []logPath
-	err := l.q.Query(ctx, q, func(row []event.Field) error {
-		var p logPath
-		for _, f := range row {
-			switch v := strings.Clone(f.Value); f.Name {
-			case "log.file.path":
-				p.path = v
-			case "event.dataset":
-				p.dataset = v
-			case "host.name":
-				p.host = first(v)
-			}
-		}
-		ps = append(ps, p)
-		return nil
+	err := l.each(ctx, "ask which hosts the logs name", q, func(r row) {
+		ps = append(ps, logPath{path: r.get("log.file.path"), dataset: r.get("event.dataset"), host: first(r.get("host.name"))})
 	})
-	if err = unlessTooMany(err); err != nil {
-		return nil, fmt.Errorf("incidents: ask which hosts the logs name: %w", err)
-	}
-	return ps, nil
+	return ps, unlessTooMany(err)
 }
 
 func (l logsQL) ofProcesses(ctx context.Context, s span, ids []string, children, starts bool, limit int) ([]record, error) {
@@ -815,32 +728,16 @@ func (l logsQL) kinds(ctx context.Context) ([]logKind, error) {
 	if errors.Is(err, store.ErrMemory) { // too many hosts to tell apart
 		ks, err = l.kindsBy(ctx, `"event.category","event.dataset"`)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("incidents: ask which logs the store holds: %w", err)
-	}
-	return ks, nil
+	return ks, err
 }
 
 func (l logsQL) kindsBy(ctx context.Context, by string) ([]logKind, error) {
 	var ks []logKind
 	q := `"event.category":* | stats by (` + by + `) count() n | sort by (` + by + `) limit 100000`
-	err := l.q.Query(ctx, q, func(row []event.Field) error {
-		var k logKind
-		var categories []string
-		for _, f := range row {
-			switch v := strings.Clone(f.Value); f.Name {
-			case "event.category":
-				categories = values(v)
-			case "event.dataset":
-				k.dataset = v
-			case "host.name":
-				k.host = first(v)
-			}
+	err := l.each(ctx, "ask which logs the store holds", q, func(r row) {
+		for _, category := range values(r.get("event.category")) {
+			ks = append(ks, logKind{category: category, dataset: r.get("event.dataset"), host: first(r.get("host.name"))})
 		}
-		for _, k.category = range categories {
-			ks = append(ks, k)
-		}
-		return nil
 	})
 	return ks, err
 }
@@ -871,26 +768,16 @@ func (l logsQL) addresses(ctx context.Context) ([]hostAddress, error) {
 		of := map[string][]string{}
 		by := quoteAll([]string{own.host, own.address})
 		q := own.filter + " | stats by (" + by + ") count() n | sort by (" + by + ") limit 20000"
-		err := l.q.Query(ctx, q, func(row []event.Field) error {
-			var host string
-			var ips []string
-			for _, f := range row {
-				switch v := strings.Clone(f.Value); f.Name {
-				case own.host:
-					host = first(v)
-				case own.address:
-					ips = values(v)
-				}
-			}
-			for _, ip := range ips {
+		err := l.each(ctx, "ask for the hosts' addresses", q, func(r row) {
+			host := first(r.get(own.host))
+			for _, ip := range values(r.get(own.address)) {
 				if a, err := netip.ParseAddr(ip); err == nil && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsMulticast() && a != broadcast {
 					of[host] = append(of[host], a.Unmap().String())
 				}
 			}
-			return nil
 		})
 		if err = unlessTooMany(err); err != nil {
-			return nil, fmt.Errorf("incidents: ask for the hosts' addresses: %w", err)
+			return nil, err
 		}
 		for _, host := range slices.Sorted(maps.Keys(of)) {
 			if own.address == "destination.ip" && len(of[host]) > maxOwn {

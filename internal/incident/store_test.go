@@ -41,7 +41,7 @@ func (w *world) stored(t *testing.T) *store.Embedded {
 			"destination.ip": r.destination, "destination.port": r.port, "system.auth.ssh.method": r.method, "http.request.method": r.request,
 			"url.original": r.url, "url.path": r.urlPath, "process.name": r.process, "process.executable": r.executable,
 			"process.command_line": r.command, "process.parent.name": r.parent, "file.path": r.file, "zeek.connection.state": r.connection,
-			"process.pid": r.pid, "process.entity_id": r.entity, "process.parent.entity_id": r.parentEntity, "source.port": r.sourcePort,
+			"process.pid": r.pid, "process.entity_id": r.entity, "process.parent.entity_id": r.parentEntity, "source.port": r.sourcePort, "source.domain": r.from,
 		} {
 			b.Add(name, v)
 		}
@@ -86,6 +86,7 @@ func everything() *world {
 	w.log(105, record{dataset: "windows.sysmon", host: "ws1", category: []string{"process"}, types: []string{"start"}, entity: "{b}", parentEntity: "{a}", process: "x.exe"})
 	w.log(106, record{dataset: "windows.sysmon", host: "ws1", category: []string{"file"}, types: []string{"creation"}, entity: "{b}", process: "x.exe", file: "y"})
 	w.log(107, sudo("web1", "Zoë", "/bin/sh", "failure"))
+	w.log(108, record{dataset: "system.security", host: "web1", category: []string{"authentication"}, outcome: "failure", user: "ann", from: "KALI"})
 	w.log(120, record{dataset: "zeek.conn", category: []string{"network"}, types: []string{"connection"}, connection: "SF", source: "10.0.0.5", destination: attacker, port: "443", sentBytes: 5000, receivedBytes: 700})
 	w.log(130, record{dataset: "aws.cloudtrail", category: []string{"iam"}, action: "GetObject", outcome: "success", source: attacker, user: "svc"})
 	w.log(131, record{dataset: "aws.cloudtrail", category: []string{"iam"}, action: "GetObject", outcome: "success", source: "192.0.2.8", user: "svc"})
@@ -129,6 +130,9 @@ func TestTheStoreAnswersAsAsked(t *testing.T) {
 		},
 		"user logins host": func(s evidenceStore) ([]record, error) {
 			return s.userLogins(ctx, []string{"deploy", "Zoë"}, []string{injection}, all, 50)
+		},
+		"refusalsFrom": func(s evidenceStore) ([]record, error) {
+			return s.refusalsFrom(ctx, []string{"KALI", injection}, []string{"web1"}, all, 50)
 		},
 		"refusals": func(s evidenceStore) ([]record, error) {
 			return s.refusals(ctx, []string{"root", injection}, []string{"web1"}, all, 50)

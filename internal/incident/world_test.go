@@ -248,6 +248,12 @@ func (w *world) refusals(_ context.Context, users, hosts []string, s span, limit
 	})
 }
 
+func (w *world) refusalsFrom(_ context.Context, names, hosts []string, s span, limit int) ([]record, error) {
+	return w.pick(s, limit, func(r *record) bool {
+		return r.is("authentication") && r.outcome == "failure" && slices.Contains(names, r.from) && (len(hosts) == 0 || slices.Contains(hosts, r.host))
+	})
+}
+
 func (w *world) doings(_ context.Context, hosts []string, s span, limit int) ([]record, error) {
 	return w.pick(s, limit, func(r *record) bool {
 		return slices.Contains(hosts, r.host) && (r.process == "systemd" || r.process == "sudo" || r.is("process") && r.has("start"))
