@@ -354,19 +354,23 @@ func TestGuessesWithoutAnAddressSucceedByALoginFromANewOne(t *testing.T) {
 }
 
 func TestGuessesFromANamedMachineAreAllThatItMade(t *testing.T) {
-	w := &world{}
-	var ids []string
-	for i, u := range []string{"ann", "bob", "cy", "dan", "eve", "fay"} {
-		id := w.log(100+i, record{dataset: "system.security", host: "dc1", category: []string{"authentication"}, outcome: "failure", user: u, code: "4776", from: "KALI"})
-		if i < 3 { // the rule had enough
-			ids = append(ids, id)
+	for user, machine := range map[string]string{"eve": "", "gil": "KALI"} { // tried after the rule had enough; guessed at once
+		w := &world{}
+		var ids []string
+		for i, u := range []string{"ann", "bob", "cy", "dan", "eve", "fay"} {
+			id := w.log(100+i, record{dataset: "system.security", host: "dc1", category: []string{"authentication"}, outcome: "failure", user: u, code: "4776", from: "KALI"})
+			if i < 3 { // the rule had enough
+				ids = append(ids, id)
+			}
 		}
-	}
-	last := w.log(200, sshd("dc1", "10.0.0.9", "eve", "success"))
-	w.quiet(9000, "system.security", "dc1", "authentication")
-	w.find("NTLM credentials refused", "high", []string{"T1110.003"}, []string{"credential-access"}, ids...)
-	if inc := w.one(t); inc.Outcome.Result != Succeeded || !cited(inc.Outcome.Why, last) || !strings.Contains(inc.Outcome.Why[0].Text, "6 recorded attempts") {
-		t.Errorf("%+v", inc.Outcome)
+		login := sshd("dc1", "10.0.0.9", user, "success")
+		login.from = machine
+		last := w.log(200, login)
+		w.quiet(9000, "system.security", "dc1", "authentication")
+		w.find("NTLM credentials refused", "high", []string{"T1110.003"}, []string{"credential-access"}, ids...)
+		if inc := w.one(t); inc.Outcome.Result != Succeeded || !cited(inc.Outcome.Why, last) || !strings.Contains(inc.Outcome.Why[0].Text, "6 recorded attempts") {
+			t.Errorf("%s: %+v", user, inc.Outcome)
+		}
 	}
 }
 

@@ -140,8 +140,8 @@ func (s named) refusals(ctx context.Context, users, hosts []string, sp span, lim
 	return s.rename(s.evidenceStore.refusals(ctx, users, s.hosts.spellings(hosts), sp, limit))
 }
 
-func (s named) refusalsFrom(ctx context.Context, names, hosts []string, sp span, limit int) ([]record, error) {
-	return s.rename(s.evidenceStore.refusalsFrom(ctx, names, s.hosts.spellings(hosts), sp, limit))
+func (s named) ofMachines(ctx context.Context, accepted bool, names, hosts []string, sp span, limit int) ([]record, error) {
+	return s.rename(s.evidenceStore.ofMachines(ctx, accepted, names, s.hosts.spellings(hosts), sp, limit))
 }
 
 func (s named) doings(ctx context.Context, hosts []string, sp span, limit int) ([]record, error) {

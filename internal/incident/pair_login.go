@@ -367,14 +367,28 @@ func nameless(ctx context.Context, c *court, n *node) error {
 	if n.f.First == event.NoTime || len(n.hosts) == 0 || fromSensor(n.f) {
 		return nil
 	}
-	tried, err := sameOrigin(ctx, c, n)
+	machines, tried, err := sameMachine(ctx, c, n)
 	if err != nil {
 		return err
 	}
-	if decided, err := sameAttemptsFrom(ctx, c, n, tried); decided || err != nil {
+	if len(machines) > 0 {
+		// Windows writes the machine's name of a login that it accepts as well.
+		got, err := c.store.ofMachines(ctx, true, machines, n.hosts, window(n, loginReach), loginsEach)
+		if err != nil {
+			return err
+		}
+		if got = slices.DeleteFunc(got, func(r record) bool { return r.source == "" }); len(got) > 0 {
+			if err := grant(ctx, c, n, got, ", the machine of the attempts by its name"); err != nil || n.verdict.result != "" {
+				n.triedFrom(c, tried)
+				return err
+			}
+		}
+	}
+	accounts := names(slices.Concat(n.f.Entities.Users, usersOf(tried)))
+	if decided, err := sameAttemptsFrom(ctx, c, n, accounts, tried); decided || err != nil {
 		return err
 	}
-	users := people(tried)
+	users := people(accounts)
 	if len(users) == 0 {
 		return nil
 	}
@@ -404,23 +418,21 @@ func nameless(ctx context.Context, c *court, n *node) error {
 	return nil
 }
 
-// sameOrigin gives attempts, of which the log has the name of the machine that
-// they came from and no address, their whole extent, and returns the accounts
-// tried: a rule that counts tells of no more than it needs to fire.
-func sameOrigin(ctx context.Context, c *court, n *node) (accounts []string, err error) {
-	const asked, origins = 1000, 3
-	accounts = n.f.Entities.Users
-	var from []string
+// sameMachine gives attempts, of which the log has the name of the machine that
+// they came from and no address, their whole extent, and returns the names and
+// the attempts: a rule that counts tells of no more than it needs to fire.
+func sameMachine(ctx context.Context, c *court, n *node) (machines []string, tried []record, err error) {
+	const asked, most = 1000, 3
 	for i := range n.details {
-		from = append(from, n.details[i].origin())
+		machines = append(machines, n.details[i].origin())
 	}
-	if from = names(from); len(from) == 0 || len(from) > origins {
-		return accounts, nil
+	if machines = names(machines); len(machines) == 0 || len(machines) > most {
+		return nil, nil, nil
 	}
-	tried, err := c.store.refusalsFrom(ctx, from, n.hosts, span{n.begun - int64(tryReach), n.done + int64(tryReach)}, asked)
+	tried, err = c.store.ofMachines(ctx, false, machines, n.hosts, span{n.begun - int64(tryReach), n.done + int64(tryReach)}, asked)
 	tried = slices.DeleteFunc(tried, func(r record) bool { return r.time == noTime })
 	if err != nil || len(tried) <= n.tries {
-		return accounts, err
+		return machines, tried, err
 	}
 	n.tries = len(tried)
 	n.begun, n.done = min(n.begun, tried[0].time), max(n.done, tried[len(tried)-1].time)
@@ -428,13 +440,28 @@ func sameOrigin(ctx context.Context, c *court, n *node) (accounts []string, err 
 	for _, r := range spreadRecords(tried, maxCited) {
 		n.records = append(n.records, analyze.Evidence{ID: r.id, Time: r.time})
 	}
-	return names(slices.Concat(accounts, usersOf(tried))), nil
+	return machines, tried, nil
+}
+
+// triedFrom notes that another log has the attempts with addresses.
+func (n *node) triedFrom(c *court, tried []record) {
+	tried = slices.DeleteFunc(slices.Clone(tried), func(r record) bool { _, ok := parseAddress(r.source); return !ok })
+	sources := make([]string, len(tried))
+	for i := range tried {
+		sources[i] = tried[i].source
+	}
+	sources = names(sources)
+	n.verdict.tried = tried
+	n.strangers = append(n.strangers, outside(sources)...)
+	for _, source := range sources {
+		n.bonds = append(n.bonds, bondsOf(&analyze.Entities{Sources: []string{source}}, nil, c.owner, c.services)...)
+	}
 }
 
 // sameAttemptsFrom decides attempts of which their log gives no address, where
 // another log of the host has the same attempts with one (Windows' 4625 beside
 // 4776): an address that several of the accounts were tried from at that time.
-func sameAttemptsFrom(ctx context.Context, c *court, n *node, accounts []string) (decided bool, err error) {
+func sameAttemptsFrom(ctx context.Context, c *court, n *node, accounts []string, mine []record) (decided bool, err error) {
 	const asked, slack = 1000, int64(2 * time.Second)
 	tried, err := c.store.refusals(ctx, accounts, n.hosts, span{n.begun - slack, n.done + slack}, asked)
 	if err != nil {
@@ -453,10 +480,15 @@ func sameAttemptsFrom(ctx context.Context, c *court, n *node, accounts []string)
 			sources = append(sources, source)
 		}
 	}
-	if len(sources) == 0 || len(sources) > maxIn {
+	for i := range mine { // the machine of the attempts, by its name
+		if _, ok := parseAddress(mine[i].source); ok {
+			sources = append(sources, mine[i].source)
+		}
+	}
+	tried = once(append(tried, mine...))
+	if sources = names2(sources, maxIn); len(sources) == 0 {
 		return false, nil
 	}
-	slices.Sort(sources)
 	got, err := c.store.logins(ctx, sources, window(n, loginReach), loginsEach)
 	if err != nil {
 		return false, err
@@ -479,11 +511,7 @@ func sameAttemptsFrom(ctx context.Context, c *court, n *node, accounts []string)
 		n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), n.tried(attempts)}}}
 	}
 	n.verdict.why = append(n.verdict.why, from)
-	n.verdict.tried = tried
-	n.strangers = append(n.strangers, outside(sources)...)
-	for _, source := range sources {
-		n.bonds = append(n.bonds, bondsOf(&analyze.Entities{Sources: []string{source}}, nil, c.owner, c.services)...)
-	}
+	n.triedFrom(c, tried)
 	return true, nil
 }
 

@@ -33,8 +33,8 @@ type evidenceStore interface {
 	failures(ctx context.Context, sources []string, s span, limit int) ([]tally, error)
 	// refusals must return the first refused logins of the users from any address, on the hosts (none: any).
 	refusals(ctx context.Context, users, hosts []string, s span, limit int) ([]record, error)
-	// refusalsFrom must return the first refused logins from machines of the names, on the hosts (none: any).
-	refusalsFrom(ctx context.Context, names, hosts []string, s span, limit int) ([]record, error)
+	// ofMachines must return the first accepted or refused logins from machines of the names, on the hosts (none: any).
+	ofMachines(ctx context.Context, accepted bool, names, hosts []string, s span, limit int) ([]record, error)
 	// calls must return the first calls that the callers made of a cloud from the addresses.
 	calls(ctx context.Context, callers, sources []string, s span, limit int) ([]record, error)
 	// doings must return what service managers and sudo wrote on the hosts, and programs that began there.
@@ -547,8 +547,12 @@ func (l logsQL) refusals(ctx context.Context, users, hosts []string, s span, lim
 	return l.rows(ctx, during(s)+" "+in("user.name", users)+` "source.ip":*`+anyOf("host.name", hosts)+" "+refusedLogin+order, limit)
 }
 
-func (l logsQL) refusalsFrom(ctx context.Context, names, hosts []string, s span, limit int) ([]record, error) {
-	return l.rows(ctx, during(s)+" "+in("source.domain", names)+anyOf("host.name", hosts)+" "+refusedLogin+order, limit)
+func (l logsQL) ofMachines(ctx context.Context, accepted bool, names, hosts []string, s span, limit int) ([]record, error) {
+	filter := refusedLogin
+	if accepted {
+		filter = acceptedLogin
+	}
+	return l.rows(ctx, during(s)+" "+in("source.domain", names)+anyOf("host.name", hosts)+" "+filter+order, limit)
 }
 
 func (l logsQL) doings(ctx context.Context, hosts []string, s span, limit int) ([]record, error) {

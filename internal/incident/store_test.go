@@ -87,6 +87,7 @@ func everything() *world {
 	w.log(106, record{dataset: "windows.sysmon", host: "ws1", category: []string{"file"}, types: []string{"creation"}, entity: "{b}", process: "x.exe", file: "y"})
 	w.log(107, sudo("web1", "Zoë", "/bin/sh", "failure"))
 	w.log(108, record{dataset: "system.security", host: "web1", category: []string{"authentication"}, outcome: "failure", user: "ann", from: "KALI"})
+	w.log(109, record{dataset: "system.security", host: "dc1", category: []string{"authentication"}, outcome: "success", user: "ann", from: "KALI"})
 	w.log(120, record{dataset: "zeek.conn", category: []string{"network"}, types: []string{"connection"}, connection: "SF", source: "10.0.0.5", destination: attacker, port: "443", sentBytes: 5000, receivedBytes: 700})
 	w.log(130, record{dataset: "aws.cloudtrail", category: []string{"iam"}, action: "GetObject", outcome: "success", source: attacker, user: "svc"})
 	w.log(131, record{dataset: "aws.cloudtrail", category: []string{"iam"}, action: "GetObject", outcome: "success", source: "192.0.2.8", user: "svc"})
@@ -131,8 +132,11 @@ func TestTheStoreAnswersAsAsked(t *testing.T) {
 		"user logins host": func(s evidenceStore) ([]record, error) {
 			return s.userLogins(ctx, []string{"deploy", "Zoë"}, []string{injection}, all, 50)
 		},
-		"refusalsFrom": func(s evidenceStore) ([]record, error) {
-			return s.refusalsFrom(ctx, []string{"KALI", injection}, []string{"web1"}, all, 50)
+		"refusals of machines": func(s evidenceStore) ([]record, error) {
+			return s.ofMachines(ctx, false, []string{"KALI", injection}, []string{"web1"}, all, 50)
+		},
+		"logins of machines": func(s evidenceStore) ([]record, error) {
+			return s.ofMachines(ctx, true, []string{"KALI", injection}, nil, all, 50)
 		},
 		"refusals": func(s evidenceStore) ([]record, error) {
 			return s.refusals(ctx, []string{"root", injection}, []string{"web1"}, all, 50)

@@ -248,9 +248,10 @@ func (w *world) refusals(_ context.Context, users, hosts []string, s span, limit
 	})
 }
 
-func (w *world) refusalsFrom(_ context.Context, names, hosts []string, s span, limit int) ([]record, error) {
+func (w *world) ofMachines(_ context.Context, accepted bool, names, hosts []string, s span, limit int) ([]record, error) {
+	want := map[bool]string{true: "success", false: "failure"}[accepted]
 	return w.pick(s, limit, func(r *record) bool {
-		return r.is("authentication") && r.outcome == "failure" && slices.Contains(names, r.from) && (len(hosts) == 0 || slices.Contains(hosts, r.host))
+		return r.is("authentication") && r.outcome == want && !(accepted && r.has("end")) && slices.Contains(names, r.from) && (len(hosts) == 0 || slices.Contains(hosts, r.host))
 	})
 }
 
