@@ -34,7 +34,7 @@ this machine it asks only once somebody is known.`,
 		return server.OpenAccess(caseDir)
 	}
 	list := &cobra.Command{
-		Use: "list", Short: "List people and tokens", Args: cobra.NoArgs,
+		Use: "list", Short: "List people and tokens", Example: "  sextant access list --case live", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			a, err := open()
 			if err != nil {
@@ -74,7 +74,7 @@ this machine it asks only once somebody is known.`,
 	user.Flags().StringVar(&role, "role", string(server.Viewer), "viewer, analyst or admin")
 	var tokenRole string
 	token := &cobra.Command{
-		Use: "token NAME", Short: "Make a token for an agent or a program", Args: cobra.ExactArgs(1),
+		Use: "token NAME", Short: "Make a token for an agent or a program", Example: "  sextant access token filebeat-web1 --case live", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			a, err := open()
 			if err != nil {
@@ -91,7 +91,7 @@ this machine it asks only once somebody is known.`,
 	}
 	token.Flags().StringVar(&tokenRole, "role", string(server.Ingest), "ingest, viewer, analyst or admin")
 	remove := &cobra.Command{
-		Use: "remove NAME", Short: "Take a person or token out", Args: cobra.ExactArgs(1),
+		Use: "remove NAME", Short: "Take a person or token out", Example: "  sextant access remove filebeat-web1 --case live", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			a, err := open()
 			if err != nil {

@@ -158,6 +158,7 @@ type chartCommand struct {
 // chartKind is one kind of chart of records.
 type chartKind struct {
 	name, short, long string
+	example           string   // its flags in one
 	fields            [2]int   // how many --by must and may name
 	defaults          []string // --by where it is not given
 	top               int      // --top where it is not given
@@ -166,25 +167,26 @@ type chartKind struct {
 }
 
 var chartKinds = []chartKind{
-	{"bar", "The most frequent values of a field; by a second one, stacked", "With --value, the sum of the numbers in that field instead of the number of records.", [2]int{1, 2}, []string{"event.dataset"}, 15, "value", (*chartCommand).bar},
-	{"histogram", "How the numbers in a field are distributed", "", [2]int{0, 0}, nil, 0, "value", (*chartCommand).histogram},
-	{"line", "Records over time, a line for each value of a field", "With --value, the sum of the numbers in that field.", [2]int{0, 1}, nil, 7, "value step", (*chartCommand).line},
-	{"area", "Records over time, stacked by the values of a field", "With --value, the sum of the numbers in that field.", [2]int{0, 1}, nil, 7, "value step", (*chartCommand).area},
-	{"heatmap", "Records by weekday and hour, or by any two fields", "", [2]int{0, 2}, nil, 25, "", (*chartCommand).heatmap},
-	{"calendar", "Records by day", "", [2]int{0, 0}, nil, 0, "", (*chartCommand).calendar},
-	{"scatter", "A point for each record: a number over time, or over another number", "--value is the number, --x the field of the other one; --by colours the points.", [2]int{0, 1}, nil, 0, "value x", (*chartCommand).scatter},
-	{"box", "How numbers are distributed, for each value of a field", "", [2]int{0, 1}, nil, 15, "value", (*chartCommand).box},
-	{"sankey", "How records flow through the values of two or more fields", "", [2]int{2, 5}, []string{"source.ip", "user.name", "event.outcome"}, 11, "", (*chartCommand).sankey},
-	{"graph", "Which values of two or more fields occur together: a graph of entities", "", [2]int{2, 5}, []string{"source.ip", "user.name", "host.name"}, 12, "", (*chartCommand).graph},
+	{"bar", "The most frequent values of a field; by a second one, stacked", "With --value, the sum of the numbers in that field instead of the number of records.", "--by user.name,event.outcome", [2]int{1, 2}, []string{"event.dataset"}, 15, "value", (*chartCommand).bar},
+	{"histogram", "How the numbers in a field are distributed", "", "--value source.bytes", [2]int{0, 0}, nil, 0, "value", (*chartCommand).histogram},
+	{"line", "Records over time, a line for each value of a field", "With --value, the sum of the numbers in that field.", "--by event.dataset --step 1h", [2]int{0, 1}, nil, 7, "value step", (*chartCommand).line},
+	{"area", "Records over time, stacked by the values of a field", "With --value, the sum of the numbers in that field.", "--where 'event.outcome:failure' --by source.ip -o failures.svg", [2]int{0, 1}, nil, 7, "value step", (*chartCommand).area},
+	{"heatmap", "Records by weekday and hour, or by any two fields", "", "--by user.name,host.name", [2]int{0, 2}, nil, 25, "", (*chartCommand).heatmap},
+	{"calendar", "Records by day", "", "-o days.svg", [2]int{0, 0}, nil, 0, "", (*chartCommand).calendar},
+	{"scatter", "A point for each record: a number over time, or over another number", "--value is the number, --x the field of the other one; --by colours the points.", "--value destination.bytes --by destination.port", [2]int{0, 1}, nil, 0, "value x", (*chartCommand).scatter},
+	{"box", "How numbers are distributed, for each value of a field", "", "--value event.duration --by url.path", [2]int{0, 1}, nil, 15, "value", (*chartCommand).box},
+	{"sankey", "How records flow through the values of two or more fields", "", "--by source.ip,user.name,event.outcome", [2]int{2, 5}, []string{"source.ip", "user.name", "event.outcome"}, 11, "", (*chartCommand).sankey},
+	{"graph", "Which values of two or more fields occur together: a graph of entities", "", "--by user.name,host.name --theme dark -o graph.png", [2]int{2, 5}, []string{"source.ip", "user.name", "host.name"}, 12, "", (*chartCommand).graph},
 }
 
 func newChartOf(k chartKind) *cobra.Command {
 	var f chartCommand
 	c := &cobra.Command{
-		Use:   k.name + " [PATH…]",
-		Short: k.short,
-		Long:  strings.TrimSpace(k.short + ".\n" + k.long),
-		Args:  cobra.ArbitraryArgs,
+		Use:     k.name + " [PATH…]",
+		Short:   k.short,
+		Long:    strings.TrimSpace(k.short + ".\n" + k.long),
+		Example: "  sextant chart " + k.name + " --case case " + k.example,
+		Args:    cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.picture.check(c); err != nil {
 				return err

@@ -17,7 +17,7 @@ var _ = command(newForward)
 func newForward() *cobra.Command {
 	var kinds strings.Builder
 	forward.Kinds(func(name, title string) {
-		fmt.Fprintf(&kinds, "  %-14s %s\n", name, strings.ReplaceAll(title, "\n", "\n"+strings.Repeat(" ", 17)))
+		fmt.Fprintf(&kinds, "  %-13s  %s\n", name, strings.ReplaceAll(title, "\n", " "))
 	})
 	var events eventFlags
 	c := &cobra.Command{

@@ -15,7 +15,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/sextant-logs/sextant/internal/export"
 )
@@ -101,11 +100,7 @@ questions of an investigation. Every answer names the records that prove it.`,
 		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate("sextant {{.Version}}\n")
-	cobra.AddTemplateFunc("wrapped", func(flags *pflag.FlagSet) string {
-		return flags.FlagUsagesWrapped(min(width(os.Stdout), 120))
-	})
-	root.SetUsageTemplate(strings.NewReplacer(
-		".LocalFlags.FlagUsages", "wrapped .LocalFlags", ".InheritedFlags.FlagUsages", "wrapped .InheritedFlags").Replace(root.UsageTemplate()))
+	fitHelp(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%w; see `%s --help`", err, c.CommandPath())
 	})

@@ -26,7 +26,7 @@ var (
 	_ = registerEndpoint(Endpoint{Pattern: "POST /services/collector/event/1.0", Title: "the same", Handler: newHEC})
 	_ = registerEndpoint(Endpoint{Pattern: "POST /services/collector/raw", Title: "the same, lines: ?host=&source=&sourcetype=", Handler: newHECRaw})
 	_ = registerEndpoint(Endpoint{Pattern: "POST /services/collector/raw/1.0", Title: "the same", Handler: newHECRaw})
-	_ = registerEndpoint(Endpoint{Pattern: "OPTIONS /services/collector/event/1.0", Title: "the same: is it there? Docker's splunk driver asks before it begins", Open: true, Handler: newHECHealth})
+	_ = registerEndpoint(Endpoint{Pattern: "OPTIONS /services/collector/event/1.0", Title: "the same; Docker's driver asks first", Open: true, Handler: newHECHealth})
 	_ = registerEndpoint(Endpoint{Pattern: "POST /services/collector/ack", Title: "the same: acknowledgements", Handler: newHECAck})
 	_ = registerEndpoint(Endpoint{Pattern: "GET /services/collector/health", Title: "the same: health", Open: true, Handler: newHECHealth})
 	_ = registerEndpoint(Endpoint{Pattern: "GET /services/collector/health/1.0", Title: "the same", Open: true, Handler: newHECHealth})
