@@ -43,8 +43,10 @@ bench-serve: build
 
 # Agreement with other tools on a corpus of real logs, in $$SEXTANT_CORPUS or ../shared/corpus.
 # bench/agree compares with Elastic's integrations, folder by folder; go run ./bench/agree -v PART shows the differences of one.
+# bench/techniques measures the analysis techniques on labelled data of the corpus and of simulated worlds.
 corpus:
 	$(GO) run ./bench/agree
+	$(GO) run ./bench/techniques
 	@out=$$(mktemp) && { $(GO) test -count 1 -v $$(grep -rl --include='*_test.go' SEXTANT_CORPUS evtx logpattern sigma internal | xargs -n1 dirname | sort -u | sed 's,^,./,') >$$out; s=$$?; \
 	  grep -E '^ +[a-z_0-9]+_test.go:|^(ok|FAIL|--- FAIL)' $$out; rm -f $$out; exit $$s; }
 

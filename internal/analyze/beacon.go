@@ -205,8 +205,7 @@ const (
 	beaconLeast    = 20        // contacts
 	beaconShortest = 2 * hour  // from the first to the last
 	beaconFastest  = 3.0       // seconds between two, half of them
-	beaconEnough   = 0.75      // score from which it is told
-	beaconSure     = 0.80      // and from which it is of itself worth an incident
+	beaconEnough   = 0.70      // score from which it is told: where RITA's low ends and its medium begins (default_config.hjson, score_thresholds)
 	beaconCommon   = 5         // sources of one destination, from which on it is what everybody has
 	beaconFew      = 2         // sources at most, to be worth an incident
 	beaconSettled  = 36 * hour // what goes on from the first hours of the logs is part of how things are
@@ -326,7 +325,7 @@ func (t *beacon) finding(k pairKey, c *contacts, s rhythm, also []pairKey) Findi
 	fresh := plain || f.First-t.first > beaconSettled || c.skipped == 0 && t.last-f.Last > beaconSettled
 	switch {
 	case !out || n >= beaconCommon:
-	case s.score >= beaconSure && n <= beaconFew && fresh:
+	case n <= beaconFew && fresh:
 		f.Level = "medium"
 	default:
 		f.Level = "low"

@@ -1,0 +1,122 @@
+// Techniques measures the analysis techniques on labelled data, each beside a simple
+// means to the same end.
+//
+//	go run ./bench/techniques [-corpus DIR] [-seeds 201,202,203] [-days 14] [-users 12] [PART…]
+//
+// PART is one of
+//
+//	openstack   sequences of requests, learnt from those that went well
+//	bgl         messages of a supercomputer, with its operators' marks
+//	ait         alerts of four simulated enterprise networks (AIT-ADS): hours of hosts, and what verdicts teach
+//	simulated   worlds of `sextant simulate intrusion`, with their labels: what each technique finds of whom
+//	cut         the same worlds, with four hours cut out of each log
+//
+// all of them without one. The first three need the corpus and are left out without it. It exits with 1 if something is
+// worse than the floor that is written beside it.
+package main
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/learn"
+)
+
+func main() {
+	corpus := flag.String("corpus", cmp.Or(os.Getenv("SEXTANT_CORPUS"), filepath.Join("..", "shared", "corpus")), "folder of the corpus; also $SEXTANT_CORPUS")
+	seeds := flag.String("seeds", "201,202,203", "seeds of the simulated worlds")
+	days := flag.Int("days", 14, "days that each lives")
+	users := flag.Int("users", 12, "people in each")
+	verbose := flag.Bool("v", false, "print each finding that no intrusion caused")
+	flag.Parse()
+	m := &measurement{corpus: *corpus, days: *days, users: *users, verbose: *verbose}
+	for _, s := range strings.Split(*seeds, ",") {
+		n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 64)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "techniques: -seeds: %v\n", err)
+			os.Exit(2)
+		}
+		m.seeds = append(m.seeds, n)
+	}
+	parts := []struct {
+		name string
+		run  func(*measurement) error
+		data string // what it needs of the corpus
+	}{
+		{"openstack", (*measurement).openstack, "anomaly_sequences/openstack_parisakalaki"},
+		{"bgl", (*measurement).bgl, "loghub/BGL/BGL_2k.log"},
+		{"ait", (*measurement).ait, "ait_alert_data_set"},
+		{"simulated", (*measurement).simulated, ""},
+		{"cut", (*measurement).cut, ""},
+	}
+	for _, a := range flag.Args() {
+		if !slices.ContainsFunc(parts, func(p struct {
+			name string
+			run  func(*measurement) error
+			data string
+		}) bool {
+			return p.name == a
+		}) {
+			fmt.Fprintf(os.Stderr, "techniques: no part %q\n", a)
+			os.Exit(2)
+		}
+	}
+	for _, p := range parts {
+		if flag.NArg() > 0 && !slices.Contains(flag.Args(), p.name) {
+			continue
+		}
+		if p.data != "" {
+			if _, err := os.Stat(filepath.Join(*corpus, p.data)); err != nil {
+				fmt.Printf("%s: left out, there is no corpus (%v)\n\n", p.name, err)
+				continue
+			}
+		}
+		if err := p.run(m); err != nil {
+			fmt.Fprintf(os.Stderr, "techniques: %s: %v\n", p.name, err)
+			os.Exit(1)
+		}
+		fmt.Println()
+	}
+	for _, w := range m.worse {
+		fmt.Fprintln(os.Stderr, "techniques: worse than it was:", w)
+	}
+	if len(m.worse) > 0 {
+		os.Exit(1)
+	}
+}
+
+// measurement is what is asked for, and what was found to be worse than its floor.
+type measurement struct {
+	corpus      string
+	seeds       []uint64
+	days, users int
+	verbose     bool
+	worse       []string
+}
+
+// floor notes a figure that is below what was reached before.
+func (m *measurement) floor(what string, got, least float64) {
+	if !(got >= least) {
+		m.worse = append(m.worse, fmt.Sprintf("%s: %.3f, was at least %.3f", what, got, least))
+	}
+}
+
+func header(title string) {
+	fmt.Printf("%-58s  %5s  %7s  %9s  %6s  %9s\n", title, "AUC", "best F1", "precision", "recall", "P at K")
+}
+
+// show prints a row of figures. Precision and recall are those of the best F1; at K, K being how many are true.
+func show(what string, q learn.Quality) {
+	auc := "    –"
+	if !math.IsNaN(q.AUC) {
+		auc = fmt.Sprintf("%5.3f", q.AUC)
+	}
+	fmt.Printf("%-58s  %s  %7.3f  %9.3f  %6.3f  %9.3f\n", what, auc, q.BestF1, q.BestP, q.Recall, q.Precision)
+}
