@@ -271,12 +271,67 @@ func newAccessDecoder(p *Params, names *accessNames, errors LineDecoder) LineDec
 func (d *accessDecoder) decode(line string, b *event.Batch) error {
 	a, ok := cutAccess(line)
 	if !ok {
+		if t, ok := cutTLSRequest(line); ok {
+			return d.addTLSRequest(&t, b)
+		}
 		if d.errors != nil && d.errors(line, b) == nil {
 			return nil
 		}
 		return errNotAccess
 	}
 	return d.add(&a, b)
+}
+
+// tlsRequest is a line of the log that mod_ssl's own configuration keeps of requests,
+// ssl_request_log: "%t %h %{SSL_PROTOCOL}x %{SSL_CIPHER}x \"%r\" %b".
+type tlsRequest struct {
+	accessLine
+	protocol, cipher string
+}
+
+func cutTLSRequest(line string) (t tlsRequest, ok bool) {
+	if len(line) < 40 || line[0] != '[' || !isCLF(line[1:]) {
+		return t, false
+	}
+	t.stamp = line[1:]
+	_, rest, ok := strings.Cut(line[:min(len(line), 8<<10)], "] ")
+	if !ok {
+		return t, false
+	}
+	var words [3]string
+	for i := range words {
+		if words[i], rest, ok = strings.Cut(rest, " "); !ok {
+			return t, false
+		}
+	}
+	end := strings.LastIndex(rest, `" `)
+	if !isClient(words[0]) || !isTLSName(words[1]) || len(rest) < 4 || rest[0] != '"' || end < 1 {
+		return t, false
+	}
+	t.clients, t.protocol, t.cipher, t.request, t.size = words[0], words[1], words[2], rest[1:end], rest[end+2:]
+	t.ident, t.user, t.status, t.referrer = "-", "-", "-", "-"
+	return t, isDigits(t.size) || t.size == "-"
+}
+
+// isTLSName: "TLSv1.3", or "-" of a request without TLS.
+func isTLSName(s string) bool {
+	return s == "-" || strings.HasPrefix(s, "TLSv") || strings.HasPrefix(s, "SSLv")
+}
+
+func (d *accessDecoder) addTLSRequest(t *tlsRequest, b *event.Batch) error {
+	if err := d.add(&t.accessLine, b); err != nil {
+		return err
+	}
+	if t.protocol != "-" {
+		b.Add(d.names.prefix+"ssl.protocol", t.protocol)
+		b.Add(d.names.prefix+"ssl.cipher", t.cipher)
+		b.Add("tls.cipher", t.cipher)
+		if v, ok := strings.CutPrefix(t.protocol, "TLSv"); ok {
+			b.Add("tls.version", v)
+			b.Add("tls.version_protocol", "tls")
+		}
+	}
+	return nil
 }
 
 // add adds the fields of a line.
@@ -455,10 +510,29 @@ func (d *accessDecoder) addExtra(s string, b *event.Batch) {
 			}
 		case key != "":
 			b.Add(d.names.prefix+strings.ToLower(key), v)
+			if key == "rt" || key == "request_time" || key == "req_time" { // $request_time, in seconds
+				addSeconds(v, b)
+			}
 		default:
 			b.Add(d.names.extra, v)
 		}
 	}
+}
+
+// addSeconds adds a duration in seconds, with a fraction of up to nine digits.
+func addSeconds(s string, b *event.Batch) {
+	whole, fraction, _ := strings.Cut(s, ".")
+	if !isDigits(whole) || len(whole) > 9 || len(fraction) > 9 || fraction != "" && !isDigits(fraction) {
+		return
+	}
+	ns := wholeNumber(whole)
+	for i := range 9 {
+		ns *= 10
+		if i < len(fraction) {
+			ns += int64(fraction[i] - '0')
+		}
+	}
+	b.AddInt("event.duration", ns)
 }
 
 func isIPList(s string) bool {
@@ -478,7 +552,10 @@ func recogniseAccess(s *Sample, nginx bool) int {
 	for _, l := range s.Lines {
 		a, ok := cutAccess(l)
 		if !ok {
-			if looksLikeApacheError(l) {
+			if _, ok := cutTLSRequest(l); ok {
+				share++
+				apacheSigns++
+			} else if looksLikeApacheError(l) {
 				share++
 				apacheSigns++
 			} else if looksLikeNginxError(l) {
@@ -542,6 +619,9 @@ func (a *accessLine) signs() (apache, nginx int) {
 		if a.size == "0" {
 			nginx++
 		}
+	}
+	if strings.Contains(a.extra, "urt=") || strings.Contains(a.extra, "upstream_") {
+		nginx++ // what Nginx's own page shows of a format with the times of upstreams
 	}
 	if len(a.extra) > 2 && a.extra[0] == '"' && (a.extra == `"-"` || isIPList(strings.Trim(a.extra, `"`))) {
 		nginx++ // log_format main of Nginx's own packages

@@ -17,7 +17,17 @@ var _ = register(Format{
 	Group:     "web",
 	Recognise: func(s *Sample) int { return s.Share(looksLikeApacheError) * 9 / 10 },
 	Lines:     newApacheErrorDecoder,
+	Joins:     func(line []byte) bool { return joinsPHP(event.View(line)) },
 })
+
+// joinsPHP reports whether a line goes on with what PHP says of an error: its stack.
+func joinsPHP(l string) bool {
+	if l == "Stack trace:" || strings.HasPrefix(l, "  thrown in ") || l == "Next " {
+		return true
+	}
+	n, frame, ok := strings.Cut(strings.TrimPrefix(l, "#"), " ")
+	return ok && l[0] == '#' && isDigits(n) && frame != ""
+}
 
 var errNotApacheError = errors.New("not an Apache error log line")
 
@@ -146,6 +156,8 @@ func addApacheMessage(message string, b *event.Batch) {
 		message = message[:i]
 	}
 	switch {
+	case strings.HasPrefix(message, "ModSecurity: "):
+		addModsecMessage(message, b)
 	case strings.HasPrefix(message, "File does not exist: "):
 		b.Add("file.path", message[len("File does not exist: "):])
 	case strings.HasPrefix(message, "client denied by server configuration: "):

@@ -20,7 +20,7 @@ var _ = register(Format{
 		share := s.Share(func(l string) bool {
 			if body, ok := haproxyBody(l); ok {
 				var h haproxyLine
-				return h.cut(body) || strings.HasPrefix(body, "Connect from ")
+				return len(body) < len(l) && strings.Contains(l[:len(l)-len(body)], " haproxy[") || h.cut(body) || strings.HasPrefix(body, "Connect from ")
 			}
 			return false
 		})
@@ -36,7 +36,11 @@ var _ = register(Format{
 				if body, ok := haproxyBody(line); ok {
 					var h haproxyLine
 					if h.cut(body) {
-						if ns, _, ok := p.Clock.CLF(h.stamp); ok {
+						stamp := h.stamp
+						if zone := headerZone(line); zone != "" { // both are of the same clock
+							stamp = b.Bytes(append(append([]byte(stamp), ' '), zone...))
+						}
+						if ns, _, ok := p.Clock.CLF(stamp); ok {
 							b.Event().Time = ns // to the millisecond, and with the year
 						}
 					}
@@ -60,6 +64,10 @@ var _ = register(Format{
 			b.Add("event.dataset", "haproxy.log")
 			var h haproxyLine
 			if !h.cut(body) {
+				if decodeHAProxyStderr(body, b) {
+					p.Clock.NoTime()
+					return nil
+				}
 				return errNotHAProxy
 			}
 			ns, _, ok := p.Clock.CLF(h.stamp)
@@ -80,8 +88,86 @@ var _ = registerProgram(program{Names: []string{"haproxy", "hapee-lb"}, Dataset:
 		h.add(m.Host, b)
 		return true
 	}
-	return haproxyConnect(m, b)
+	return haproxyConnect(m, b) || haproxyState(m.Text, b)
 }})
+
+// headerZone is the zone of an ISO time in a line's header, as the Common Log Format writes
+// it; "" for none.
+func headerZone(line string) string {
+	i := strings.Index(line[:min(len(line), 40)], "T")
+	if i < 10 || len(line) < i+9 {
+		return ""
+	}
+	rest := strings.TrimLeft(line[i+1:], "0123456789:.")
+	switch {
+	case strings.HasPrefix(rest, "Z "):
+		return "+0000"
+	case len(rest) > 6 && (rest[0] == '+' || rest[0] == '-') && rest[3] == ':' && rest[6] == ' ':
+		return rest[:3] + rest[4:6]
+	}
+	return ""
+}
+
+// haproxyState reads what HAProxy says of its servers and proxies: "Server web/a is DOWN, reason: …",
+// "backend web has no server available!", "Proxy stats stopped …".
+func haproxyState(text string, b *event.Batch) bool {
+	rest, server := strings.CutPrefix(text, "Server ")
+	if !server {
+		rest, server = strings.CutPrefix(text, "Backup Server ")
+	}
+	if name, state, ok := strings.Cut(rest, " is "); server && ok {
+		backend, name, ok := cutLastSlash(name)
+		if !ok {
+			return false
+		}
+		b.Add("haproxy.backend_name", backend)
+		b.Add("haproxy.server_name", name)
+		word, why, _ := strings.Cut(state, ", ")
+		if reason, ok := strings.CutPrefix(why, "reason: "); ok {
+			reason, _, _ = strings.Cut(reason, ", check duration")
+			b.Add("event.reason", reason)
+		}
+		word, _, _ = strings.Cut(strings.TrimSuffix(word, "."), " ")
+		switch word {
+		case "DOWN":
+			classify(b, "web", "error", "server-down", "")
+		case "UP":
+			classify(b, "web", "info", "server-up", "")
+		default: // "going DOWN for maintenance", "in maintenance"
+			classify(b, "web", "info", "server-state", "")
+		}
+		return true
+	}
+	rest, ok := strings.CutPrefix(text, "backend ")
+	if name, found := strings.CutSuffix(rest, " has no server available!"); ok && found {
+		b.Add("haproxy.backend_name", name)
+		classify(b, "web", "error", "backend-down", "")
+		return true
+	}
+	return false
+}
+
+// decodeHAProxyStderr reads what HAProxy writes where it has no syslog, as in a container:
+// "[WARNING]  (8) : Server web/a is DOWN, …", before 2.3 with a day and time after the level.
+func decodeHAProxyStderr(line string, b *event.Batch) bool {
+	level, rest, ok := strings.Cut(strings.TrimPrefix(line, "["), "]")
+	switch level {
+	case "ALERT", "WARNING", "NOTICE", "DIAG", "EMERG", "INFO":
+	default:
+		return false
+	}
+	head, text, ok2 := strings.Cut(rest, " : ")
+	i := strings.IndexByte(head, '(')
+	if !ok || !ok2 || line[0] != '[' || i < 0 || head[len(head)-1] != ')' || !isDigits(head[i+1:len(head)-1]) {
+		return false
+	}
+	b.Add("log.level", lower(level, b))
+	b.AddNumber("process.pid", head[i+1:len(head)-1])
+	b.Add("process.name", "haproxy")
+	b.Add("message", text)
+	haproxyState(text, b)
+	return true
+}
 
 var errNotHAProxy = errors.New("not a line of HAProxy's TCP or HTTP log")
 

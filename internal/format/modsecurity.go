@@ -17,7 +17,8 @@ var (
 		Title: "ModSecurity audit log (JSON)",
 		Group: "web",
 		JSON: func(has func(string) bool) bool {
-			return has("transaction.client_ip") && (has("transaction.producer.modsecurity") || has("transaction.request.uri"))
+			return has("transaction.client_ip") && (has("transaction.producer.modsecurity") || has("transaction.request.uri")) ||
+				has("transaction.remote_address") && has("transaction.transaction_id")
 		},
 		Lines: func(p *Params) LineDecoder { return (&modsec{p: p}).decodeJSON },
 	})
@@ -133,6 +134,9 @@ func (d *modsec) decodeJSON(record string, b *event.Batch) error {
 		return ""
 	}
 	if get("client_ip") == "" {
+		if get("transaction_id") != "" && get("remote_address") != "" {
+			return d.decodeJSON2(leaves, b)
+		}
 		return errNotModsec
 	}
 	if ns, _, ok := d.p.Clock.CTime(get("time_stamp")); ok {
@@ -191,6 +195,80 @@ func (d *modsec) decodeJSON(record string, b *event.Batch) error {
 	if text := get("messages"); text != "" {
 		d.messages(text, b)
 	}
+	return nil
+}
+
+// decodeJSON2 reads a transaction as version 2 writes it in JSON, with the native format's
+// sections as members.
+func (d *modsec) decodeJSON2(leaves []event.Leaf, b *event.Batch) error {
+	d.begin(b)
+	timed, host, line := false, "", ""
+	var source, sourcePort, server, serverPort string
+	for i := range leaves {
+		l := &leaves[i]
+		name, request := strings.CutPrefix(l.Name.Path, "request.headers.")
+		if request {
+			switch strings.ToLower(name) {
+			case "host":
+				host, _ = splitPort(l.Value)
+			case "user-agent":
+				d.agents.add(l.Value, b)
+			case "referer":
+				b.Add("http.request.referrer", l.Value)
+			}
+			continue
+		}
+		switch l.Name.Path {
+		case "transaction.time":
+			if ns, _, ok := d.p.Clock.CLF(l.Value); ok {
+				b.Event().Time, timed = ns, true
+			}
+		case "transaction.transaction_id":
+			b.Add("modsec.audit.id", l.Value)
+		case "transaction.remote_address":
+			source = l.Value
+		case "transaction.remote_port":
+			sourcePort = l.Value
+		case "transaction.local_address":
+			server = l.Value
+		case "transaction.local_port":
+			serverPort = l.Value
+		case "request.request_line":
+			line = l.Value
+		case "response.status":
+			d.status(l.Value, b)
+		case "audit_data.messages":
+			if l.Kind == event.String {
+				addModsecRule(l.Value, b)
+			}
+		case "audit_data.action.intercepted":
+			if l.Value == "true" {
+				b.Add("event.type", "denied")
+			}
+		case "audit_data.action.message":
+			b.Add("event.action", "Intercepted")
+			b.Add("event.reason", l.Value)
+		case "audit_data.producer":
+			b.Add("modsec.audit.connector", l.Value)
+		case "audit_data.server":
+			b.Add("modsec.audit.server", l.Value)
+		case "audit_data.engine_mode":
+			b.Add("modsec.audit.engine", l.Value)
+		}
+	}
+	if !timed {
+		d.p.Clock.NoTime()
+	}
+	addSource(b, source, sourcePort)
+	addDestination(b, server, serverPort)
+	if method, target, ok := strings.Cut(line, " "); ok && isMethod(method) {
+		target, version, _ := strings.Cut(target, " HTTP/")
+		b.Add("http.request.method", method)
+		b.Add("http.version", version)
+		addTarget(target, host, b)
+	}
+	b.Add("destination.domain", host)
+	addPort(b, "url.port", serverPort)
 	return nil
 }
 
@@ -335,17 +413,11 @@ func (d *modsec) trailer(line string, b *event.Batch) {
 		return
 	}
 	switch key {
-	case "Message":
-		text := value
-		if i := strings.Index(value, " [file "); i > 0 {
-			text = value[:i]
+	case "Message", "ModSecurity": // of version 2 and 3
+		addModsecRule(value, b)
+		if key == "ModSecurity" && strings.HasPrefix(value, "Access denied") {
+			b.Add("event.type", "denied")
 		}
-		if msg := modsecValue(value, "msg"); msg != "" {
-			text = msg
-		}
-		b.Add("modsec.audit.messages", text)
-		b.Add("rule.id", modsecValue(value, "id"))
-		b.Add("rule.name", modsecValue(value, "msg"))
 	case "Action":
 		b.Add("event.action", value)
 		if strings.HasPrefix(value, "Intercepted") {
@@ -357,6 +429,53 @@ func (d *modsec) trailer(line string, b *event.Batch) {
 		b.Add("modsec.audit.server", value)
 	case "Engine-Mode":
 		b.Add("modsec.audit.engine", strings.Trim(value, `"`))
+	}
+}
+
+// addModsecRule adds the rule that a message tells of: `Access denied … [id "920350"] [msg "…"] …`.
+func addModsecRule(s string, b *event.Batch) {
+	text := s
+	if i := strings.Index(s, " [file "); i > 0 {
+		text = s[:i]
+	}
+	msg := modsecValue(s, "msg")
+	if msg != "" {
+		text = msg
+	}
+	b.Add("modsec.audit.messages", text)
+	b.Add("rule.id", modsecValue(s, "id"))
+	b.Add("rule.name", msg)
+}
+
+// addModsecMessage adds what ModSecurity writes to the error log of Apache or Nginx:
+// "ModSecurity: Access denied with code 403 (phase 2). … [id "942100"] … [uri "/a"] [unique_id "…"]".
+func addModsecMessage(message string, b *event.Batch) {
+	message = strings.TrimPrefix(message, "ModSecurity: ")
+	if modsecValue(message, "id") == "" {
+		return // of itself
+	}
+	b.Add("event.category", "intrusion_detection")
+	if strings.HasPrefix(message, "Access denied") {
+		b.Add("event.action", "blocked")
+		b.Add("event.type", "denied")
+		b.Set("event.outcome", "failure")
+	} else {
+		b.Add("event.action", "detected")
+	}
+	addModsecRule(message, b)
+	for rest := message; ; {
+		_, after, ok := strings.Cut(rest, ` [tag "`)
+		if !ok {
+			break
+		}
+		tag, _, _ := strings.Cut(after, `"]`)
+		b.Add("rule.category", tag)
+		rest = after
+	}
+	b.Add("modsec.audit.severity", modsecValue(message, "severity"))
+	b.Add("modsec.audit.id", modsecValue(message, "unique_id"))
+	if uri := modsecValue(message, "uri"); uri != "" && !b.Event().Has("url.original") {
+		addTarget(uri, modsecValue(message, "hostname"), b)
 	}
 }
 

@@ -152,6 +152,10 @@ func addNginxMessage(message string, b *event.Batch) {
 			b.Add("event.action", "connected")
 		}
 	}
+	if i := strings.Index(text, "ModSecurity: "); i == 0 || i > 0 && text[0] == '[' { // "[client …] ModSecurity: …"
+		addModsecMessage(text[i:], b)
+		return
+	}
 	switch {
 	case strings.HasPrefix(text, "open() \""):
 		if i := strings.LastIndex(text, "\" failed ("); i > 8 {

@@ -11,15 +11,24 @@ import (
 // Squid's native access log (https://wiki.squid-cache.org/Features/LogFormat):
 //
 //	seconds.millis elapsed client CODE/status bytes method URL user HIERARCHY/peer type
+//
+// and its formats "common" and "combined", which end in CODE:HIERARCHY.
 var _ = register(Format{
 	Name:  "squid.log",
 	Title: "Squid access log",
 	Group: "web",
 	Recognise: func(s *Sample) int {
-		return s.Share(func(l string) bool { _, ok := cutSquid(l); return ok }) * 95 / 100
+		return s.Share(func(l string) bool {
+			_, ok := cutSquid(l)
+			if !ok {
+				_, _, ok = cutSquidCommon(l)
+			}
+			return ok
+		}) * 95 / 100
 	},
 	Lines: func(p *Params) LineDecoder {
-		return func(line string, b *event.Batch) error { return decodeSquid(p, line, b) }
+		var agents agentCache
+		return func(line string, b *event.Batch) error { return decodeSquid(p, line, &agents, b) }
 	},
 })
 
@@ -43,10 +52,10 @@ func cutSquid(line string) (s squidLine, ok bool) {
 		len(status) <= 4 && isDigits(status) && code != "" && (isLetter(code[0])) && isDigits(s.bytes) && strings.IndexByte(s.peer, '/') > 0
 }
 
-func decodeSquid(p *Params, line string, b *event.Batch) error {
+func decodeSquid(p *Params, line string, agents *agentCache, b *event.Batch) error {
 	s, ok := cutSquid(line)
 	if !ok {
-		return errNotSquid
+		return decodeSquidCommon(p, line, agents, b)
 	}
 	ns, ok := p.Clock.Epoch(s.time)
 	if !ok {
@@ -56,6 +65,54 @@ func decodeSquid(p *Params, line string, b *event.Batch) error {
 	b.Add("event.kind", "event")
 	b.Add("event.dataset", "squid.log")
 	s.add(b)
+	return nil
+}
+
+// cutSquidCommon cuts a line of the format common or combined.
+func cutSquidCommon(line string) (a accessLine, s squidLine, ok bool) {
+	if a, ok = cutAccess(line); !ok || a.extra == "" {
+		return a, s, false
+	}
+	code, peer, ok := strings.Cut(a.extra[strings.LastIndexByte(a.extra, ' ')+1:], ":")
+	if !ok || !isUpperName(code) || !isUpperName(peer) || !strings.Contains(code, "_") && code != "NONE" {
+		return a, s, false
+	}
+	s = squidLine{client: a.clients, result: code + "/" + a.status, bytes: a.size, user: a.user, peer: peer + "/-", mime: "-"}
+	s.method, s.url, _ = strings.Cut(a.request, " ")
+	if i := strings.LastIndex(s.url, " HTTP/"); i >= 0 {
+		s.url = s.url[:i]
+	}
+	return a, s, true
+}
+
+func isUpperName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < 'A' || 'Z' < c) && c != '_' {
+			return false
+		}
+	}
+	return len(s) > 2
+}
+
+func decodeSquidCommon(p *Params, line string, agents *agentCache, b *event.Batch) error {
+	a, s, ok := cutSquidCommon(line)
+	if !ok {
+		return errNotSquid
+	}
+	ns, _, ok := p.Clock.CLF(a.stamp)
+	if !ok {
+		return errNotSquid
+	}
+	b.Event().Time = ns
+	b.Add("event.kind", "event")
+	b.Add("event.dataset", "squid.log")
+	s.add(b)
+	if a.referrer != "-" {
+		b.Add("http.request.referrer", a.referrer)
+	}
+	if a.hasAgent {
+		agents.add(a.agent, b)
+	}
 	return nil
 }
 
@@ -78,8 +135,10 @@ func (s *squidLine) add(b *event.Batch) {
 		outcome = "failure"
 	}
 	b.Add("event.outcome", outcome)
-	b.AddNumber("http.request.body.bytes", s.bytes)
-	b.AddNumber("destination.bytes", s.bytes)
+	if s.bytes != "-" {
+		b.AddNumber("http.request.body.bytes", s.bytes)
+		b.AddNumber("destination.bytes", s.bytes)
+	}
 	if len(status) == 3 && status != "000" {
 		b.AddNumber("http.response.status_code", status)
 	}

@@ -36,7 +36,7 @@ func recogniseTomcatAccess(s *Sample) int {
 		rest, _ := cutTomcatTail(a.extra, nil)
 		_, target, _ := strings.Cut(a.request, " ")
 		switch {
-		case rest != a.extra, // the words between size and referrer
+		case !a.hasAgent && rest != a.extra, // the words between size and referrer
 			strings.Contains(a.extra, `X-Forwarded-For="`),
 			strings.HasPrefix(target, "/manager/html") || strings.HasPrefix(target, "/manager/text/") || strings.HasPrefix(target, "/host-manager/"):
 			signs++
