@@ -103,7 +103,11 @@ func (d *mongo) decode(line string, b *event.Batch) error {
 			break
 		}
 	}
-	if _, name, ok := strings.Cut(text, "principal "); ok {
+	_, name, ok := strings.Cut(text, "principal ")
+	if !ok { // "SCRAM-SHA-1 authentication failed for NAME on DB from client …"
+		_, name, ok = strings.Cut(text, " authentication failed for ")
+	}
+	if ok {
 		name, _, _ = strings.Cut(name, " ")
 		b.Add("user.name", name)
 	}
@@ -134,6 +138,16 @@ func (d *mongo) json(line string, b *event.Batch) error {
 			text = l.Value
 		case "id":
 			b.AddKind("mongodb.log.id", l.Value, l.Kind)
+		case "attr.durationMillis":
+			if isDigits(l.Value) && len(l.Value) < 13 {
+				b.AddInt("event.duration", wholeNumber(l.Value)*1e6)
+			}
+			b.AddKind("mongodb.log."+l.Name.Path, l.Value, l.Kind)
+		case "attr.error":
+			if l.Kind == event.String {
+				b.Add("event.reason", l.Value)
+			}
+			b.AddKind("mongodb.log."+l.Name.Path, l.Value, l.Kind)
 		case "attr.remote", "attr.client":
 			d.peer(l.Value, b)
 			b.AddKind("mongodb.log."+l.Name.Path, l.Value, l.Kind)
@@ -180,10 +194,15 @@ func (d *mongo) add(level, component, context, text string, b *event.Batch) {
 		b.Add("event.category", "authentication")
 		b.Add("event.action", "authentication")
 		b.Add("event.outcome", "success")
-	case strings.HasPrefix(head, "authentication failed"), strings.HasPrefix(head, "supported sasl mechanisms requested for unknown user"), strings.HasPrefix(head, "sasl ") && strings.Contains(text, " failed "):
+	case strings.HasPrefix(head, "authentication failed"), strings.HasPrefix(head, "supported sasl mechanisms requested for unknown user"), strings.HasPrefix(head, "failed to authenticate"), strings.HasPrefix(head, "scram-sha-") && strings.Contains(head, " authentication failed "), strings.HasPrefix(head, "sasl ") && strings.Contains(text, " failed "):
 		b.Add("event.category", "authentication")
 		b.Add("event.action", "authentication")
 		b.Add("event.outcome", "failure")
+	case strings.HasPrefix(head, "dropdatabase "), strings.HasPrefix(head, "cmd: drop"), strings.HasPrefix(head, "createcollection"):
+		word, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(text, "CMD: "), "cmd: "), " ")
+		b.Add("event.action", strings.TrimRight(word, ":"))
+	case strings.HasPrefix(head, "slow query"):
+		b.Add("event.action", "slow-query")
 	case strings.HasPrefix(head, "connection accepted"):
 		b.Add("event.action", "connection-accepted")
 	case strings.HasPrefix(head, "connection ended"), strings.HasPrefix(head, "end connection"):

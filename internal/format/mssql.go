@@ -74,6 +74,14 @@ var _ = register(Format{
 				}
 				return nil
 			}
+			if rest, ok := strings.CutPrefix(text, "Configuration option '"); ok && strings.Contains(rest, "' changed from ") {
+				b.Add("event.category", "configuration")
+				b.Add("event.type", "change")
+				b.Add("event.action", "configuration-changed")
+				option, _, _ := strings.Cut(rest, "'")
+				b.Add("mssql.log.option", option)
+				return nil
+			}
 			b.Add("event.type", "info")
 			return nil
 		}

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"io"
 	"strconv"
 	"strings"
 
@@ -46,6 +47,12 @@ var (
 				_, _, ok := mysqlCommand(l, &timestamp.Clock{})
 				return ok || mysqlBanner(l) || !mysqlGeneralBegins(l)
 			})) * mysqlAny(s, func(l string) bool { _, _, ok := mysqlCommand(l, &timestamp.Clock{}); return ok })
+		},
+		// Before 5.7 only the first record of a second has the time: a chunk begins with one that has.
+		Frame: func(r io.Reader) Framer {
+			return &lineFramer{r: r, header: func(l []byte) bool { return mysqlBanner(event.View(l)) }, joins: func(l []byte) bool {
+				return !mysqlBegins(event.View(l)) && !mysqlBanner(event.View(l))
+			}}
 		},
 		Lines:  func(p *Params) LineDecoder { return (&mysqlLog{clock: p.Clock}).decodeGeneral },
 		Header: func(line []byte) bool { return mysqlBanner(event.View(line)) },
@@ -163,6 +170,8 @@ func mysqlTime(l string, clock *timestamp.Clock) (n int, ns int64, ok bool) {
 type mysqlLog struct {
 	clock  *timestamp.Clock
 	header []string
+	last   int64 // the time of the general log's record before, which stands for those without one
+	timed  bool  // last is known
 }
 
 // mysqlError cuts "0 [Warning] [MY-010068] [Server] TEXT" up to the level.
@@ -302,9 +311,15 @@ func (d *mysqlLog) decodeGeneral(line string, b *event.Batch) error {
 	if !ok {
 		return errorString("no thread and command: not a record of the general log")
 	}
-	if b.Event().Time = ns; ns == event.NoTime {
+	switch {
+	case ns != event.NoTime:
+		d.last, d.timed = ns, true
+	case d.timed:
+		ns = d.last
+	default:
 		d.clock.NoTime()
 	}
+	b.Event().Time = ns
 	thread, rest, _ := strings.Cut(rest, " ")
 	command, argument, tab := strings.Cut(rest, "\t")
 	if !tab {
@@ -325,6 +340,7 @@ func (d *mysqlLog) decodeGeneral(line string, b *event.Batch) error {
 		}
 		// "root@localhost on shop using TCP/IP"
 		who, where, _ := strings.Cut(argument, " on ")
+		who, _, _ = strings.Cut(who, " as ") // the account that they are taken for
 		user, host, _ := strings.Cut(who, "@")
 		b.Add("user.name", user)
 		addSource(b, host, "")

@@ -55,10 +55,14 @@ var _ = registerProgram(program{
 })
 
 func recognisePostgres(s *Sample) int {
-	records, others := 0, 0
+	records, others, bare, own := 0, 0, 0, false
 	for _, l := range s.Lines {
 		switch {
 		case pgBegins(l):
+			if at, word := pgSeverity(l); at == 0 {
+				bare++
+				own = own || word == "LOG" || word == "FATAL" || word == "STATEMENT"
+			}
 			if l[0] == '{' || pgCSV(l) || pgText(l) {
 				records++
 			} else {
@@ -68,7 +72,7 @@ func recognisePostgres(s *Sample) int {
 			others++
 		}
 	}
-	if records == 0 || others*4 > records {
+	if records == 0 || others*4 > records || bare*2 > records && !own { // "ERROR:  …" is of any program
 		return 0
 	}
 	return 92
@@ -92,16 +96,41 @@ func pgBegins(l string) bool {
 // process or user it is of, and a severity's word follows.
 func pgText(l string) bool {
 	at, word := pgSeverity(l)
+	if at == 0 {
+		return pgBare(l, word)
+	}
 	if at < 8 {
 		return false
 	}
 	prefix, rest := l[:at], l[at+len(word)+1:]
+	if strings.Contains(prefix, " postgres[") && strings.Contains(prefix, "]: [") { // syslog's header and the number of the message
+		return false
+	}
 	if !strings.HasPrefix(rest, "  ") && !strings.HasSuffix(prefix, "]:") {
 		return false
 	}
 	var clock timestamp.Clock
 	start, _, _ := pgTime(prefix, &clock)
+	if start >= 0 && pgOwn(word) && len(rest) > 2 && rest[2] != ' ' && strings.HasPrefix(rest, "  ") {
+		return true
+	}
 	return start >= 0 && (strings.IndexByte(prefix, '@') >= 0 || strings.Contains(prefix, "user=") || hasNumber(prefix[:start]) || start+19 < len(prefix) && hasNumber(prefix[start+19:]))
+}
+
+// pgBare reports whether a line has no prefix at all: log_line_prefix is empty, or the server
+// runs in a terminal.
+func pgBare(l, word string) bool {
+	rest := l[len(word)+1:]
+	return (pgOwn(word) || word == "ERROR" || word == "WARNING" || word == "NOTICE") && len(rest) > 2 && rest[:2] == "  " && rest[2] != ' '
+}
+
+// pgOwn reports whether a severity's word is PostgreSQL's own, rather than one of many programs'.
+func pgOwn(word string) bool {
+	switch word {
+	case "LOG", "FATAL", "PANIC", "DETAIL", "HINT", "STATEMENT", "CONTEXT", "QUERY", "LOCATION":
+		return true
+	}
+	return false
 }
 
 // hasNumber reports whether one of the words is a process: "7755", "[7755]", "[7755-1]".
@@ -164,8 +193,13 @@ func pgSeverity(l string) (at int, word string) {
 
 // pgTime finds the time in a prefix: where it begins and how long it is.
 func pgTime(s string, clock *timestamp.Clock) (start, n int, ns int64) {
-	for i := 0; i+19 <= len(s) && i < 100; i++ {
+	for i := 0; i+14 <= len(s) && i < 100; i++ {
 		if isDigit(s[i]) && (i == 0 || !isDigit(s[i-1]) && !isLetter(s[i-1])) {
+			if j := i + 10; j+3 < len(s) && s[j] == '.' && isDigits(s[i:j]) && isDigits(s[j+1:j+4]) && (j+4 == len(s) || !isDigit(s[j+4])) { // "%n"
+				if ns, ok := clock.Epoch(s[i : j+4]); ok {
+					return i, 14, ns
+				}
+			}
 			if ns, n, ok := clock.ISO(s[i:]); ok {
 				if n < len(s)-i && s[i+n] == ' ' { // the name of a zone that the clock does not know
 					j := i + n + 1

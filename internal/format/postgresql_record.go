@@ -61,11 +61,11 @@ func (r *pgRecord) word(w string) {
 	if key, value, ok := strings.Cut(w, "="); ok {
 		switch key {
 		case "user":
-			r.user = strings.Trim(value, "[]")
+			r.user = known(value)
 		case "db", "database":
-			r.database = strings.Trim(value, "[]")
+			r.database = known(value)
 		case "app", "application":
-			r.application = strings.Trim(value, "[]")
+			r.application = known(value)
 		case "client", "host", "remote", "addr":
 			r.word(value)
 		case "pid":
@@ -74,7 +74,11 @@ func (r *pgRecord) word(w string) {
 		return
 	}
 	if user, database, ok := strings.Cut(w, "@"); ok {
-		r.user, r.database = strings.Trim(user, "[]"), strings.Trim(database, "[]")
+		database, host, _ := strings.Cut(database, "/")
+		r.user, r.database = known(user), known(database)
+		if host != "" {
+			r.word(host)
+		}
 		return
 	}
 	inner := w
@@ -87,6 +91,10 @@ func (r *pgRecord) word(w string) {
 	}
 	if host, port, ok := strings.Cut(inner, "("); ok {
 		r.host, r.port = host, strings.TrimSuffix(port, ")")
+		return
+	}
+	if len(inner) == 5 && isSQLState(inner) && (inner == "00000" || !isDigits(inner)) {
+		r.state = inner
 		return
 	}
 	pid, line, pair := strings.Cut(inner, "-")
@@ -107,6 +115,15 @@ func (r *pgRecord) word(w string) {
 			r.virtual = inner
 		}
 	}
+}
+
+// known is a part of the prefix that is known of the session: before it is authenticated
+// it is "[unknown]".
+func known(s string) string {
+	if s == "[unknown]" {
+		return ""
+	}
+	return strings.Trim(s, "[]")
 }
 
 // isSessionID: "5ff2634c.57", the start's time and the process in hex.
@@ -147,13 +164,40 @@ func (r *pgRecord) text(s string) {
 	r.words = r.message
 }
 
+// isSQLState: five digits and capitals, "42P01"; there is a digit in all of them.
 func isSQLState(s string) bool {
+	digit := false
 	for i := range len(s) {
 		if !isDigit(s[i]) && (s[i] < 'A' || s[i] > 'Z') {
 			return false
 		}
+		digit = digit || isDigit(s[i])
 	}
-	return true
+	return digit
+}
+
+// audited reads what the extension pgaudit writes:
+// "AUDIT: SESSION,1,1,READ,SELECT,TABLE,public.t,select 1,<not logged>".
+func (r *pgRecord) audited(s string, b *event.Batch) {
+	c := csvCells{rest: s, b: b}
+	for i, name := range [...]string{"type", "statement_id", "substatement_id", "class", "command", "object_type", "object_name"} {
+		v, ok := c.next()
+		if !ok {
+			return
+		}
+		switch {
+		case i == 4:
+			b.Add("event.action", lower(v, b))
+			if r.tag == "" {
+				b.Add("postgresql.log.command_tag", v)
+			}
+		case v != "":
+			b.Add("postgresql.log.audit."+name, v)
+		}
+	}
+	if statement, ok := c.next(); ok && r.query == "" && statement != "<none>" {
+		b.Add("postgresql.log.query", statement)
+	}
 }
 
 // statement reads "duration: 12.437 ms  execute NAME: QUERY" and "statement: QUERY".
@@ -242,6 +286,8 @@ func (r *pgRecord) meaning(b *event.Batch) {
 		}
 	}
 	switch {
+	case strings.HasPrefix(s, "AUDIT: SESSION,"), strings.HasPrefix(s, "AUDIT: OBJECT,"):
+		r.audited(s[len("AUDIT: "):], b)
 	case strings.Contains(s, " authentication failed for user "), strings.HasPrefix(s, "no pg_hba.conf entry for "), strings.HasPrefix(s, "pg_hba.conf rejects "):
 		quoted()
 		b.Add("event.category", "authentication")

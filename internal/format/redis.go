@@ -29,6 +29,20 @@ var _ = register(Format{
 	},
 	Lines: func(p *Params) LineDecoder {
 		return func(line string, b *event.Batch) error {
+			if rest, ok := redisSignal(line); ok {
+				stamp, text, _ := strings.Cut(rest, ") ")
+				if ns, ok := p.Clock.Epoch(stamp); ok {
+					b.Event().Time = ns
+				} else {
+					p.Clock.NoTime()
+				}
+				classify(b, "database", "info", "", "")
+				b.Add("event.dataset", "redis.log")
+				b.Add("event.kind", "event")
+				b.AddNumber("process.pid", line[:strings.IndexByte(line, ':')])
+				b.Add("message", text)
+				return nil
+			}
 			var r redisLine
 			if !r.cut(line) || !r.time(p.Clock) || r.level() == "" {
 				return errorString("no time and level's sign: not a Redis line")
@@ -42,6 +56,23 @@ var _ = register(Format{
 			b.AddNumber("process.pid", r.pid)
 			b.Add("redis.log.role", r.role)
 			b.Add("message", r.text)
+			if peer, ok := strings.CutPrefix(r.text, "Accepted "); ok {
+				peer, _, _ = strings.Cut(peer, "\n")
+				if host, port := splitLastPort(peer); isIP(host) {
+					addSource(b, host, port)
+					b.Add("event.action", "connection-accepted")
+				}
+			} else if strings.HasPrefix(r.text, "Possible SECURITY ATTACK detected") {
+				b.Add("event.category", "intrusion_detection")
+				b.Add("event.action", "cross-protocol-scripting")
+				if _, peer, ok := strings.Cut(r.text, " Connection from "); ok { // since 7
+					peer, _, _ = strings.Cut(peer, " ")
+					if host, port := splitLastPort(peer); isIP(host) {
+						addSource(b, host, port)
+					}
+				}
+				b.Add("event.outcome", "failure")
+			}
 			var facts textFacts
 			facts.add(r.text, false, b)
 			return nil
@@ -49,7 +80,9 @@ var _ = register(Format{
 	},
 	Joins: func(line []byte) bool {
 		var r redisLine
-		return !r.cut(event.View(line))
+		l := event.View(line)
+		_, signal := redisSignal(l)
+		return !r.cut(l) && !signal
 	},
 	Date: func(line []byte) (month, day int, ok bool) {
 		var r redisLine
@@ -60,6 +93,16 @@ var _ = register(Format{
 		return month, day, month > 0
 	},
 })
+
+// redisSignal: "1:signal-handler (1709546987) Received SIGTERM scheduling shutdown...", which is
+// written without formatting.
+func redisSignal(l string) (rest string, ok bool) {
+	pid, rest, ok := strings.Cut(l[:min(len(l), 64)], ":signal-handler (")
+	if !ok || !isDigits(pid) {
+		return "", false
+	}
+	return l[len(l[:min(len(l), 64)])-len(rest):], true
+}
 
 type redisLine struct {
 	pid, role      string
