@@ -1,5 +1,10 @@
 package format
 
+import (
+	"strconv"
+	"strings"
+)
+
 // asaMessages are the messages by their ID, with the shapes of their texts. Every
 // family that says who talked to whom, who logged in and what was refused is here;
 // of other IDs the addresses in the text are recognised.
@@ -110,6 +115,16 @@ var asaMessages = func() map[string]*asaMessage {
 	add("405001", asaMessage{action: "arp-collision", types: "info"}, "Received ARP {_} collision from {src}/{_} on interface {in} with existing ARP entry{_}")
 	add("111002 111003", asaMessage{action: "configuration", category: "configuration", types: "change", outcome: "success"}, "Begin configuration: {src} reading from {event.reason}", "{src} Erase configuration")
 
+	add("609001 609002", noted, "Built local-host {_}:{src}", "Teardown local-host {_}:{src} duration {duration}")
+	add("725001 725002 725003 725007", noted, "Starting SSL handshake with {_} {S} to {D} for {_} session", "Device completed SSL handshake with {_} {S} to {D} for {_} session",
+		"SSL client {S} to {D} request to resume previous session", "SSL session with {_} {S} to {D} terminated")
+	ids := make([]string, 52) // the signatures of ip audit, 400000 to 400051
+	for i := range ids {
+		ids[i] = strconv.Itoa(400000 + i)
+	}
+	add(strings.Join(ids, " "), asaMessage{action: "threat-detected", category: "intrusion_detection network", types: "info"},
+		"IPS:{signature_id} {event.reason} from {src} to {dst} on interface {in}", "IDS:{signature_id} {event.reason} from {src} to {dst} on interface {in}")
+
 	// People: logins, commands, VPN.
 	login := asaMessage{action: "logon-succeeded", category: "authentication network", types: "start info", outcome: "success"}
 	failed := asaMessage{action: "logon-failed", category: "authentication network", types: "denied info", outcome: "failure"}
@@ -118,6 +133,7 @@ var asaMessages = func() map[string]*asaMessage {
 	add("109007", asaMessage{action: "authorization", category: "authentication network", types: "allowed", outcome: "success"}, "Authorization permitted for user {user} from {S} to {D} on interface {in}")
 	add("109008 109025", asaMessage{action: "authorization", category: "authentication network", types: "denied", outcome: "failure"}, "Authorization denied for user {user} from {S} to {D} on interface {in}", "Authorization denied {_} for user '{user}' from {S} to {D} on interface {in}{_}")
 	add("113004 113012", login, "AAA user {_} Successful : server = {dst} : user = {user}", "AAA user {_} Successful : local database : user = {user}")
+	add("113008", login, "AAA transaction status ACCEPT : user = {user}")
 	add("113005", failed, "AAA user {_} Rejected : reason = {rejection_reason} : server = {dst} : user = {user} : user IP = {src}", "AAA user {_} Rejected : reason = {rejection_reason} : server = {dst} : user = {user}")
 	add("113015", failed, "AAA user {_} Rejected : reason = {rejection_reason} : local database : user = {user} : user IP = {src}", "AAA user {_} Rejected : reason = {rejection_reason} : local database : user = {user}")
 	add("113006", asaMessage{action: "user-locked-out", category: "iam authentication", types: "denied info", outcome: "failure"}, "User {user} locked out on exceeding {_} successive failed authentication attempts")
@@ -134,6 +150,10 @@ var asaMessages = func() map[string]*asaMessage {
 		"Group <{group}> User <{user}> IP <{src}> {event.reason}", "Group {group} User {user} IP {src} {event.reason}")
 	add("113042", noted, "Non-HTTP connection from {S} to {D} denied by {event.reason}")
 	add("716001 716038", asaMessage{action: "client-vpn-connected", category: "network session", types: "connection start", outcome: "success"}, "Group <{group}> User <{user}> IP <{src}> {event.reason}", "Group {group} User {user} IP {src} {event.reason}")
+	add("716001", asaMessage{action: "client-vpn-connected", category: "network session", types: "connection start", outcome: "success"}, "Group <{group}> User <{user}> IP <{src}> {event.reason}")
+	add("716038", login, "Group <{group}> User <{user}> IP <{src}> Authentication: successful, Session Type: {session_type}.")
+	add("713049 713119 713120", asaMessage{action: "vpn-tunnel-created", types: "connection start", outcome: "success"}, "Group = {group}, Username = {user}, IP = {src}, {event.reason}", "Group = {group}, IP = {src}, {event.reason}")
+	add("713050 713259", asaMessage{action: "vpn-tunnel-ended", types: "connection end"}, "Group = {group}, Username = {user}, IP = {src}, {event.reason}", "Group = {group}, IP = {src}, {event.reason}")
 	add("716002", asaMessage{action: "client-vpn-disconnected", category: "network session", types: "connection end", outcome: "success"}, "Group <{group}> User <{user}> IP <{src}> {event.reason}", "Group {group} User {user} IP {src} {event.reason}")
 	add("716039", failed, "Group <{group}> User <{user}> IP <{src}> {event.reason}", "Group {group} User {user} IP {src} {event.reason}")
 	group := func(ids, types, outcome string) {

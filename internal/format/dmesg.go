@@ -22,7 +22,16 @@ var _ = register(Format{
 	Recognise: func(s *Sample) int {
 		var h dmesgHeader
 		var c timestamp.Clock
-		return s.Share(func(line string) bool { return h.parse(line, &c) && h.sure }) * 78 / 100
+		iso := false
+		share := s.Share(func(line string) bool {
+			ok := h.parse(line, &c) && h.sure
+			iso = iso || ok && h.iso
+			return ok
+		})
+		if iso {
+			return share * 82 / 100 // syslog would take the first word for a host
+		}
+		return share * 78 / 100
 	},
 	Lines: func(p *Params) LineDecoder {
 		var m message
@@ -52,6 +61,7 @@ type dmesgHeader struct {
 	time   int64
 	uptime string
 	text   string
+	iso    bool
 	sure   bool // no other format begins like this
 }
 
@@ -82,7 +92,9 @@ func (h *dmesgHeader) parse(s string, c *timestamp.Clock) bool {
 		return true
 	}
 	if ns, n, ok := c.ISO(s); ok && strings.IndexByte(s[:n], ',') > 0 && s[10] == 'T' && n < len(s) && s[n] == ' ' {
-		h.time, h.text = ns, s[n+1:]
+		h.time, h.text, h.iso = ns, s[n+1:], true
+		word, _, _ := strings.Cut(h.text, " ")
+		h.sure = n > 26 && isDigits(s[20:26]) && s[19] == ',' && !appLevel(strings.Trim(word, "[]:"))
 		return true
 	}
 	return false

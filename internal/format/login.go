@@ -38,7 +38,7 @@ var _ = registerProgram(program{
 			user = "root"
 		} else if rest, ok = strings.CutPrefix(s, "LOGIN "); !ok {
 			if rest, ok = strings.CutPrefix(s, "DIALUP AT "); !ok {
-				return tcpWrapper(s, b)
+				return utmpxProcess(s, b) || tcpWrapper(s, b)
 			}
 			rest = "AT " + rest
 		}

@@ -2,6 +2,7 @@ package format
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
@@ -50,6 +51,10 @@ var (
 				text := strings.TrimLeft(line[n:], " ")
 				if us, rest, ok := strings.Cut(text, " "); ok && strings.HasPrefix(us, "us=") {
 					text = rest
+					if us = us[len("us="):]; isDigits(us) && len(us) <= 6 {
+						n, _ := strconv.Atoi(us)
+						b.Event().Time += int64(n) * 1000
+					}
 				}
 				b.Add("event.kind", "event")
 				b.Add("event.dataset", datasetOpenVPN)
@@ -155,6 +160,9 @@ func decodeOpenVPN(s string, b *event.Batch) bool {
 		}
 		if rest, ok := found("depth="); ok && strings.HasPrefix(rest, "0,") || strings.Contains(s, "depth=0") {
 			subject := rest[strings.IndexByte(rest, ' ')+1:]
+			if why, after, ok := strings.Cut(subject, ": "); ok && strings.HasPrefix(why, "error=") {
+				subject = after
+			}
 			b.Add("tls.client.subject", subject)
 			if _, cn, ok := strings.Cut(subject, "CN="); ok {
 				cn, _, _ = strings.Cut(cn, ",")
@@ -180,6 +188,11 @@ func decodeOpenVPN(s string, b *event.Batch) bool {
 			user = who[:i]
 		}
 		action = "address-learned"
+	case strings.HasPrefix(s, "MULTI: primary virtual IP for "), strings.HasPrefix(s, "MULTI: primary virtual IPv6 for "):
+		if _, ip, ok := cutLast(s, ": "); ok && ipVersion(ip) != 0 {
+			b.Add("client.nat.ip", ip)
+		}
+		action = "address-assigned"
 	case strings.HasPrefix(s, "MULTI_sva: pool returned IPv4="):
 		rest, _ := found("IPv4=")
 		ip, _, _ := strings.Cut(rest, ",")

@@ -69,6 +69,9 @@ func lookupProgram(name string) *program {
 	if i := strings.IndexByte(name, '/'); i > 0 {
 		return programs[name[:i+1]]
 	}
+	if strings.HasPrefix(name, "ovpn-") { // as Debian and systemd's units name it after its configuration
+		return programs["openvpn"]
+	}
 	if strings.HasPrefix(name, "%") {
 		if i := strings.IndexByte(name, '-'); i > 0 {
 			return programs[name[:i+1]]

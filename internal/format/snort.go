@@ -199,8 +199,13 @@ func (d *snort) decode(line string, b *event.Batch) error {
 		return d.csv(rest[1:], b)
 	}
 	if action, after, ok := strings.Cut(rest, "] [**]"); ok && (action == "[Drop" || action == "[wDrop") {
-		b.Add("event.type", "denied")
-		b.Add("event.action", "drop")
+		if action == "[Drop" {
+			b.Add("event.type", "denied")
+			b.Add("event.action", "drop")
+		} else { // would have, were it not only watching
+			b.Add("event.type", "info")
+			b.Add("event.action", "would_drop")
+		}
 		rest = "[**]" + after
 	}
 	rest = strings.TrimLeft(strings.TrimPrefix(rest, "[**]"), " ")
@@ -220,7 +225,15 @@ func (d *snort) alert(s string, b *event.Batch) bool {
 	if proto, after, ok := strings.Cut(s, "} "); ok && strings.HasPrefix(proto, "{") {
 		snortTransport(b, proto[1:])
 		if from, to, ok := strings.Cut(after, " -> "); ok {
-			snortEnds(strings.TrimSpace(from), strings.TrimSpace(to), b)
+			from, to = strings.TrimSpace(from), strings.TrimSpace(to)
+			if strings.HasPrefix(proto, "{ICMP") || strings.HasPrefix(proto, "{IPv6-ICMP") { // Suricata writes type and code in the ports' place
+				var typ, code string
+				from, typ = snortEnd(from)
+				to, code = snortEnd(to)
+				b.AddNumber("snort.icmp.type", typ)
+				b.AddNumber("snort.icmp.code", code)
+			}
+			snortEnds(from, to, b)
 		}
 	}
 	return true
@@ -274,7 +287,9 @@ func (d *snort) brackets(s string, b *event.Batch) string {
 		key, value, _ := strings.Cut(inner, ": ")
 		switch key {
 		case "Classification":
-			b.Add("rule.category", value)
+			if value != "(null)" {
+				b.Add("rule.category", value)
+			}
 		case "Priority":
 			b.AddNumber("event.severity", strings.TrimSpace(value))
 		}
