@@ -26,7 +26,7 @@ type Correlator struct {
 	e     *Engine
 	opt   CorrelatorOptions
 	state []*corrState
-	feeds map[*Rule][]feed // which correlations a rule's matches go to
+	feeds map[*Rule][]*feed // which correlations a rule's matches go to
 	now   int64
 	begun bool
 	due   windowHeap
@@ -34,16 +34,23 @@ type Correlator struct {
 	seq   int
 	late  map[*Rule]int
 	out   []CorrelationMatch
+
+	key    []byte   // of the group being looked for
+	values []string // its group-by values
 }
 
+// feed is the way of a rule's matches to a correlation.
 type feed struct {
-	to  *corrState
-	pos int
+	to      *corrState
+	pos     int
+	groupBy []string // the Sigma fields in the referred rule's events
+	fields  []string // those that are counted
 }
 
 // corrState is a correlation rule's groups. They form a list from the longest untouched to the latest.
 type corrState struct {
 	*correlation
+	from      []*feed // by position
 	groups    map[string]*group
 	oldest    *group
 	newest    *group
@@ -69,6 +76,7 @@ type group struct {
 	held       []entry  // in time order
 	ids        []string // of the events in held, one each, while that is so; only ever appended to and cut
 	mixed      bool     // it is not: an event twice in a row, events out of order, those of a correlation
+	valueless  bool     // nobody asks how many distinct values there are
 	distinct   map[string]int
 	sum        float64
 	last       []entry          // temporal: by position, the latest event
@@ -103,7 +111,7 @@ func NewCorrelator(e *Engine, opt CorrelatorOptions) *Correlator {
 	opt.MaxGroups = cmp.Or(max(opt.MaxGroups, 0), 100_000)
 	opt.MaxEvents = cmp.Or(max(opt.MaxEvents, 0), 10_000)
 	opt.MaxRelated = cmp.Or(max(opt.MaxRelated, 0), 1_000)
-	c := &Correlator{e: e, opt: opt, feeds: map[*Rule][]feed{}, late: map[*Rule]int{}}
+	c := &Correlator{e: e, opt: opt, feeds: map[*Rule][]*feed{}, late: map[*Rule]int{}}
 	for _, k := range e.correlations {
 		s := &corrState{correlation: k, groups: map[string]*group{}, maxEvents: opt.MaxEvents, targets: map[targetKey]Target{}}
 		for _, b := range k.c.Condition.Bounds {
@@ -113,7 +121,15 @@ func NewCorrelator(e *Engine, opt CorrelatorOptions) *Correlator {
 		}
 		c.state = append(c.state, s)
 		for pos, ref := range k.refs {
-			c.feeds[e.rules[ref]] = append(c.feeds[e.rules[ref]], feed{s, pos})
+			f := &feed{to: s, pos: pos}
+			for _, field := range k.c.GroupBy {
+				f.groupBy = append(f.groupBy, k.field[fieldKey(pos, field)])
+			}
+			for _, field := range k.c.Condition.Fields {
+				f.fields = append(f.fields, k.field[fieldKey(pos, field)])
+			}
+			s.from = append(s.from, f)
+			c.feeds[e.rules[ref]] = append(c.feeds[e.rules[ref]], f)
 		}
 	}
 	return c
@@ -134,8 +150,8 @@ func (c *Correlator) Fields(r *Rule, s SourceID) []string {
 		}
 		visited[r] = true
 		for _, f := range c.feeds[r] {
-			for _, field := range slices.Concat(f.to.c.GroupBy, f.to.c.Condition.Fields) {
-				for _, from := range c.target(f.to, s, f.to.field[fieldKey(f.pos, field)]).fields() {
+			for _, field := range slices.Concat(f.groupBy, f.fields) {
+				for _, from := range c.target(f.to, s, field).fields() {
 					if !seen[from] {
 						seen[from] = true
 						out = append(out, from)
@@ -182,9 +198,10 @@ func (c *Correlator) Observe(o Observation, dst []CorrelationMatch) []Correlatio
 		c.late[o.Match.Rule]++
 	}
 	c.out = dst
+	events := []string{o.Event}
 	for _, f := range feeds {
 		lookup := func(field string) (string, bool) { return c.lookup(f.to, &o, field) }
-		c.take(f, entry{time: o.Time, first: o.Time, events: []string{o.Event}, pos: f.pos}, lookup, &o, true)
+		c.take(f, entry{time: o.Time, first: o.Time, events: events, pos: f.pos}, lookup, &o, true)
 	}
 	dst, c.out = c.out, nil
 	return dst
@@ -245,27 +262,27 @@ func (c *Correlator) Flush(dst []CorrelationMatch) []CorrelationMatch {
 
 // take adds an event to the group that it belongs to. fresh is false when a correlation that already matched is still
 // fulfilled: temporal correlations see it happen again, counts do not.
-func (c *Correlator) take(f feed, e entry, lookup func(string) (string, bool), o *Observation, fresh bool) {
+func (c *Correlator) take(f *feed, e entry, lookup func(string) (string, bool), o *Observation, fresh bool) {
 	s := f.to
 	temporal := s.c.Type == "temporal" || s.c.Type == "temporal_ordered"
 	if !fresh && !temporal {
 		return
 	}
-	var key []byte
-	values := make([]string, len(s.c.GroupBy))
-	for i, field := range s.c.GroupBy {
-		v, ok := lookup(s.field[fieldKey(f.pos, field)])
+	key, values := c.key[:0], c.values[:0]
+	for _, field := range f.groupBy {
+		v, ok := lookup(field)
 		if !ok {
 			s.ungrouped++
 			return
 		}
-		values[i] = v
+		values = append(values, v)
 		folded := fold(v)
 		key = strconv.AppendInt(key, int64(len(folded)), 36)
 		key = append(key, ':')
 		key = append(key, folded...)
 	}
-	if len(s.c.Condition.Fields) > 0 && !c.measure(s, f.pos, &e, lookup) {
+	c.key, c.values = key, values
+	if len(f.fields) > 0 && !c.measure(f, &e, lookup) {
 		return // the field that is counted is not there
 	}
 	span := int64(s.c.Timespan)
@@ -282,7 +299,7 @@ func (c *Correlator) take(f feed, e entry, lookup func(string) (string, bool), o
 			c.forget(s, s.oldest)
 			s.evicted++
 		}
-		g = &group{key: string(key), values: values}
+		g = &group{key: string(key), values: slices.Clone(values), valueless: s.c.Type != "value_count" && !s.shares()}
 		s.groups[g.key] = g
 	} else {
 		s.unlink(g)
@@ -312,9 +329,9 @@ func (c *Correlator) take(f feed, e entry, lookup func(string) (string, bool), o
 }
 
 // measure reads the value that a value_* correlation is about.
-func (c *Correlator) measure(s *corrState, pos int, e *entry, lookup func(string) (string, bool)) bool {
-	for i, field := range s.c.Condition.Fields {
-		v, ok := lookup(s.field[fieldKey(pos, field)])
+func (c *Correlator) measure(f *feed, e *entry, lookup func(string) (string, bool)) bool {
+	for i, field := range f.fields {
+		v, ok := lookup(field)
 		if !ok {
 			return false
 		}
@@ -326,7 +343,7 @@ func (c *Correlator) measure(s *corrState, pos int, e *entry, lookup func(string
 			e.num, e.set = parseNumber(v)
 		}
 	}
-	if s.c.Type == "value_count" || s.shares() {
+	if f.to.c.Type == "value_count" || f.to.shares() {
 		return true
 	}
 	return e.set // sums and averages are of numbers
@@ -358,6 +375,9 @@ func (c *Correlator) hold(s *corrState, g *group, e entry) {
 
 func (g *group) account(e *entry, by int) {
 	g.sum += float64(by) * e.num
+	if g.valueless {
+		return
+	}
 	if g.distinct == nil {
 		g.distinct = map[string]int{}
 	}

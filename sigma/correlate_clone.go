@@ -9,7 +9,8 @@ import (
 // what is held: groups that are not past, and their events.
 func (c *Correlator) Clone() *Correlator {
 	out := *c
-	out.late, out.feeds, out.out = maps.Clone(c.late), map[*Rule][]feed{}, nil
+	out.late, out.feeds, out.out = maps.Clone(c.late), map[*Rule][]*feed{}, nil
+	out.key, out.values = nil, nil
 	states := make(map[*corrState]*corrState, len(c.state))
 	groups := map[*group]*group{}
 	out.state = make([]*corrState, len(c.state))
@@ -22,11 +23,17 @@ func (c *Correlator) Clone() *Correlator {
 			state.append(groups[g])
 			state.groups[g.key] = groups[g]
 		}
+		state.from = nil
+		for _, f := range s.from {
+			feed := *f
+			feed.to = &state
+			state.from = append(state.from, &feed)
+		}
 		out.state[i], states[s] = &state, &state
 	}
 	for r, feeds := range c.feeds {
 		for _, f := range feeds {
-			out.feeds[r] = append(out.feeds[r], feed{states[f.to], f.pos})
+			out.feeds[r] = append(out.feeds[r], states[f.to].from[f.pos])
 		}
 	}
 	out.due = make(windowHeap, 0, len(c.due)) // with the order of a heap, which it is

@@ -225,14 +225,14 @@ func (x *explainer) collect(pos int, e entry, lookup func(string) (string, bool)
 	}
 	values := make([]string, len(x.s.c.GroupBy))
 	for i, field := range x.s.c.GroupBy {
-		v, ok := lookup(x.s.field[fieldKey(pos, field)])
+		v, ok := lookup(x.s.from[pos].groupBy[i])
 		if !ok {
 			lacks(field)
 			return
 		}
 		values[i] = v
 	}
-	if fields := x.s.c.Condition.Fields; len(fields) > 0 && !x.c.measure(x.s, pos, &e, lookup) {
+	if fields := x.s.c.Condition.Fields; len(fields) > 0 && !x.c.measure(x.s.from[pos], &e, lookup) {
 		lacks(strings.Join(fields, " or "))
 		return
 	}

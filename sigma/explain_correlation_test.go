@@ -151,7 +151,7 @@ func TestTheTimespanThatIsNamedIsTheLeastThatMatches(t *testing.T) {
 				for pos, ref := range c.state[0].refs {
 					if eng.rules[ref] == o.Match.Rule {
 						e := entry{time: o.Time, first: o.Time, events: []string{o.Event}, pos: pos}
-						if len(rule.Correlation.Condition.Fields) == 0 || c.measure(c.state[0], pos, &e, o.Field) {
+						if len(rule.Correlation.Condition.Fields) == 0 || c.measure(c.state[0].from[pos], &e, o.Field) {
 							g.entries = append(g.entries, e)
 						}
 					}

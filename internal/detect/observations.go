@@ -79,7 +79,8 @@ func appendString(dst []byte, s string) []byte {
 
 var errRecord = errors.New("temporary file of matches is damaged")
 
-func parseRecord(body []byte) (d decoded, err error) {
+// parseRecord reads a record; its fields are appended to fields.
+func parseRecord(body []byte, fields []string) (d decoded, err error) {
 	var n int
 	if d.time, n = binary.Varint(body); n <= 0 {
 		return d, errRecord
@@ -110,6 +111,7 @@ func parseRecord(body []byte) (d decoded, err error) {
 	if d.id, ok = next(); !ok {
 		return d, errRecord
 	}
+	d.fields = fields
 	for len(body) > 0 {
 		s, ok := next()
 		if !ok {
@@ -147,7 +149,7 @@ func (o *observations) spill() error {
 }
 
 // each calls fn with every observation in order of time, then event id. It may
-// be called again, with more observations.
+// be called again, with more observations. The slice of fields is valid during the call.
 func (o *observations) each(fn func(decoded) error) error {
 	slices.SortFunc(o.index, compareObservation)
 	var h runHeap
@@ -210,7 +212,7 @@ func (r *run) next() (err error) {
 		off := r.index[0].off
 		r.index = r.index[1:]
 		n, k := binary.Uvarint(r.buf[off:])
-		r.head, err = parseRecord(r.buf[off+k : off+k+int(n)])
+		r.head, err = parseRecord(r.buf[off+k:off+k+int(n)], r.head.fields[:0])
 		return err
 	}
 	n, err := binary.ReadUvarint(r.r)
@@ -228,7 +230,7 @@ func (r *run) next() (err error) {
 	if _, err := io.ReadFull(r.r, r.body); err != nil {
 		return err
 	}
-	r.head, err = parseRecord(r.body)
+	r.head, err = parseRecord(r.body, r.head.fields[:0])
 	return err
 }
 

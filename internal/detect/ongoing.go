@@ -117,6 +117,7 @@ func (g *Gatherer) soFar(ctx context.Context) (*correlation, error) {
 		tooMany := false
 		err := g.observations.each(func(d decoded) error {
 			if d.time >= horizon && !tooMany {
+				d.fields = slices.Clone(d.fields)
 				if o.behind = append(o.behind, d); len(o.behind) <= maxBehind {
 					return nil
 				}
