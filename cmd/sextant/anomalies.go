@@ -80,10 +80,11 @@ need days: most techniques say nothing of logs of a few hours.`,
 				page.say(" ", f.Explanation)
 			}
 			if output == "table" {
-				if shown == 0 {
-					fmt.Fprintln(w, "Nothing found.")
+				if shown > 0 {
+					fmt.Fprintln(w)
+				} else if len(findings) > 0 {
+					fmt.Fprintf(w, "Nothing is of level %s or above.\n", level)
 				}
-				fmt.Fprintln(w)
 				for _, s := range report.Techniques(reports) {
 					page.say("", s)
 				}

@@ -111,14 +111,25 @@ a row for each line in order, with the template as all lines together show it.`,
 			for _, p := range found {
 				total += p.Count
 			}
+			var at int64
 			if isNew || gone {
-				at, err := sinceTime(since, found)
-				if err != nil {
+				if at, err = sinceTime(since, found); err != nil {
 					return err
 				}
 				found = slices.DeleteFunc(found, func(p patterns.Pattern) bool {
 					return isNew && p.First < at || gone && p.Last >= at
 				})
+			}
+			if len(found) == 0 && output == "table" {
+				switch {
+				case total == 0:
+					fmt.Fprintln(w, "No record is of any pattern.")
+				case isNew:
+					fmt.Fprintf(w, "No pattern is new: all were there before %s.\n", shortStamp(at))
+				default:
+					fmt.Fprintf(w, "No pattern is gone: all were seen from %s on.\n", shortStamp(at))
+				}
+				return nil
 			}
 			sortPatterns(found, sort)
 			rest := len(found)

@@ -272,8 +272,12 @@ func (s *statsCommand) profile() error {
 	}
 	text += fmt.Sprintf(", %s to %s UTC", shortStamp(first), shortStamp(last))
 	if hours := time.Duration(last - first).Hours(); hours > 0 {
+		unit := "an hour"
+		if float64(events)/hours < 0.01 {
+			hours, unit = hours/24/365.25, "a year"
+		}
 		rate, low, high := statistics.Rate(events, hours)
-		text += fmt.Sprintf(" (%s): %s an hour (95%% interval %s–%s if records were independent)", lasting(time.Duration(last-first)), export.Figure(rate), export.Figure(low), export.Figure(high))
+		text += fmt.Sprintf(" (%s): %s %s (95%% interval %s–%s if records were independent)", lasting(time.Duration(last-first)), export.Figure(rate), unit, export.Figure(low), export.Figure(high))
 	}
 	s.say("%s. Entropy in bits: 0 where all records have the same value.", text)
 	return nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -67,7 +68,14 @@ level and of how rare the rule is.`,
 			if model.Judged == 0 {
 				fmt.Fprintln(c.ErrOrStderr(), "No verdicts yet: the rank is that of level and rarity. `sextant mark ID --verdict tp` or fp teaches it.")
 			}
-			return writeTriage(c, w, items, output, limit, open)
+			if open {
+				items = slices.DeleteFunc(items, func(it triage.Item) bool { return it.Verdict != "" })
+			}
+			if len(items) == 0 && output == "table" {
+				fmt.Fprintf(w, "There are no %s to rank.\n", of)
+				return nil
+			}
+			return writeTriage(c, w, items, output, limit)
 		},
 	}
 	c.Flags().StringVarP(&caseDir, "case", "c", "case", "case directory")
@@ -80,7 +88,7 @@ level and of how rare the rule is.`,
 	return c
 }
 
-func writeTriage(c *cobra.Command, w io.Writer, items []triage.Item, output string, limit int, open bool) error {
+func writeTriage(c *cobra.Command, w io.Writer, items []triage.Item, output string, limit int) error {
 	options := export.Options{Columns: []string{"id", "chance", "prior", "level", "verdict", "title", "why"}}
 	if output == "table" {
 		options.Columns = []string{"id", "chance", "level", "verdict", "title", "why"}
@@ -94,9 +102,6 @@ func writeTriage(c *cobra.Command, w io.Writer, items []triage.Item, output stri
 	}
 	n := 0
 	for _, it := range items {
-		if open && it.Verdict != "" {
-			continue
-		}
 		if limit > 0 && n >= limit {
 			break
 		}

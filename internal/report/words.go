@@ -168,7 +168,7 @@ func Techniques(all []analyze.Report) []string {
 		}
 	}
 	if len(idle) > 0 {
-		out = append(out, "These had nothing to work on, no record has a field that they need: "+strings.Join(idle, "; ")+".")
+		out = append(out, "These had nothing to work on; they take records that are of their kind and have one of these fields: "+strings.Join(idle, "; ")+".")
 	}
 	return out
 }

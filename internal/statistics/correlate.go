@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -113,16 +114,18 @@ func seriesOf(ctx context.Context, st store.Store, query string, o CorrelateOpti
 	}
 	by := strings.Join(quoted, ", ")
 	kept := keeper{n: o.Top, before: func(a, b Value) int { return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value)) }}
+	// The values of a row as one: quoted, since any byte may be part of them.
 	key := func(row []event.Field) string {
-		var parts []string
+		var k []byte
 		for _, f := range o.By {
-			parts = append(parts, column(row, f))
+			k = strconv.AppendQuote(k, column(row, f))
 		}
-		return strings.Join(parts, "\x00")
+		return string(k)
 	}
+	none := strings.Repeat(`""`, len(o.By))
 	err := store.GroupedBy(ctx, st, query, o.By, "stats by ("+by+") count() sextant_n", func() { kept.kept = nil }, func(row []event.Field) error {
 		n, err := number(row, "sextant_n")
-		if k := key(row); n >= minRises && strings.Trim(k, "\x00") != "" {
+		if k := key(row); n >= minRises && k != none {
 			kept.add(Value{Value: k, Count: n})
 		}
 		return err
@@ -136,12 +139,21 @@ func seriesOf(ctx context.Context, st store.Store, query string, o CorrelateOpti
 	var conditions []string
 	for i, v := range kept.sorted() {
 		index[v.Value] = i
-		names = append(names, strings.Join(strings.FieldsFunc(v.Value, func(r rune) bool { return r == 0 }), " "))
 		counts = append(counts, make([]float64, steps))
-		var and []string
-		for j, part := range strings.Split(v.Value, "\x00") {
+		var and, name []string
+		for rest, j := v.Value, 0; rest != ""; j++ {
+			one, err := strconv.QuotedPrefix(rest)
+			if err != nil {
+				return nil, nil, err
+			}
+			rest = rest[len(one):]
+			part, _ := strconv.Unquote(one)
 			and = append(and, quoted[j]+":="+quote(part))
+			if part != "" {
+				name = append(name, part)
+			}
 		}
+		names = append(names, strings.Join(name, " "))
 		conditions = append(conditions, "("+strings.Join(and, " ")+")")
 	}
 	if len(names) < 2 {
