@@ -38,7 +38,6 @@ var (
 func recogniseApp(s *Sample, typical func(l string, h *appHead) bool) int {
 	begun, level, sure, orphans := 0, 0, false, 0
 	for _, l := range s.Lines {
-		var h appHead
 		if !appBegins(l) {
 			if begun == 0 {
 				orphans++
@@ -47,6 +46,7 @@ func recogniseApp(s *Sample, typical func(l string, h *appHead) bool) int {
 			continue
 		}
 		begun++
+		var h appHead
 		h.read(l, &timestamp.Clock{})
 		if h.level != "" {
 			level++

@@ -54,6 +54,9 @@ type route53 struct {
 
 // cutRoute53 cuts a line at its ten columns.
 func cutRoute53(line string, into []string) ([]string, bool) {
+	if l := strings.TrimLeft(line, " \t"); !isISOStamp(l) && (len(l) < 24 || l[1] != '.' || !isISOStamp(l[4:])) {
+		return nil, false
+	}
 	words := into
 	for w := range strings.FieldsSeq(line) {
 		if len(words) == 11 {

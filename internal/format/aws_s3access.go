@@ -54,6 +54,9 @@ const (
 
 // cutS3 cuts a line at its columns.
 func cutS3(line string, into []string) (words []string, ok bool) {
+	if i := strings.IndexByte(line, ' '); i < 32 || line[0] != '"' && !isHex(line[:i]) {
+		return nil, false
+	}
 	words = into
 	for s := line; s != "" && len(words) < 64; {
 		switch {

@@ -18,11 +18,8 @@ var _ = register(Format{
 	Group: "web",
 	Recognise: func(s *Sample) int {
 		share := s.Share(func(l string) bool {
-			if body, ok := haproxyBody(l); ok {
-				var h haproxyLine
-				return len(body) < len(l) && strings.Contains(l[:len(l)-len(body)], " haproxy[") || h.cut(body) || strings.HasPrefix(body, "Connect from ")
-			}
-			return false
+			body, ok := haproxyBody(l)
+			return ok && (len(body) < len(l) && strings.Contains(l[:len(l)-len(body)], " haproxy[") || isHAProxy(body) || strings.HasPrefix(body, "Connect from "))
 		})
 		if share < 30 {
 			return 0
@@ -288,6 +285,15 @@ func (h *haproxyLine) cut(s string) bool {
 		}
 	}
 	return len(h.queues) == 2
+}
+
+// isHAProxy reports whether a haproxyLine can be cut from s, of what most lines are not for their first word.
+func isHAProxy(s string) bool {
+	if i := strings.IndexByte(s, ' '); i < 0 || i+1 == len(s) || s[i+1] != '[' {
+		return false
+	}
+	var h haproxyLine
+	return h.cut(s)
 }
 
 func cutLastSlash(s string) (a, b string, ok bool) {

@@ -46,8 +46,11 @@ const (
 
 // cmtraceOld is where the tail of a line in the older format begins, -1 if it has none.
 func cmtraceOld(l string) int {
+	if !strings.HasSuffix(strings.TrimRight(l, "\r "), ">") {
+		return -1
+	}
 	i := strings.LastIndex(l, "$$<")
-	if i < 0 || !strings.HasSuffix(strings.TrimRight(l, "\r "), ">") || !strings.Contains(l[i:], "><thread=") {
+	if i < 0 || !strings.Contains(l[i:], "><thread=") {
 		return -1
 	}
 	return i
