@@ -1,6 +1,8 @@
 package format
 
 import (
+	"cmp"
+	"errors"
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
@@ -50,6 +52,59 @@ var checkPointNames = map[string]string{
 	"xlatesrc": "", "xlatedst": "", "xlatesport": "", "xlatedport": "", "file_name": "file.name", "file_md5": "file.hash.md5", "file_sha1": "file.hash.sha1", "file_sha256": "file.hash.sha256",
 	"resource": "", "method": "http.request.method", "web_server_type": "", "user_agent": "user_agent.original", "dns_query": "dns.question.name", "status": "", "severity": "checkpoint.severity",
 	"objectuid": "", "uuid": "", "advanced_changes": "",
+}
+
+// Its formats "splunk" and "generic" write pairs: "time=1709546401|hostname=cp1|product=…|action=Accept|…|src=192.0.2.5",
+// with or without a syslog header before them.
+var _ = register(Format{
+	Name:      "checkpoint.log",
+	Title:     "Check Point Log Exporter in pairs (splunk, generic)",
+	Group:     "network",
+	Recognise: func(s *Sample) int { return s.Share(func(l string) bool { return checkPointPairs(l) >= 0 }) },
+	Lines: func(p *Params) LineDecoder {
+		return func(line string, b *event.Batch) error {
+			at := checkPointPairs(line)
+			if at < 0 {
+				return errNoCheckPoint
+			}
+			var h syslogHeader
+			if h.parse(line[:at]+"x: y", p.Clock) == nil {
+				b.Event().Time = h.time
+				h.tag, h.text = "", ""
+				h.add(b)
+			}
+			var c checkPoint
+			n := 0
+			for pair := range strings.SplitSeq(line[at:], "|") {
+				name, value, ok := strings.Cut(pair, "=")
+				if ok && value != "" && n < maxCheckPointFields {
+					c.field(name, value, p.Clock, b)
+					n++
+				}
+			}
+			if b.Event().Time == event.NoTime {
+				p.Clock.NoTime()
+			}
+			b.Add("event.kind", "event")
+			b.Add("event.dataset", datasetCheckPoint)
+			b.Add("observer.vendor", "Checkpoint")
+			b.Add("observer.type", "firewall")
+			b.Add("message", cmp.Or(c.message, line[at:]))
+			c.finish(b)
+			return nil
+		}
+	},
+})
+
+var errNoCheckPoint = errors.New("no pairs of a Check Point log")
+
+// checkPointPairs is where the pairs begin, -1 if there are none.
+func checkPointPairs(l string) int {
+	i := strings.Index(l[:min(len(l), 256)], "time=")
+	if i < 0 || i > 0 && l[i-1] != ' ' || !strings.Contains(l, "|product=") || !strings.Contains(l, "|loguid=") && !strings.Contains(l, "|origin=") {
+		return -1
+	}
+	return i
 }
 
 func decodeCheckPoint(m *message, b *event.Batch) bool {

@@ -311,7 +311,7 @@ func (m *iosMessage) decode(b *event.Batch) bool {
 		b.Add("event.category", "network")
 		classify(b, "intrusion_detection", "info", "intrusion-detected", "")
 		return true
-	case m.facility == "SEC" && strings.HasPrefix(m.mnemonic, "IPACCESSLOG"):
+	case m.facility == "SEC" && strings.HasPrefix(m.mnemonic, "IPACCESSLOG"), m.facility == "IPV6_ACL" && strings.HasPrefix(m.mnemonic, "ACCESSLOG"):
 		return m.accessList(b)
 	case m.facility == "SEC_LOGIN" && (strings.HasPrefix(m.mnemonic, "LOGIN_")):
 		outcome := "success"
@@ -353,7 +353,12 @@ func (m *iosMessage) decode(b *event.Batch) bool {
 		return true
 	case m.facility == "SYS" && m.mnemonic == "LOGOUT":
 		b.Add("user.name", word("User "))
+		if _, where, ok := cutLast(s, "("); ok { // "… has exited tty session 2(192.0.2.5)"
+			addSource(b, strings.TrimRight(where, ")."), "")
+		}
 		classify(b, "session", "end", "logout", "")
+		return true
+	case m.phrase(b), m.mnemonic == "SYSTEM_MSG" && m.nexusSystem(b):
 		return true
 	}
 	b.Add("event.category", "network")
