@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"sort"
@@ -122,7 +123,7 @@ func fieldsOf(x *expr) []string {
 
 // slot returns the slot of a target.
 func (b *builder) slot(t Target) int32 {
-	if len(t.From) == 1 && len(t.Values) == 0 && len(t.Prefixes) == 0 {
+	if len(t.From) == 1 && len(t.Values) == 0 && len(t.Prefixes) == 0 && t.Absent == nil {
 		if _, _, between := splitJoin(t.From[0]); between == "" {
 			return b.field(t.From[0])
 		}
@@ -141,6 +142,12 @@ func (b *builder) slot(t Target) int32 {
 		for _, k := range keys {
 			key.WriteString(strconv.Quote(k) + strconv.Quote(m[k]))
 		}
+	}
+	if t.Absent != nil {
+		key.WriteString("|" + strconv.Quote(*t.Absent))
+	}
+	if t.Itself != nil {
+		fmt.Fprintf(&key, "|%q", t.Itself)
 	}
 	s, ok := b.made[key.String()]
 	if !ok {
@@ -220,6 +227,20 @@ func (b *builder) logic(x *expr, slotOf map[string]int32) node {
 		slot := int32(keywordSlot)
 		if x.test.field != "" {
 			slot = slotOf[x.test.field]
+		}
+		if slot >= madeBase && (x.test.op == opNull || x.test.op == opExists) {
+			if itself := b.targets[slot-madeBase].Itself; itself != nil {
+				n := node{kind: exprAnd}
+				if x.test.op == opExists {
+					n.kind = exprOr
+				}
+				for _, f := range itself {
+					p := b.predicate(b.field(f), x.test, nil)
+					b.uses[p]++
+					n.kids = append(n.kids, node{kind: exprLeaf, pred: p, marked: b.e.preds[p].marked})
+				}
+				return n
+			}
 		}
 		p := b.predicate(slot, x.test, slotOf)
 		b.uses[p]++

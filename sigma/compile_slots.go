@@ -26,6 +26,7 @@ func (b *builder) finishSlots() {
 	}
 	e.slots = make([]slotInfo, e.inputs+len(b.targets))
 	for i, t := range b.targets {
+		e.slots[e.inputs+i].absent = t.Absent
 		a := newAlias(int32(e.inputs+i), t)
 		for _, f := range t.From {
 			first, second, between := splitJoin(f)

@@ -54,6 +54,7 @@ const keywordSlot = 0
 
 // slotInfo is what is looked for in one field.
 type slotInfo struct {
+	absent    *string // what is looked for the needles if there is no value
 	aliases   []alias
 	ifPresent []int32 // predicates that hold when the field is there
 	ifAny     []int32 // … and is not null

@@ -168,6 +168,19 @@ func (v *view) get(field string) (values []string, present bool) {
 
 func (v *view) test(t *test) bool {
 	values, present := v.get(t.field)
+	var target Target
+	if t.field != "" {
+		target = v.log.Resolve(t.field)
+	}
+	if target.Itself != nil && (t.op == opNull || t.op == opExists) {
+		values, present = nil, false
+		for _, f := range target.Itself {
+			values, present = append(values, v.values[f]...), present || v.null[f] || len(v.values[f]) > 0
+		}
+	}
+	if target.Absent != nil && len(values) == 0 && t.op <= opContains && !t.cased {
+		values = []string{*target.Absent}
+	}
 	switch t.op {
 	case opExists:
 		return present

@@ -36,6 +36,12 @@ import (
 //	        from: winlog.event_data.MandatoryLabel
 //	        values: {S-1-16-12288: High}        # exact values to rewrite
 //	        prefixes: {'\REGISTRY\MACHINE\': 'HKLM\'}
+//	      UserAgent:
+//	        from: user_agent.original
+//	        absent: ''                          # what rules call it that the event has none; null holds as well
+//	      Address:
+//	        from: [url.query, url.original]
+//	        itself: url.query                   # of from, what must be there for the field to be: null and exists ask for that
 //
 // A rule applies to every log that its logsource covers: each attribute that the rule names must be among the log's.
 type Mapping struct {
@@ -64,6 +70,8 @@ type Target struct {
 	From     []string          // the caller's fields; the values of all of them count; a\b is two fields, joined by the backslash, a?b by that
 	Values   map[string]string // exact values to rewrite
 	Prefixes map[string]string // prefixes to rewrite
+	Absent   *string           // what the value is in the words of rules that compare with it, if there is none
+	Itself   []string          // of From, what null and exists ask for; nil: all
 }
 
 // ParseMapping reads a mapping. Errors name file and line.
@@ -204,8 +212,14 @@ func (p *mappingParser) targets(n *yaml.Node) (map[string]Target, error) {
 					t.Values, err = p.rewrites(v)
 				case "prefixes":
 					t.Prefixes, err = p.rewrites(v)
+				case "absent":
+					var s string
+					s, err = p.r.text(v)
+					t.Absent = &s
+				case "itself":
+					t.Itself, err = p.r.texts(v)
 				default:
-					err = fmt.Errorf("unknown attribute %q of a field (want from, values, prefixes)", k)
+					err = fmt.Errorf("unknown attribute %q of a field (want from, values, prefixes, absent, itself)", k)
 				}
 				return err
 			})

@@ -256,3 +256,57 @@ func sortAndCompare(t *testing.T, what string, got []string, want string) {
 		t.Errorf("%s: got %q, want %q", what, g, want)
 	}
 }
+
+// A table may say what rules call a value that is not there, and which of a field's names decide whether it is.
+func TestFieldsThatAreAbsentHaveTheWordOfTheTable(t *testing.T) {
+	mapping, err := ParseMapping("m.yml", []byte(`
+logs:
+  - name: proxy
+    category: proxy
+    fields:
+      agent: {from: ua, absent: ''}
+      nets: {from: networks, absent: '[]'}
+      query: {from: [q, uri], itself: q}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for i, s := range []string{
+		"agent: ''", "agent: null", "agent|exists: true", "agent|contains: x", "nets: '[]'", "nets|cased: '[]'", "nets|re: '.*'",
+		"query: null", "query|exists: true", "query|exists: false", "query|contains: /a", "nets|startswith: '['",
+	} {
+		fmt.Fprintf(&text, "title: r%d\nlogsource: {category: proxy}\ndetection: {s: {%s}, condition: s}\n---\n", i, s)
+	}
+	rules, errs := Parse("r.yml", []byte(text.String()))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	eng := Compile(rules, Options{Mapping: mapping})
+	for _, c := range []struct {
+		event ev
+		want  string
+	}{
+		{ev{}, "r0 r1 r4 r7 r9 r11"},
+		{ev{"ua": "x/1", "networks": "[1]", "q": "a=1", "uri": "/a?a=1"}, "r2 r3 r6 r8 r10 r11"},
+		{ev{"ua": "", "networks": "office", "uri": "/a"}, "r0 r2 r6 r7 r9 r10"},
+	} {
+		m := eng.NewMatcher()
+		var got []string
+		for _, x := range m.MatchMap([]SourceID{0}, c.event, "") {
+			got = append(got, x.Rule.Title)
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%v: %v, want %s", c.event, got, c.want)
+		}
+		for i, r := range rules {
+			x, err := eng.Explain(r, []SourceID{0}, c.event, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := slices.Contains(got, r.Title); x.Matched != want {
+				t.Errorf("%v: rule %d is explained as %v, matched as %v", c.event, i, x.Matched, want)
+			}
+		}
+	}
+}

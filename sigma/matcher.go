@@ -58,7 +58,8 @@ type tries struct {
 	always   []int32  // of these, those that can match without any predicate holding
 	text     bool     // keywords are looked for:
 	keywords *finder
-	kept     bool // some keywords are no needles, so that values must be kept
+	absent   []int32 // slots that are looked at also when they have no value
+	kept     bool    // some keywords are no needles, so that values must be kept
 }
 
 type slotValue struct {
@@ -179,6 +180,11 @@ func (e *Engine) triesOf(sources []SourceID) *tries {
 		}
 	}
 	e.makeSlots(t.need)
+	for s := range int32(len(e.slots)) {
+		if e.slots[s].absent != nil && t.need[s/64]&(1<<(s%64)) != 0 {
+			t.absent = append(t.absent, s)
+		}
+	}
 	for p := range int32(len(e.preds)) {
 		for _, v := range e.triggers.of(p) {
 			if t.live[v/64]&(1<<(v%64)) != 0 {
@@ -434,6 +440,11 @@ func (m *Matcher) markAll(preds []int32) {
 
 // Match appends the rules that match the event to dst, in the order the rules were given to Compile, each once.
 func (m *Matcher) Match(dst []Match) []Match {
+	for _, slot := range m.absent {
+		if m.present[slot] != m.epoch*2+1 {
+			m.scan(&m.e.slots[slot], *m.e.slots[slot].absent, false)
+		}
+	}
 	m.found = m.found[:0]
 	for _, v := range m.candidates {
 		if m.holds(&m.e.variants[v].logic) {

@@ -804,6 +804,10 @@ func proxy(ev *synthetic) (logs []native) {
 		path = "/" + path
 	}
 	path, query, _ := strings.Cut(path, "?")
+	if agent, asked := ev.fields["c-useragent"]; asked && agent == "" { // other logs have a dash for none, or no such field
+		r.agent = ""
+		return append(logs, proxySensors(r, host)...)
+	}
 	bluecoat := "#Software: SGOS 6.7.5.1\n#Version: 1.0\n#Date: 2024-03-04 05:06:07\n#Fields: date time time-taken c-ip cs-username cs-auth-group s-supplier-name s-supplier-ip x-exception-id sc-filter-result cs-categories cs(Referer) sc-status s-action cs-method rs(Content-Type) cs-uri-scheme cs-host cs-uri-port cs-uri-path cs-uri-query cs-uri-extension cs(User-Agent) s-ip sc-bytes cs-bytes cs(Cookie)\n" +
 		"2024-03-04 05:06:07 15 " + strings.Join([]string{r.client, field(r.user), "-", "-", r.server, "-", "OBSERVED", `"none"`, field(r.referer), r.status, "TCP_NC_MISS", r.method, "text/html", "http", host, "80", field(path), field(strings.TrimSpace("?" + query)), "-", field(r.agent), "192.0.2.1", "512", "100", field(r.cookie)}, " ") + "\n"
 	logs = append(logs, native{"bluecoat.log", []byte(bluecoat)})
@@ -811,12 +815,17 @@ func proxy(ev *synthetic) (logs []native) {
 		logs = append(logs, native{"access.log", []byte(fmt.Sprintf("1709528767.123    15 %s TCP_MISS/%s 512 %s %s - HIER_DIRECT/%s text/html\n", r.client, r.status, r.method, strings.ReplaceAll(full, " ", "%20"), r.server))})
 	}
 	if r.cookie == "" {
-		logs = append(logs, native{"eve.json", []byte(fmt.Sprintf(`{"timestamp":"2024-03-04T05:06:07.123456+0000","flow_id":1,"event_type":"http","src_ip":%s,"src_port":40000,"dest_ip":%s,"dest_port":80,"proto":"TCP","http":{"hostname":%s,"url":%s,"http_user_agent":%s,"http_method":%s,"protocol":"HTTP/1.1","status":%s,"length":512}}`+"\n",
-			quoted(r.client), quoted(r.server), quoted(host), quoted(r.uri), quoted(r.agent), quoted(r.method), r.status))})
-		logs = append(logs, native{"http.log", []byte(fmt.Sprintf(`{"_path":"http","ts":1709528767.123456,"uid":"C1","id.orig_h":%s,"id.orig_p":40000,"id.resp_h":%s,"id.resp_p":80,"trans_depth":1,"method":%s,"host":%s,"uri":%s,"version":"1.1","user_agent":%s,"request_body_len":0,"response_body_len":512,"status_code":%s}`+"\n",
-			quoted(r.client), quoted(r.server), quoted(r.method), quoted(host), quoted(r.uri), quoted(r.agent), r.status))})
+		logs = append(logs, proxySensors(r, host)...)
 	}
 	return logs
+}
+
+// proxySensors writes what Suricata and Zeek see of a request.
+func proxySensors(r request, host string) (logs []native) {
+	logs = append(logs, native{"eve.json", []byte(fmt.Sprintf(`{"timestamp":"2024-03-04T05:06:07.123456+0000","flow_id":1,"event_type":"http","src_ip":%s,"src_port":40000,"dest_ip":%s,"dest_port":80,"proto":"TCP","http":{"hostname":%s,"url":%s,"http_user_agent":%s,"http_method":%s,"protocol":"HTTP/1.1","status":%s,"length":512}}`+"\n",
+		quoted(r.client), quoted(r.server), quoted(host), quoted(r.uri), quoted(r.agent), quoted(r.method), r.status))})
+	return append(logs, native{"http.log", []byte(fmt.Sprintf(`{"_path":"http","ts":1709528767.123456,"uid":"C1","id.orig_h":%s,"id.orig_p":40000,"id.resp_h":%s,"id.resp_p":80,"trans_depth":1,"method":%s,"host":%s,"uri":%s,"version":"1.1","user_agent":%s,"request_body_len":0,"response_body_len":512,"status_code":%s}`+"\n",
+		quoted(r.client), quoted(r.server), quoted(r.method), quoted(host), quoted(r.uri), quoted(r.agent), r.status))})
 }
 
 func dns(ev *synthetic) (logs []native) {
