@@ -1,6 +1,10 @@
 package format
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/sextant-logs/sextant/internal/event"
+)
 
 // Google Cloud's audit logs: log entries with an AuditLog payload.
 // https://cloud.google.com/logging/docs/reference/audit/auditlog/rest/Shared.Types/AuditLog
@@ -76,7 +80,11 @@ func finishGCP(r *cloudRecord) {
 	b.Add("event.outcome", outcome)
 	method := r.get("protoPayload.methodName")
 	op := method[strings.LastIndexByte(method, '.')+1:]
-	switch service := r.get("protoPayload.serviceName"); service {
+	service := r.get("protoPayload.serviceName")
+	if service == "admin.googleapis.com" || service == "login.googleapis.com" {
+		workspaceParameters(b)
+	}
+	switch service {
 	case "login.googleapis.com":
 		b.Add("event.category", "authentication")
 		b.Add("event.type", "info")
@@ -93,5 +101,24 @@ func finishGCP(r *cloudRecord) {
 		b.Add("event.type", v)
 	} else if strings.Contains(op, "SetIamPolicy") {
 		b.Add("event.type", "change")
+	}
+}
+
+// workspaceParameters gives each parameter of Google Workspace's activities a field of its name, as the Reports API's activities have: which value is whose
+// cannot be told from a list of names and one of values.
+func workspaceParameters(b *event.Batch) {
+	const parameter, most = "gcp.audit.metadata.event.parameter.", 64
+	name, n := "", 0
+	for i, end := 0, len(b.Event().Fields); i < end && n < most; i++ {
+		switch f := b.Event().Fields[i]; f.Name {
+		case parameter + "name":
+			name = f.Value
+		case parameter + "value": // comes behind the name, and is missing where the value is no text
+			if name != "" && len(name) <= 64 && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789abcdefghijklmnopqrstuvwxyz") == "" {
+				b.AddKind(b.Bytes([]byte("gcp.audit.metadata.event.parameters."+name)), f.Value, f.Kind)
+				n++
+			}
+			name = ""
+		}
 	}
 }
