@@ -61,6 +61,14 @@ became of the rules is said on standard error: none is silently unused.`,
 	return c
 }
 
+// othersFailed ends a sentence about rules that were loaded.
+func othersFailed(n int) string {
+	if n == 0 {
+		return "; none failed"
+	}
+	return fmt.Sprintf("; %d more failed", n)
+}
+
 // sayRules says what became of the rules.
 func sayRules(w io.Writer, s *detect.Summary) {
 	const most = 20
@@ -71,6 +79,6 @@ func sayRules(w io.Writer, s *detect.Summary) {
 		}
 		fmt.Fprintln(w, export.Terminal(f.Error()))
 	}
-	fmt.Fprintf(w, "rules: %d loaded, %d applied, %d matched, %d not applicable (no such log here), %d failed\n",
-		s.Loaded, s.Applied, s.Matched, len(s.NotApplicable), len(s.Failed))
+	fmt.Fprintf(w, "rules: %d loaded: %d applied (%d matched, %d did not), %d not applicable (no such log here)%s\n",
+		s.Loaded, s.Applied, s.Matched, s.Applied-s.Matched, len(s.NotApplicable), othersFailed(len(s.Failed)))
 }

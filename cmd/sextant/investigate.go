@@ -138,8 +138,8 @@ func (a *answers) print(inv *report.Investigation) {
 	n := inv.Accounting
 	a.say("", fmt.Sprintf("%s in %s: %s, %s decoded, %s kept as plain text, %s there already. %s.",
 		plural(n.Records, "record"), plural(int64(len(inv.Sources)), "source"), size(n.BytesIn), thousands(n.Decoded), thousands(n.Undecoded), thousands(n.Duplicate), balance(n)))
-	a.say("", fmt.Sprintf("%s loaded, %d had logs to work on, %d matched, %d could not be used. %s.",
-		plural(int64(inv.Rules.Loaded), "rule"), inv.Rules.Applied, inv.Rules.Matched, len(inv.Rules.Failed), plural(int64(len(inv.Findings)), "finding")))
+	a.say("", fmt.Sprintf("%s loaded, %d of them had logs to work on, %d of these matched%s. %s.",
+		plural(int64(inv.Rules.Loaded), "rule"), inv.Rules.Applied, inv.Rules.Matched, othersFailed(len(inv.Rules.Failed)), plural(int64(len(inv.Findings)), "finding")))
 	fmt.Fprintln(a.w)
 	if len(inv.Incidents) == 0 {
 		fmt.Fprintln(a.w, "No incident found.")

@@ -114,7 +114,7 @@ func newRulesLint() *cobra.Command {
 				fmt.Fprintf(w, "%s:%d: %s: no log that Sextant knows is of %s\n", export.Terminal(r.File), r.Line, export.Terminal(r.Ref()), export.Terminal(r.LogSource.String()))
 			}
 			fmt.Fprintf(w, "%s: %d usable, %d for a log source that is not known, %d cannot be used\n",
-				plural(int64(len(d.Rules())), "rule"), report.Active, len(report.Unmapped), len(failed))
+				plural(int64(report.Active+len(report.Unmapped)+len(failed)), "rule"), report.Active, len(report.Unmapped), len(failed))
 			if len(failed) > 0 {
 				return errSources
 			}

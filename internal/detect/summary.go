@@ -7,13 +7,13 @@ import (
 	"github.com/sextant-logs/sextant/sigma"
 )
 
-// Summary says what became of every rule in a run.
+// Summary says what became of every rule in a run: Loaded are those Applied and NotApplicable together, and Failed are others.
 type Summary struct {
-	Loaded        int                // rules, correlations and filters read
+	Loaded        int                // rules, correlations and filters that can be used
 	Applied       int                // there were logs to try them on
-	Matched       int                // matched at least once
+	Matched       int                // of these, matched at least once
 	NotApplicable []*sigma.Rule      // no such log here
-	Failed        []*sigma.RuleError // cannot be used, and why
+	Failed        []*sigma.RuleError // files, documents and rules that cannot be used, and why
 	Counts        []RuleCount        // of rules that matched, most first
 	Limits        []sigma.Limit      // bounds that correlations reached
 	Coarse        bool               // too many different origins: later ones were gathered together
@@ -36,10 +36,11 @@ func (g *Gatherer) Saw(m *Matcher) {
 
 // Summary sums up the run.
 func (g *Gatherer) Summary() Summary {
-	s := Summary{Loaded: len(g.d.rules), Failed: g.d.Failed(), Limits: g.correlator.Limits(), Coarse: g.coarse, Untimed: g.untimed}
-	failed := map[string]bool{}
-	for _, f := range s.Failed {
-		failed[f.Rule] = true
+	s := Summary{Failed: g.d.Failed(), Limits: g.correlator.Limits(), Coarse: g.coarse, Untimed: g.untimed}
+	type place struct{ file, rule string }
+	failed := map[place]bool{}
+	for _, f := range g.d.engine.Report().Failed {
+		failed[place{f.File, f.Rule}] = true
 	}
 	byRef := map[string]*sigma.Rule{}
 	for _, r := range g.d.rules {
@@ -72,12 +73,14 @@ func (g *Gatherer) Summary() Summary {
 	}
 	for _, r := range g.d.rules {
 		switch {
-		case failed[r.Ref()]:
+		case failed[place{r.File, r.Ref()}]:
+			continue
 		case check(r, 0):
 			s.Applied++
 		default:
 			s.NotApplicable = append(s.NotApplicable, r)
 		}
+		s.Loaded++
 		if n := g.counts[r]; n > 0 {
 			s.Matched++
 			s.Counts = append(s.Counts, RuleCount{r, n})

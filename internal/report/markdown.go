@@ -102,7 +102,7 @@ func Markdown(inv *Investigation) ([]byte, error) {
 		}
 	}
 	r := inv.Rules
-	p("\n## Rules\n\n%d loaded, %d had logs to work on, %d matched, %d were for logs that are not here, %d could not be used.\n",
+	p("\n## Rules\n\n%d loaded: %d had logs to work on, of which %d matched; %d were for logs that are not here. %d more could not be used.\n",
 		r.Loaded, r.Applied, r.Matched, r.NotApplicable, len(r.Failed))
 	for _, f := range r.Failed {
 		p("- %s: %s\n", md(f.File), md(f.Error))

@@ -238,11 +238,11 @@ type TimelineSeries struct {
 	Counts  []int64 `json:"counts"`
 }
 
-// Rules says what became of every rule.
+// Rules says what became of every rule: Loaded are those Applied and NotApplicable together; Failed are others.
 type Rules struct {
-	Loaded        int           `json:"loaded"`
-	Applied       int           `json:"applied"` // had logs to be tried on
-	Matched       int           `json:"matched"`
+	Loaded        int           `json:"loaded"`         // can be used
+	Applied       int           `json:"applied"`        // had logs to be tried on
+	Matched       int           `json:"matched"`        // of these
 	NotApplicable int           `json:"not_applicable"` // no such log source here
 	Failed        []RuleProblem `json:"failed"`         // could not be loaded
 	Matches       []RuleCount   `json:"matches"`        // rules that matched, most first
