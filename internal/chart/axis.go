@@ -13,13 +13,18 @@ type axisScale struct {
 	lo, hi float64
 	ticks  []float64
 	labels []string
-	log    bool // by ratios; what is not above zero lies at lo
+	log    bool    // by ratios; what is not above zero lies at lo
+	near   float64 // if above zero: by ratios to both sides of zero, but evenly so near to it
 }
 
 // at returns where v lies, 0 at lo and 1 at hi.
 func (a axisScale) at(v float64) float64 {
 	if a.log {
 		return (math.Log10(max(v, a.lo)) - math.Log10(a.lo)) / (math.Log10(a.hi) - math.Log10(a.lo))
+	}
+	if a.near > 0 {
+		lo := math.Asinh(a.lo / a.near)
+		return (math.Asinh(v/a.near) - lo) / (math.Asinh(a.hi/a.near) - lo)
 	}
 	// Halved first: the span of the largest floats would overflow.
 	return (v/2 - a.lo/2) / (a.hi/2 - a.lo/2)
@@ -91,8 +96,35 @@ func newLogScale(lo, hi float64, n int, unit string) axisScale {
 	return a
 }
 
-// suits returns a scale for values: by ratios where all are above zero and they
-// differ so much that a linear one would crush most of them into a corner.
+// newTwoSidedScale covers lo below and hi above zero by ratios, with ticks at zero and at powers of
+// ten, or of 32 for bytes, from the least magnitude on that occurs.
+func newTwoSidedScale(lo, hi, least float64, n int, unit string) axisScale {
+	base := 10.0
+	if unit == "B" {
+		base = 32
+	}
+	power := func(v float64) float64 { return math.Log(v) / math.Log(base) }
+	first := max(math.Floor(power(least)+1e-9), -200)
+	below, above := max(math.Ceil(power(-lo)-1e-9), first), min(max(math.Ceil(power(hi)-1e-9), first), 200)
+	every := max(1, math.Ceil((below+above-2*first)/float64(max(n-1, 1))))
+	a := axisScale{lo: -math.Pow(base, below), hi: math.Pow(base, above), near: math.Pow(base, first)}
+	tick := func(v float64) {
+		a.ticks, a.labels = append(a.ticks, v), append(a.labels, formatValue(v, unit))
+	}
+	for e := below; e > first; e -= every {
+		tick(-math.Pow(base, e))
+	}
+	tick(0)
+	for e := above - math.Floor((above-first)/every)*every; e <= above; e += every {
+		if e > first {
+			tick(math.Pow(base, e))
+		}
+	}
+	return a
+}
+
+// suits returns a scale for values: by ratios where they differ so much that a linear one would
+// crush most of them into a corner.
 func suits(values []float64, n int, unit string) axisScale {
 	var ok []float64
 	for _, v := range values {
@@ -108,6 +140,18 @@ func suits(values []float64, n int, unit string) axisScale {
 	first, _ := slices.BinarySearch(ok, math.SmallestNonzeroFloat64)
 	if above := ok[first:]; lo >= 0 && len(above)*2 > len(ok) && hi/above[0] > 1000 && hi/above[len(above)/2] > 50 {
 		return newLogScale(above[0], hi, n, unit) // zeros lie at its bottom
+	}
+	if lo < 0 && hi > 0 {
+		var sizes []float64
+		for _, v := range ok {
+			if v != 0 {
+				sizes = append(sizes, math.Abs(v))
+			}
+		}
+		slices.Sort(sizes)
+		if far := max(-lo, hi); far/sizes[0] > 1000 && far/sizes[len(sizes)/2] > 50 {
+			return newTwoSidedScale(lo, hi, sizes[0], n, unit)
+		}
 	}
 	if lo > 0 && lo < hi/2 {
 		lo = 0
@@ -185,8 +229,11 @@ func formatTick(v, step, top float64, unit string) string {
 	if math.Abs(v) >= 1e6 || top < 1e-4 {
 		return strconv.FormatFloat(v, 'g', 3, 64) + suffix
 	}
-	decimals := 0
-	for decimals < 6 && math.Abs(step-round(step, decimals)) > step*1e-6 {
+	decimals, most := 0, 6
+	if unit == "B" { // steps that are no round number of KiB need not be told to the byte
+		most = int(min(max(2-math.Floor(math.Log10(step)), 0), 6))
+	}
+	for decimals < most && math.Abs(step-round(step, decimals)) > step*1e-6 {
 		decimals++
 	}
 	return grouped(v, decimals) + suffix

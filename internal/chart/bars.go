@@ -214,8 +214,13 @@ func (b Bars) across(s *scene, area rect) {
 	lo, hi, integer := b.span(items)
 	scale := newScale(lo, hi, max(2, int(area.w/110)), b.Unit, integer)
 	widest, values := 0.0, 0.0
+	var names []string
 	for _, it := range items {
-		widest = max(widest, s.regular.width(s.regular.fit(Clean(it.Label), tickSize, area.w*0.38), tickSize))
+		names = append(names, it.Label)
+	}
+	names = s.regular.fitAll(names, tickSize, area.w*0.38)
+	for i, it := range items {
+		widest = max(widest, s.regular.width(names[i], tickSize))
 		values = max(values, s.regular.width(formatValue(it.total(), b.Unit), 10))
 	}
 	left := widest + 10
@@ -241,7 +246,7 @@ func (b Bars) across(s *scene, area rect) {
 			l, r := px(min(from, to)), px(max(from, to))
 			return rect{l, y - thick/2, max(r-l, 1), thick}
 		})
-		s.text(point{in.x - 6, y + 4}, s.regular.fit(Clean(it.Label), tickSize, area.w*0.38),
+		s.text(point{in.x - 6, y + 4}, names[i],
 			style{size: tickSize, ink: muted, anchor: end}, it.Label)
 		v := it.total()
 		at := px(0)

@@ -141,8 +141,13 @@ func (b Boxes) draw(s *scene, area rect) {
 	}
 	x := b.scale(items, max(2, int(area.w/120)))
 	widest := 0.0
+	var names []string
 	for _, it := range items {
-		widest = max(widest, s.regular.width(s.regular.fit(Clean(it.Label), tickSize, area.w*0.34), tickSize))
+		names = append(names, it.Label)
+	}
+	names = s.regular.fitAll(names, tickSize, area.w*0.34)
+	for _, n := range names {
+		widest = max(widest, s.regular.width(n, tickSize))
 	}
 	title := noteMore(b.XLabel, more)
 	below := tickSize + 10
@@ -159,7 +164,7 @@ func (b Boxes) draw(s *scene, area rect) {
 	thick := min(slot*0.6, 22)
 	for i, it := range items {
 		y := in.y + slot*(float64(i)+0.5)
-		s.text(point{in.x - 8, y + 4}, s.regular.fit(Clean(it.Label), tickSize, area.w*0.34), style{size: tickSize, ink: muted, anchor: end}, it.Label)
+		s.text(point{in.x - 8, y + 4}, names[i], style{size: tickSize, ink: muted, anchor: end}, it.Label)
 		s.line(point{px(it.Low), y}, point{px(it.Q1), y}, axis, 1.5)
 		s.line(point{px(it.Q3), y}, point{px(it.High), y}, axis, 1.5)
 		for _, v := range []float64{it.Low, it.High} {
@@ -183,14 +188,17 @@ func (b Boxes) rows(width int) []row {
 	}
 	x := b.scale(items, 4)
 	label, value := 0, 0
+	var names []string
 	for _, it := range items {
+		names = append(names, it.Label)
 		label = max(label, min(Cells(Clean(it.Label)), width/3))
 		value = max(value, Cells(formatValue(it.Median, b.Unit)))
 	}
 	room := max(8, width-label-value-2)
 	col := func(v float64) int { return min(max(int(x.at(v)*float64(room-1)+0.5), 0), room-1) }
+	names = fitAllCells(names, label)
 	var out []row
-	for _, it := range items {
+	for i, it := range items {
 		cells := []rune(spaces(room))
 		for _, v := range it.Outliers {
 			cells[col(v)] = '·'
@@ -204,11 +212,11 @@ func (b Boxes) rows(width int) []row {
 		}
 		m := col(it.Median)
 		cells[m] = '┃'
-		out = append(out, row{{padRight(Fit(it.Label, label), label) + " ", none}, {string(cells[:m]), series0}, {"┃", series0 + 1},
+		out = append(out, row{{padRight(names[i], label) + " ", none}, {string(cells[:m]), series0}, {"┃", series0 + 1},
 			{string(cells[m+1:]), series0}, {" " + padLeft(formatValue(it.Median, b.Unit), value), none}})
 	}
 	from, to := formatValue(x.lo, b.Unit), formatValue(x.hi, b.Unit)
-	if x.log {
+	if x.log || x.near > 0 {
 		to = "(logarithmic) " + to
 	}
 	out = append(out, row{{spaces(label+1) + from + spaces(room-Cells(from)-Cells(to)) + to, muted}})

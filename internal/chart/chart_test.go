@@ -3,6 +3,7 @@ package chart
 import (
 	"bytes"
 	"encoding/xml"
+	"fmt"
 	"image/png"
 	"io"
 	"math"
@@ -272,10 +273,43 @@ func TestFitCountsWideCharactersTwice(t *testing.T) {
 		in    string
 		cells int
 		want  string
-	}{{"abcdef", 6, "abcdef"}, {"abcdef", 5, "abcd…"}, {"日本語", 5, "日本…"}, {"日本語", 4, "日…"}, {"e\u0301e\u0301", 2, "e\u0301e\u0301"}, {"ab", 0, ""}} {
+	}{{"abcdef", 6, "abcdef"}, {"abcdef", 5, "abc…f"}, {"service-account-7", 10, "servic…t-7"}, {"日本語", 5, "日本…"}, {"日本語", 4, "日…"}, {"xxxxxxe\u0301", 4, "xx…e\u0301"}, {"e\u0301e\u0301", 2, "e\u0301e\u0301"}, {"ab", 0, ""}} {
 		if got := Fit(c.in, c.cells); got != c.want {
 			t.Errorf("Fit(%q, %d) = %q, want %q", c.in, c.cells, got, c.want)
 		}
+	}
+}
+
+func TestValuesFarApartOnBothSidesOfZeroGetAScaleByRatios(t *testing.T) {
+	values := []float64{-5, 0, 0, 1, 7, 2e4, 3e6, 1e15}
+	a := suits(values, 6, "")
+	if a.near == 0 || a.lo > -5 || a.hi < 1e15 || !slices.Contains(a.ticks, 0) || len(a.ticks) > 9 {
+		t.Fatalf("%+v", a)
+	}
+	last := -1.0
+	for _, v := range values {
+		at := a.at(v)
+		if at < 0 || at > 1 || at < last || v > 1 && at < last+0.02 {
+			t.Errorf("%v lies at %v, what is below at %v", v, at, last)
+		}
+		last = at
+	}
+	if !slices.IsSorted(a.ticks) {
+		t.Errorf("ticks %v", a.ticks)
+	}
+	if a := suits([]float64{-5, 3, 8, 20}, 5, ""); a.near != 0 {
+		t.Errorf("near values are not shown evenly: %+v", a)
+	}
+	h := Histogram{Values: values}
+	var got []string
+	b := h.bin()
+	for i, x := range b.bins {
+		if x.count > 0 {
+			got = append(got, fmt.Sprint(b.label(i, ""), ":", x.count))
+		}
+	}
+	if want := "−7–−4:1 0:2 1:1 4–7:1 16,384–32,767:1"; !strings.HasPrefix(strings.Join(got, " "), want) {
+		t.Errorf("bins %v", got)
 	}
 }
 

@@ -219,10 +219,18 @@ func (g Graph) draw(s *scene, area rect) {
 		}
 		return in.x + (in.w-wide)*float64(c)/(columns-1)
 	}
+	shown := make([]string, len(n.nodes))
 	for c, col := range n.columns {
 		each := min(in.h/float64(len(col)), 44)
 		tall := min(each-6, 24)
 		y := in.y + (in.h-each*float64(len(col)))/2
+		var names []string
+		for _, i := range col {
+			names = append(names, n.nodes[i].name)
+		}
+		for k, name := range s.regular.fitAll(names, tickSize, wide-16) {
+			shown[col[k]] = name
+		}
 		for _, i := range col {
 			n.nodes[i].box = rect{x(c), y + (each-tall)/2, wide, tall}
 			y += each
@@ -252,14 +260,14 @@ func (g Graph) draw(s *scene, area rect) {
 		}
 		s.polygon(tip, axis, label)
 	}
-	for _, b := range n.nodes {
+	for i, b := range n.nodes {
 		c := seriesInk(b.column % seriesInks)
 		if b.more {
 			c = rest
 		}
 		s.rect(b.box, paleInk(c), b.name)
 		s.rect(rect{b.box.x, b.box.y, 4, b.box.h}, c, "")
-		s.text(point{b.box.x + 10, b.box.y + b.box.h/2 + 4}, s.regular.fit(Clean(b.name), tickSize, b.box.w-16), style{size: tickSize, ink: text}, b.name)
+		s.text(point{b.box.x + 10, b.box.y + b.box.h/2 + 4}, shown[i], style{size: tickSize, ink: text}, b.name)
 	}
 }
 

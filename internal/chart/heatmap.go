@@ -139,8 +139,9 @@ func (h HeatMap) draw(s *scene, area rect) {
 		return
 	}
 	left := 0.0
-	for _, l := range h.Rows[:rows] {
-		left = max(left, s.regular.width(s.regular.fit(Clean(l), tickSize, area.w*0.3), tickSize))
+	names := s.regular.fitAll(h.Rows[:rows], tickSize, area.w*0.3)
+	for _, n := range names {
+		left = max(left, s.regular.width(n, tickSize))
 	}
 	left += 8
 	if h.YLabel != "" {
@@ -180,7 +181,7 @@ func (h HeatMap) draw(s *scene, area rect) {
 			}
 		}
 		if t >= tickSize || r%int(math.Ceil(tickSize/t)) == 0 {
-			s.text(point{in.x - 6, in.y + (float64(r)+0.5)*t + 3.5}, s.regular.fit(Clean(h.Rows[r]), tickSize, area.w*0.3),
+			s.text(point{in.x - 6, in.y + (float64(r)+0.5)*t + 3.5}, names[r],
 				style{size: tickSize, ink: muted, anchor: end}, h.Rows[r])
 		}
 	}
@@ -283,8 +284,9 @@ func (h HeatMap) rows(width int) []row {
 		next = c*each + Cells(l) + 1
 	}
 	out := []row{{{head, muted}}}
+	names := fitAllCells(h.Rows[:rows], label)
 	for r := range rows {
-		line := row{{padRight(Fit(h.Rows[r], label), label) + " ", none}}
+		line := row{{padRight(names[r], label) + " ", none}}
 		for c := range cols {
 			v := h.cell(r, c)
 			glyph, shade := ' ', muted

@@ -37,7 +37,8 @@ type binning struct {
 
 const (
 	maxBins   = 30
-	maxSingle = 60 // whole numbers that get a bin each
+	maxSingle = 60      // whole numbers that get a bin each
+	exact     = 1 << 53 // whole numbers below have a float of their own
 )
 
 func (h Histogram) heading() string { return h.Title }
@@ -86,13 +87,17 @@ func (h Histogram) edges(values []float64, b *binning) []float64 {
 		want = automaticBins(values)
 	}
 	if lo == hi {
-		if b.integer && math.Abs(lo) < 1e15 {
+		if b.integer && math.Abs(lo) < exact {
 			return []float64{lo, lo + 1}
 		}
 		d := max(math.Abs(lo)*0.05, 1e-9)
 		return []float64{lo - d, lo + d}
 	}
-	if b.integer && math.Abs(lo) < 1e15 && hi < 1e15 {
+	if b.integer && h.Bins <= 0 && max(-lo, hi) >= exact && max(-lo, hi) < 1e20 && longTail(values) {
+		b.doubled = true
+		return doubling(lo, hi)
+	}
+	if b.integer && max(-lo, hi) < exact {
 		if span := hi - lo + 1; span <= maxSingle && h.Bins <= 0 || span <= float64(want) {
 			return steps(lo, hi+1, 1)
 		}
@@ -134,16 +139,31 @@ func automaticBins(sorted []float64) int {
 func longTail(sorted []float64) bool {
 	n := len(sorted)
 	lo, hi := sorted[0], sorted[n-1]
-	if lo < 0 || hi-lo < 60 {
+	if hi-lo < 60 {
 		return false
+	}
+	if lo < 0 { // to both sides of zero
+		near := max(-lo, hi) / 15
+		return sortedBelow(sorted, near)-sortedBelow(sorted, -near) >= n*4/5
 	}
 	return sortedBelow(sorted, lo+(hi-lo)/15) >= n*4/5
 }
 
-// doubling returns bounds 1, 2, 4, 8 … from the power of two at or below lo;
-// zero has a bin of its own.
+// doubling returns bounds 1, 2, 4, 8 … from the power of two at or below lo, and the same below
+// zero, which has a bin of its own. A negative bin's bounds are those of its values, turned about:
+// −7 to −4 are one.
 func doubling(lo, hi float64) []float64 {
 	var e []float64
+	for x := 1.0; lo < 0; x *= 2 {
+		e = append(e, 1-x)
+		if 1-x <= lo {
+			break
+		}
+	}
+	slices.Reverse(e)
+	if lo < 0 {
+		e = e[:len(e)-1] // zero comes below
+	}
 	x := 1.0
 	if lo < 1 {
 		e = append(e, 0)

@@ -83,25 +83,43 @@ func runeCells(r rune) int {
 	return 1
 }
 
-// Fit returns the text cleaned and cut to at most cells columns; a cut is
-// marked by an ellipsis.
+// Fit returns the text cleaned and cut to at most cells columns. What is cut out is the middle, and an
+// ellipsis marks it: names that begin alike mostly end differently.
 func Fit(s string, cells int) string {
 	s = Clean(s)
 	if Cells(s) <= cells {
 		return s
 	}
-	n := 0
-	for i, r := range s {
-		w := runeCells(r)
-		if n+w > cells-1 {
-			if cells < 1 {
-				return ""
-			}
-			return s[:i] + "…"
-		}
-		n += w
+	if cells < 1 {
+		return ""
 	}
-	return s
+	return elide(s, float64(cells-1), func(r rune) float64 { return float64(runeCells(r)) })
+}
+
+// elide cuts out the middle of a text that is wider than room: of what is left two thirds are its
+// beginning. The ellipsis is not counted.
+func elide(s string, room float64, measure func(rune) float64) string {
+	tail, w := len(s), 0.0
+	for tail > 0 {
+		r, n := utf8.DecodeLastRuneInString(s[:tail])
+		if w+measure(r) > room/3 {
+			break
+		}
+		w += measure(r)
+		tail -= n
+	}
+	head := 0
+	for i, r := range s[:tail] {
+		if w += measure(r); w > room {
+			break
+		}
+		head = i + utf8.RuneLen(r)
+	}
+	// A mark belongs to the letter before it.
+	for r, n := utf8.DecodeRuneInString(s[tail:]); n > 0 && runeCells(r) == 0; r, n = utf8.DecodeRuneInString(s[tail:]) {
+		tail += n
+	}
+	return strings.TrimRight(s[:head], " ") + "…" + strings.TrimLeft(s[tail:], " ")
 }
 
 // face measures and outlines text in one weight of the Go fonts. A face is
@@ -154,20 +172,59 @@ func (f *face) width(s string, size float64) float64 {
 	return w * size
 }
 
-// fit cuts cleaned text to a width in pixels; a cut is marked by an ellipsis.
+// fit is Fit of cleaned text for a width in pixels.
 func (f *face) fit(s string, size, limit float64) string {
 	if f.width(s, size) <= limit {
 		return s
 	}
-	room := limit - f.width("…", size)
-	w := 0.0
-	for i, r := range s {
-		w += f.advance(r) * size
-		if w > room {
-			return strings.TrimRight(s[:i], " ") + "…"
+	return elide(s, limit-f.width("…", size), func(r rune) float64 { return f.advance(r) * size })
+}
+
+// fitAll is fit of names that stand together. Where two of them would be cut to the same text, what the
+// cut ones all end in, such as a domain, goes first.
+func (f *face) fitAll(names []string, size, limit float64) []string {
+	return cutAll(names, func(s string) string { return f.fit(s, size, limit) })
+}
+
+// fitAllCells is fitAll for a terminal.
+func fitAllCells(names []string, cells int) []string {
+	return cutAll(names, func(s string) string { return Fit(s, cells) })
+}
+
+func cutAll(names []string, cut func(string) string) []string {
+	out := make([]string, len(names))
+	first := map[string]string{} // of what was cut
+	same := false
+	var ending *string
+	for i, n := range names {
+		n = Clean(n)
+		out[i] = cut(n)
+		if out[i] == n {
+			continue
+		}
+		other, ok := first[out[i]]
+		same = same || ok && other != n
+		first[out[i]] = n
+		if ending == nil {
+			ending = &n
+			continue
+		}
+		k := 0
+		for k < min(len(n), len(*ending)) && n[len(n)-1-k] == (*ending)[len(*ending)-1-k] {
+			k++
+		}
+		common := n[len(n)-k:]
+		ending = &common
+	}
+	if !same || *ending == "" {
+		return out
+	}
+	for i, n := range names {
+		if n = Clean(n); out[i] != n {
+			out[i] = cut(strings.ToValidUTF8(strings.TrimSuffix(n, *ending), "") + "…")
 		}
 	}
-	return s
+	return out
 }
 
 // wrap breaks cleaned text into lines no wider than limit, at spaces where

@@ -189,7 +189,7 @@ func (k Sankey) draw(s *scene, area rect) {
 		return
 	}
 	p.settle()
-	const bar, gap = 10.0, 10.0
+	const bar, gap = 10.0, 12.0
 	heads := false
 	for i, h := range k.Stages[:min(len(k.Stages), len(p.stages))] {
 		if h == "" {
@@ -239,8 +239,16 @@ func (k Sankey) draw(s *scene, area rect) {
 			s.polygon(ribbon(a, z, thick), paleInk(from.ink), from.name+" → "+to.name+": "+formatValue(v, k.Unit))
 		}
 	}
+	limit := (in.w-bar)/float64(len(p.stages)-1)*0.5 - bar - 10
 	for i, stage := range p.stages {
+		var names []string
+		digits := 0.0
 		for _, n := range stage {
+			names = append(names, n.name)
+			digits = max(digits, s.regular.width("  "+formatValue(n.total, k.Unit), tickSize))
+		}
+		names = s.regular.fitAll(names, tickSize, limit-digits)
+		for j, n := range stage {
 			s.rect(rect{x(i), n.y, bar, n.h}, n.ink, n.name+": "+formatValue(n.total, k.Unit))
 			st := style{size: tickSize, ink: text}
 			at := point{x(i) + bar + 5, n.y + n.h/2 + 4}
@@ -248,9 +256,7 @@ func (k Sankey) draw(s *scene, area rect) {
 				st.anchor, at.x = end, x(i)-5
 			}
 			value := "  " + formatValue(n.total, k.Unit)
-			limit := (in.w-bar)/float64(len(p.stages)-1)*0.5 - bar - 10
-			name := s.regular.fit(Clean(n.name), tickSize, limit-s.regular.width(value, tickSize))
-			s.text(at, name+value, st, n.name+value)
+			s.text(at, names[j]+value, st, n.name+value)
 		}
 	}
 }

@@ -238,8 +238,13 @@ func (s *scene) header(area rect, title string, legend []entry) rect {
 	if len(legend) > 1 {
 		x := area.x
 		y += 4
+		var names []string
 		for _, e := range legend {
-			name := s.regular.fit(Clean(e.name), tickSize, min(160, area.w-18))
+			names = append(names, e.name)
+		}
+		names = s.regular.fitAll(names, tickSize, min(160, area.w-18))
+		for i, e := range legend {
+			name := names[i]
 			w := 17 + s.regular.width(name, tickSize)
 			if x > area.x && x+w > area.right() {
 				x = area.x

@@ -148,7 +148,9 @@ func barRows(items []Item, unit string, width int) []row {
 		return []row{{{"No data", muted}}}
 	}
 	label, value, top := 0, 0, 0.0
+	var names []string
 	for _, it := range items {
+		names = append(names, it.Label)
 		label = max(label, min(Cells(Clean(it.Label)), width*2/5))
 		value = max(value, Cells(formatValue(it.total(), unit)))
 		if v := it.total(); finite(v) {
@@ -156,9 +158,10 @@ func barRows(items []Item, unit string, width int) []row {
 		}
 	}
 	room := max(4, width-label-value-2)
+	names = fitAllCells(names, label)
 	var out []row
-	for _, it := range items {
-		r := row{{padRight(Fit(it.Label, label), label) + " ", none}}
+	for i, it := range items {
+		r := row{{padRight(names[i], label) + " ", none}}
 		v := it.total()
 		used := 0
 		switch {

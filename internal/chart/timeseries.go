@@ -427,8 +427,9 @@ func sparklines(k track, series [][]float64, width int, unit string) []row {
 		value = max(value, Cells("peak "+formatValue(slices.Max(series[j]), unit)))
 	}
 	room := max(4, width-label-value-2)
+	names := fitAllCells(k.names, label)
 	var out []row
-	for j, n := range k.names {
+	for j := range k.names {
 		top := slices.Max(series[j])
 		line := ""
 		for c := range room {
@@ -440,7 +441,7 @@ func sparklines(k track, series [][]float64, width int, unit string) []row {
 			}
 			line += string(block(verticalBlocks, v))
 		}
-		out = append(out, row{{padRight(Fit(n, label), label) + " ", none}, {line, k.ink[j]},
+		out = append(out, row{{padRight(names[j], label) + " ", none}, {line, k.ink[j]},
 			{" " + padLeft("peak "+formatValue(top, unit), value), muted}})
 	}
 	return out
