@@ -120,8 +120,8 @@ func newBulk(sink Sink, name string, o Options) http.Handler {
 			return
 		}
 		w.Write(bulkAnswer(items))
-		if http.NewResponseController(w).Flush() == nil && d.Request != (spool.Key{}) {
-			sink.Settle(d.Request)
+		if http.NewResponseController(w).Flush() == nil {
+			settle(sink, d.Request, body)
 		}
 	})
 }
@@ -165,6 +165,9 @@ func bulkItems(body []byte, index string) ([]bulkItem, error) {
 		return nil
 	}
 	for number := 1; ; number++ {
+		if number > maxRecords {
+			return nil, errRecords
+		}
 		line := next()
 		if line == nil {
 			return items, nil

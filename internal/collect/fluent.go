@@ -45,7 +45,10 @@ func (c *fluent) Run(ctx context.Context, sink Sink) error {
 }
 
 func (c *fluent) connection(ctx context.Context, conn net.Conn, sink Sink) error {
-	r := &packReader{r: conn}
+	r := &packReader{}
+	var h held
+	defer h.free(false)
+	r.r = counting{conn, &h}
 	if c.key != nil {
 		if err := c.key.greet(conn, r); err != nil {
 			return err
@@ -63,6 +66,7 @@ func (c *fluent) connection(ctx context.Context, conn net.Conn, sink Sink) error
 		if err := c.message(ctx, conn, sink, p); err != nil {
 			return err
 		}
+		h.free(true)
 	}
 }
 
@@ -132,7 +136,9 @@ func (c *fluent) message(ctx context.Context, conn net.Conn, sink Sink, p []byte
 		if err != nil {
 			return 0, err
 		}
-		d.Records = append(d.Records, spool.Record{Data: doc, Time: ns, Fields: fields})
+		if d.Records = append(d.Records, spool.Record{Data: doc, Time: ns, Fields: fields}); len(d.Records) > maxRecords {
+			return 0, errRecords
+		}
 		return m + k, nil
 	}
 	var option []byte

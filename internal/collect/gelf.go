@@ -101,6 +101,7 @@ func gelfPayload(p []byte) ([]byte, error) {
 // gelfChunks puts chunked messages together. Each has five seconds.
 type gelfChunks struct {
 	waiting map[gelfID]*gelfParts
+	order   []gelfID // as they came; may hold those that are whole by now
 	bytes   int
 	o       Options
 }
@@ -115,6 +116,9 @@ type gelfParts struct {
 	left  int
 	since time.Time
 }
+
+// overhead is what a message costs before it has a byte.
+func (w *gelfParts) overhead() int { return 200 + 24*len(w.parts) }
 
 const (
 	gelfPatience  = 5 * time.Second
@@ -131,11 +135,16 @@ func (c *gelfChunks) take(p []byte, peer netip.AddrPort, now time.Time) []byte {
 		c.o.Stats.Errors.Add(1)
 		return nil
 	}
-	for id, w := range c.waiting {
-		if now.Sub(w.since) > gelfPatience || c.bytes > maxGELFBytes {
-			c.drop(id)
+	for len(c.order) > 0 {
+		w := c.waiting[c.order[0]]
+		if w != nil && now.Sub(w.since) <= gelfPatience && c.bytes <= maxGELFBytes {
+			break
+		}
+		if w != nil {
+			c.drop(c.order[0])
 			c.o.Stats.Errors.Add(1)
 		}
+		c.order = c.order[1:]
 	}
 	id := gelfID{peer: peer, id: [8]byte(p[2:10])}
 	number, count := int(p[10]), int(p[11])
@@ -147,11 +156,13 @@ func (c *gelfChunks) take(p []byte, peer netip.AddrPort, now time.Time) []byte {
 		}
 		w = &gelfParts{parts: make([][]byte, count), left: count, since: now}
 		c.waiting[id] = w
+		c.order = append(c.order, id)
+		c.bytes += w.overhead()
 	}
 	if number >= len(w.parts) || count != len(w.parts) || w.parts[number] != nil {
 		return nil
 	}
-	w.parts[number] = p[12:]
+	w.parts[number] = bytes.Clone(p[12:])
 	c.bytes += len(p)
 	if w.left--; w.left > 0 {
 		return nil
@@ -162,6 +173,7 @@ func (c *gelfChunks) take(p []byte, peer netip.AddrPort, now time.Time) []byte {
 }
 
 func (c *gelfChunks) drop(id gelfID) {
+	c.bytes -= c.waiting[id].overhead()
 	for _, p := range c.waiting[id].parts {
 		if p != nil {
 			c.bytes -= len(p) + 12
@@ -249,7 +261,13 @@ func newGELFHTTP(sink Sink, name string, o Options) http.Handler {
 			return
 		}
 		d := newDelivery(r, name, "/gelf", "")
-		for _, rec := range cutRecords(body) {
+		records := cutRecords(body)
+		if len(records) > maxRecords {
+			o.Stats.Errors.Add(1)
+			http.Error(w, errRecords.Error(), bodyStatus(errRecords))
+			return
+		}
+		for _, rec := range records {
 			g, err := gelfRecord(rec.Data)
 			if err != nil {
 				o.Stats.Errors.Add(1)

@@ -12,6 +12,8 @@ import (
 type grouped struct {
 	order []*group
 	of    map[string]*group
+
+	records int
 }
 
 type group struct {

@@ -25,7 +25,8 @@ var errBody = errors.New("bad request body")
 
 // readBody reads a request's body, decompressed as its Content-Encoding says.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	var body io.Reader = http.MaxBytesReader(w, r.Body, MaxBody)
+	h := holding(r)
+	var body io.Reader = counting{http.MaxBytesReader(w, r.Body, MaxBody), h}
 	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
 	case "", "identity":
 	case "gzip":
@@ -54,6 +55,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		}
 		if n, err := snappy.DecodedLen(packed); err != nil || n > MaxBody {
 			return nil, fmt.Errorf("%w: snappy", errBody)
+		} else if err := h.grow(n); err != nil {
+			return nil, err
 		}
 		data, err := snappy.Decode(nil, packed)
 		if err != nil {
@@ -62,6 +65,9 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return data, nil
 	default:
 		return nil, fmt.Errorf("%w: Content-Encoding %q is not supported", errBody, encoding)
+	}
+	if packed := r.Header.Get("Content-Encoding"); packed != "" && packed != "identity" {
+		body = counting{body, h}
 	}
 	data, err := io.ReadAll(io.LimitReader(body, MaxBody+1))
 	if err != nil {
@@ -76,6 +82,9 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 // bodyStatus is the HTTP status for an error of readBody.
 func bodyStatus(err error) int {
 	var tooLarge *http.MaxBytesError
+	if errors.Is(err, errInbound) {
+		return http.StatusServiceUnavailable
+	}
 	if errors.As(err, &tooLarge) || strings.Contains(err.Error(), "more than") {
 		return http.StatusRequestEntityTooLarge
 	}

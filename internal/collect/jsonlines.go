@@ -30,17 +30,23 @@ func newLines(sink Sink, name string, o Options) http.Handler {
 			return
 		}
 		d := newDelivery(r, name, r.URL.Path, r.URL.Query().Get("format"))
-		d.Records = cutRecords(body)
+		if d.Records = cutRecords(body); len(d.Records) > maxRecords {
+			o.Stats.Errors.Add(1)
+			http.Error(w, errRecords.Error(), bodyStatus(errRecords))
+			return
+		}
 		if key := r.Header.Get("Idempotency-Key"); key != "" {
 			d.Request = spool.KeyOf([]byte(d.Peer), []byte(key), body)
+		} else if finelyTimed(body) {
+			d.Request = spool.KeyOf([]byte(d.Peer), body)
 		}
 		if err := deliver(r.Context(), sink, o.Stats, d); err != nil {
 			refuse(w, o, err)
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)
-		if http.NewResponseController(w).Flush() == nil && d.Request != (spool.Key{}) {
-			sink.Settle(d.Request)
+		if http.NewResponseController(w).Flush() == nil {
+			settle(sink, d.Request, body)
 		}
 	})
 }
@@ -93,6 +99,9 @@ func cutRecords(body []byte) []spool.Record {
 	}
 	var records []spool.Record
 	for line := range bytes.Lines(body) {
+		if len(records) > maxRecords {
+			break
+		}
 		if line = bytes.TrimRight(line, "\r\n"); len(bytes.TrimSpace(line)) > 0 {
 			records = append(records, spool.Record{Data: line})
 		}
@@ -127,7 +136,9 @@ func cutArray(b []byte) ([]spool.Record, bool) {
 			}
 		case '}', ']':
 			if depth--; depth == 1 {
-				records = append(records, spool.Record{Data: b[start : i+1 : i+1]})
+				if records = append(records, spool.Record{Data: b[start : i+1 : i+1]}); len(records) > maxRecords {
+					return records, true
+				}
 			}
 			if depth < 0 {
 				return nil, false

@@ -24,6 +24,8 @@ var (
 	_ = register("kafka+tls", "the same over TLS, with ca=FILE and cert=FILE&key=FILE; USER:PASSWORD@ and &sasl=plain, scram-sha-256 or scram-sha-512 log in", newKafka)
 )
 
+const maxKafkaBatch = 64 << 20 // bytes, inflated
+
 type kafka struct {
 	url    *url.URL
 	o      Options
@@ -43,7 +45,7 @@ func newKafka(u *url.URL, o Options) (Collector, error) {
 	}
 	c := &kafka{url: u, o: o, opts: []kgo.Opt{
 		kgo.SeedBrokers(strings.Split(u.Host, ",")...), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topics...),
-		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(), kgo.FetchMaxBytes(8 << 20), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(), kgo.FetchMaxBytes(8 << 20), kgo.MaxDecompressBatchBytes(maxKafkaBatch), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 	}}
 	if u.Scheme == "kafka+tls" {
 		config, err := ClientTLS(q)
@@ -87,6 +89,12 @@ func (c *kafka) Run(ctx context.Context, sink Sink) error {
 			return nil
 		}
 		fetches.EachError(func(topic string, p int32, err error) {
+			if big := (*kgo.ErrDecompressTooLarge)(nil); errors.As(err, &big) {
+				c.o.Stats.Errors.Add(1)
+				c.o.Log.Error("a batch of records is skipped: it inflates to more than it may", "topic", topic, "partition", p, "from", big.Offset, "to", big.NextOffset-1, "bytes", maxKafkaBatch)
+				c.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{topic: {p: {Epoch: big.Epoch, Offset: big.NextOffset}}})
+				return
+			}
 			if !errors.Is(err, context.Canceled) {
 				c.o.Stats.Errors.Add(1)
 				c.o.Log.Warn("cannot read", "topic", topic, "partition", p, "error", err)

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"sync"
+	"time"
 
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/spool"
@@ -96,4 +97,54 @@ func unkeyed(records []spool.Record) bool {
 		}
 	}
 	return false
+}
+
+// settle is called when the sender of a request has been answered. Whether he
+// learnt of it nobody knows: a network may have lost the answer. Where the records
+// bear times finer than a second, the same request again is taken to be the same one;
+// otherwise it may be another that says the same.
+func settle(sink Sink, request spool.Key, records ...[]byte) {
+	if request == (spool.Key{}) {
+		return
+	}
+	for _, p := range records {
+		if finelyTimed(p) {
+			return
+		}
+	}
+	sink.Settle(request)
+}
+
+// finelyTimed reports whether p has a time with a fraction of a second, as digits of
+// a clock (10:11:12.345), or as seconds, milli-, micro- or nanoseconds since the epoch
+// (1772619072.345, 1772619072345).
+func finelyTimed(p []byte) bool {
+	for i := 0; i < len(p); {
+		if !digit(p[i]) || i > 0 && wordByte(p[i-1]) {
+			i++
+			continue
+		}
+		n := i
+		for n < len(p) && digit(p[n]) {
+			n++
+		}
+		clock := i >= 6 && p[i-1] == ':' && p[i-4] == ':' && digit(p[i-2]) && digit(p[i-3]) && digit(p[i-5]) && digit(p[i-6])
+		fraction := n+1 < len(p) && (p[n] == '.' || p[n] == ',') && digit(p[n+1])
+		switch digits := n - i; {
+		case digits == 2 && fraction && clock:
+			return true
+		case digits == 10 && fraction && p[n] == '.', digits == 13, digits == 16, digits == 19:
+			if t := epochTime(string(p[i:n])); t != 0 && time.Since(time.Unix(0, t)).Abs() < 48*time.Hour { // no number of another kind
+				return true
+			}
+		}
+		i = n
+	}
+	return false
+}
+
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
+func wordByte(c byte) bool {
+	return c == '_' || c == '-' || c == '.' || digit(c) || 'a' <= c|0x20 && c|0x20 <= 'z'
 }

@@ -49,9 +49,12 @@ func newLoki(sink Sink, name string, o Options) http.Handler {
 
 // lokiLine adds one line. Loki itself takes the same line of the same stream at
 // the same nanosecond once, so that is its key here too.
-func lokiLine(g *grouped, stream string, labels []spool.Field, at int64, line string, meta []spool.Field) {
+func lokiLine(g *grouped, stream string, labels []spool.Field, at int64, line string, meta []spool.Field) error {
 	if line == "" {
-		return
+		return nil
+	}
+	if g.records++; g.records > maxRecords {
+		return errRecords
 	}
 	fields := labels
 	if len(meta) > 0 {
@@ -68,6 +71,7 @@ func lokiLine(g *grouped, stream string, labels []spool.Field, at int64, line st
 		r.Key = spool.KeyOf([]byte("loki"), []byte(stream), []byte(strconv.FormatInt(at, 10)), r.Data)
 	}
 	g.add(r, path, "", stream)
+	return nil
 }
 
 func lokiJSON(body []byte, g *grouped) error {
@@ -96,7 +100,9 @@ func lokiJSON(body []byte, g *grouped) error {
 			if len(v) > 2 {
 				_ = json.Unmarshal(v[2], &meta)
 			}
-			lokiLine(g, key, labels, at, line, lokiFields(meta))
+			if err := lokiLine(g, key, labels, at, line, lokiFields(meta)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -212,8 +218,7 @@ func lokiEntry(g *grouped, key string, labels []spool.Field, entry []byte) error
 	if err != nil {
 		return err
 	}
-	lokiLine(g, key, labels, at, line, lokiFields(meta))
-	return nil
+	return lokiLine(g, key, labels, at, line, lokiFields(meta))
 }
 
 // lokiLabels reads {name="value", …}, as Prometheus writes labels.

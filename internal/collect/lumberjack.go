@@ -73,12 +73,16 @@ type lumberjackConn struct {
 	records []spool.Record
 	size    int
 	last    uint32 // sequence number
+	held    held   // of the window
 }
 
 var errLumberjack = errors.New("not the Lumberjack protocol")
 
 func (c *lumberjackConn) run(ctx context.Context, sink Sink) error {
+	defer c.held.free(false)
 	for {
+		c.held.free(true)
+		c.records = nil
 		c.conn.SetReadDeadline(time.Now().Add(idleTimeout))
 		if ctx.Err() != nil {
 			return nil
@@ -221,13 +225,16 @@ func (c *lumberjackConn) bytes(r io.Reader, most uint32) ([]byte, error) {
 	if n > most {
 		return nil, fmt.Errorf("%d bytes are more than %d", n, most)
 	}
+	if err := c.held.grow(int(min(n, 64<<10))); err != nil {
+		return nil, err
+	}
 	if n <= 64<<10 {
 		p := make([]byte, n)
 		_, err := io.ReadFull(r, p)
 		return p, err
 	}
 	var b bytes.Buffer
-	if m, err := io.CopyN(&b, r, int64(n)); err != nil {
+	if m, err := io.CopyN(&b, counting{r, &c.held}, int64(n)); err != nil {
 		return nil, fmt.Errorf("%d bytes of %d: %w", m, n, io.ErrUnexpectedEOF)
 	}
 	return b.Bytes(), nil
@@ -292,9 +299,11 @@ func (c *lumberjackConn) keep(ctx context.Context, sink Sink) error {
 			if err := c.acknowledge(c.last); err != nil {
 				return err
 			}
-			if d.Request != (spool.Key{}) {
-				sink.Settle(d.Request)
+			docs := make([][]byte, len(d.Records))
+			for i := range d.Records {
+				docs[i] = d.Records[i].Data
 			}
+			settle(sink, d.Request, docs...)
 			return nil
 		case <-alive.C:
 			if err := c.acknowledge(0); err != nil {

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/gzip" // so that exporters may compress
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
@@ -53,15 +55,18 @@ func (c *otlpGRPC) Name() string {
 
 func (c *otlpGRPC) Listen(ctx context.Context) (err error) {
 	var lc net.ListenConfig
-	if c.l, err = lc.Listen(ctx, "tcp", c.url.Host); err != nil {
+	l, err := lc.Listen(ctx, "tcp", c.url.Host)
+	if err != nil {
 		return fmt.Errorf("%s: %w", c.Name(), err)
 	}
+	c.l = Limit(l)
 	return nil
 }
 
 func (c *otlpGRPC) Run(ctx context.Context, sink Sink) error {
 	c.sink = sink
-	options := []grpc.ServerOption{grpc.MaxRecvMsgSize(MaxBody), grpc.MaxConcurrentStreams(64)}
+	options := []grpc.ServerOption{grpc.MaxRecvMsgSize(maxOTLPGRPC), grpc.MaxConcurrentStreams(16), grpc.ConnectionTimeout(10 * time.Second),
+		grpc.ForceServerCodecV2(otlpCodec{encoding.GetCodecV2("proto")})}
 	if strings.HasSuffix(c.url.Scheme, "grpcs") {
 		config, err := tlsConfig(c.url)
 		if err != nil {
@@ -113,8 +118,12 @@ func newOTLPHTTP(sink Sink, name string, o Options) http.Handler {
 		req := plogotlp.NewExportRequest()
 		asJSON := strings.HasPrefix(r.Header.Get("Content-Type"), "application/json")
 		if asJSON {
-			err = req.UnmarshalJSON(body)
-		} else {
+			if bytes.Count(body, []byte("{")) > maxOTLPValues {
+				err = errOTLP
+			} else {
+				err = req.UnmarshalJSON(body)
+			}
+		} else if err = otlpBound(body); err == nil {
 			err = req.UnmarshalProto(body)
 		}
 		d := newDelivery(r, name, "/v1/logs", "json")

@@ -97,6 +97,9 @@ func newHEC(sink Sink, name string, o Options) http.Handler {
 			if err = dec.Decode(&e); err == io.EOF {
 				break
 			}
+			if err == nil && n >= maxRecords {
+				err = errRecords
+			}
 			if err == nil && (len(e.Event) == 0 || string(e.Event) == "null" || string(e.Event) == `""`) {
 				err = errHEC
 			}
@@ -128,7 +131,7 @@ func hecKeep(w http.ResponseWriter, r *http.Request, sink Sink, o Options, ds []
 	hecAnswer(w, http.StatusOK, 0, "Success")
 	if http.NewResponseController(w).Flush() == nil {
 		for _, d := range ds {
-			sink.Settle(d.Request)
+			settle(sink, d.Request, body)
 		}
 	}
 }
@@ -173,7 +176,11 @@ func newHECRaw(sink Sink, name string, o Options) http.Handler {
 		q := r.URL.Query()
 		d := newDelivery(r, name, "/services/collector/raw", "")
 		d.Path = q.Get("source")
-		d.Records = cutRecords(body)
+		if d.Records = cutRecords(body); len(d.Records) > maxRecords {
+			o.Stats.Errors.Add(1)
+			hecAnswer(w, bodyStatus(errRecords), 6, errRecords.Error())
+			return
+		}
 		for i := range d.Records {
 			if host := q.Get("host"); host != "" {
 				d.Records[i].Fields = []spool.Field{{Name: "host.name", Value: host}}

@@ -66,6 +66,7 @@ func listenTCP(ctx context.Context, u *url.URL) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s://%s: %w", u.Scheme, u.Host, err)
 	}
+	l = Limit(l)
 	if len(u.Scheme) > 4 && u.Scheme[len(u.Scheme)-4:] == "+tls" {
 		config, err := tlsConfig(u)
 		if err != nil {
@@ -76,8 +77,6 @@ func listenTCP(ctx context.Context, u *url.URL) (net.Listener, error) {
 	}
 	return l, nil
 }
-
-const maxConnections = 4096 // of one listener
 
 // serveTCP accepts connections until ctx ends, and waits for their ends. A
 // connection's error is counted and logged, not returned.
@@ -110,12 +109,28 @@ func serveTCP(ctx context.Context, l net.Listener, o Options, serve func(context
 			defer conn.Close()
 			stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })
 			defer stop()
+			if err := handshake(ctx, conn); err != nil {
+				o.Stats.Errors.Add(1)
+				o.Log.Info("no TLS connection", "listener", l.Addr().String(), "peer", conn.RemoteAddr().String(), "error", err)
+				return
+			}
 			if err := serve(ctx, conn); err != nil && ctx.Err() == nil && !errors.Is(err, io.EOF) {
 				o.Stats.Errors.Add(1)
 				o.Log.Info("connection ended", "listener", l.Addr().String(), "peer", conn.RemoteAddr().String(), "error", err)
 			}
 		})
 	}
+}
+
+// handshake has a peer that is to speak TLS say who it is without delay.
+func handshake(ctx context.Context, conn net.Conn) error {
+	c, ok := conn.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return c.HandshakeContext(ctx)
 }
 
 // syslogReader cuts one connection into messages.

@@ -91,15 +91,15 @@ func (g *guard) want(role Role, h http.Handler) http.Handler {
 		}
 		from := remoteHost(r)
 		if g.blocked(from) {
-			w.Header().Set("Retry-After", "300")
-			http.Error(w, "too many failed logins from your address: wait five minutes", http.StatusTooManyRequests)
+			tooMany(w)
 			return
 		}
 		me, tried := g.authenticate(r)
 		switch {
+		case me.Role == "" && me.Name == tooOften:
+			tooMany(w)
 		case me.Role == "":
 			if tried {
-				g.failed(from)
 				g.audit.write(r, who{}, "login failed", "")
 			}
 			if strings.Contains(r.Header.Get("Accept"), "text/html") && r.Method == http.MethodGet {
@@ -164,21 +164,29 @@ func (g *guard) authenticate(r *http.Request) (me who, tried bool) {
 	value = strings.TrimSpace(value)
 	switch strings.ToLower(scheme) {
 	case "bearer", "splunk":
-		return g.byToken(value), true
+		return g.noted(r, g.byToken(value)), true
 	case "apikey": // Elasticsearch's: id:key
 		if raw, err := base64.StdEncoding.DecodeString(value); err == nil {
 			_, key, _ := strings.Cut(string(raw), ":")
-			return g.byToken(key), true
+			return g.noted(r, g.byToken(key)), true
 		}
-		return who{}, true
+		return g.noted(r, who{}), true
 	case "basic":
 		name, password, _ := r.BasicAuth()
 		if me := g.byToken(password); me.Role != "" {
 			return me, true
 		}
-		return g.byPassword(name, password), true
+		return g.byPassword(remoteHost(r), name, password), true
 	}
 	return who{}, false
+}
+
+// noted counts a failure.
+func (g *guard) noted(r *http.Request, me who) who {
+	if me.Role == "" {
+		g.failed(remoteHost(r))
+	}
+	return me
 }
 
 func (g *guard) byToken(secret string) who {
@@ -191,13 +199,27 @@ func (g *guard) byToken(secret string) who {
 	return who{}
 }
 
-func (g *guard) byPassword(name, password string) who {
+// byPassword finds who has the name and password. Tries that came together wait for
+// one another, and those beyond the bound are not made.
+func (g *guard) byPassword(from, name, password string) who {
 	g.hashing <- struct{}{}
 	defer func() { <-g.hashing }()
+	if g.blocked(from) {
+		return who{Name: tooOften}
+	}
 	if role, ok := g.access.password(name, password); ok {
 		return who{name, role}
 	}
+	g.failed(from)
 	return who{}
+}
+
+// tooOften is the name, and no role, of who has tried too often.
+const tooOften = "\x00"
+
+func tooMany(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "300")
+	http.Error(w, "too many failed logins from your address: wait five minutes", http.StatusTooManyRequests)
 }
 
 // login answers POST /login with a session's cookie.
@@ -205,13 +227,16 @@ func (g *guard) login(w http.ResponseWriter, r *http.Request) {
 	_ = g.access.reload()
 	from := remoteHost(r)
 	if g.blocked(from) {
-		http.Error(w, "too many failed logins from your address: wait five minutes", http.StatusTooManyRequests)
+		tooMany(w)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-	me := g.byPassword(r.PostFormValue("name"), r.PostFormValue("password"))
+	me := g.byPassword(from, r.PostFormValue("name"), r.PostFormValue("password"))
+	if me.Name == tooOften {
+		tooMany(w)
+		return
+	}
 	if me.Role == "" {
-		g.failed(from)
 		g.audit.write(r, who{Name: r.PostFormValue("name")}, "login failed", "")
 		http.Redirect(w, r, "/login?failed", http.StatusSeeOther)
 		return

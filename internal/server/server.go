@@ -67,6 +67,9 @@ func New(u *url.URL, o Options) *Server {
 const (
 	maxAsked = 8 // searches at once
 	maxAsk   = 5 * time.Minute
+
+	headerTime  = 10 * time.Second
+	requestTime = time.Minute // a request must have come by then, and its answer be taken in as much again
 )
 
 // limited holds what is costly to few at once and to a time.
@@ -84,6 +87,15 @@ func (s *Server) limited(h http.HandlerFunc) http.HandlerFunc {
 		case <-r.Context().Done():
 			return
 		}
+		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+		if err := r.ParseForm(); err != nil {
+			http.Error(w, "the search cannot be read: "+err.Error(), http.StatusBadRequest)
+			return
+		}
+		// The request is here. The search may take longer, and who asked must take the answer.
+		c := http.NewResponseController(w)
+		_ = c.SetReadDeadline(time.Time{})
+		_ = c.SetWriteDeadline(time.Now().Add(maxAsk + requestTime))
 		ctx, cancel := context.WithTimeout(r.Context(), maxAsk)
 		defer cancel()
 		h(w, r.WithContext(ctx))
@@ -111,6 +123,7 @@ func (s *Server) Listen(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.Name(), err)
 	}
+	l = collect.Limit(l)
 	if s.url.Scheme == "https" {
 		config, err := collect.TLS(s.url)
 		if err != nil {
@@ -124,7 +137,8 @@ func (s *Server) Listen(ctx context.Context) error {
 		return err
 	}
 	s.l = l
-	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ConnContext: withOwnUser,
+	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: 2 * requestTime, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ConnContext: withOwnUser,
 		ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelInfo)}
 	return nil
 }
