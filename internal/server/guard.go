@@ -231,6 +231,10 @@ func (g *guard) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "the form cannot be read: "+err.Error(), http.StatusBadRequest)
+		return
+	}
 	me := g.byPassword(from, r.PostFormValue("name"), r.PostFormValue("password"))
 	if me.Name == tooOften {
 		tooMany(w)

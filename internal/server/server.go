@@ -57,19 +57,20 @@ type Server struct {
 	audit *audit
 	stats collect.Stats
 	asked chan struct{} // a place for each search under way
+
+	// A request's header and all of it must have come by then, and its answer be
+	// taken in as much again.
+	headerTime, requestTime time.Duration
 }
 
 // New makes the server of a listener's URL, http:// or https:// with cert and key.
 func New(u *url.URL, o Options) *Server {
-	return &Server{o: o, url: u, asked: make(chan struct{}, maxAsked)}
+	return &Server{o: o, url: u, asked: make(chan struct{}, maxAsked), headerTime: 10 * time.Second, requestTime: time.Minute}
 }
 
 const (
 	maxAsked = 8 // searches at once
 	maxAsk   = 5 * time.Minute
-
-	headerTime  = 10 * time.Second
-	requestTime = time.Minute // a request must have come by then, and its answer be taken in as much again
 )
 
 // limited holds what is costly to few at once and to a time.
@@ -95,7 +96,7 @@ func (s *Server) limited(h http.HandlerFunc) http.HandlerFunc {
 		// The request is here. The search may take longer, and who asked must take the answer.
 		c := http.NewResponseController(w)
 		_ = c.SetReadDeadline(time.Time{})
-		_ = c.SetWriteDeadline(time.Now().Add(maxAsk + requestTime))
+		_ = c.SetWriteDeadline(time.Now().Add(maxAsk + s.requestTime))
 		ctx, cancel := context.WithTimeout(r.Context(), maxAsk)
 		defer cancel()
 		h(w, r.WithContext(ctx))
@@ -137,7 +138,7 @@ func (s *Server) Listen(ctx context.Context) error {
 		return err
 	}
 	s.l = l
-	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: 2 * requestTime, IdleTimeout: 2 * time.Minute,
+	s.http = &http.Server{Handler: s.handler(), ReadHeaderTimeout: s.headerTime, ReadTimeout: s.requestTime, WriteTimeout: 2 * s.requestTime, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ConnContext: withOwnUser,
 		ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelInfo)}
 	return nil
