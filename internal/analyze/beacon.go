@@ -125,9 +125,12 @@ func (*beacon) digest(_ string, rs *rows) any {
 		}
 		c.add(contact{floorDiv(r.time, second), out})
 	}
-	d.vals = t.vals
-	for _, k := range t.keys {
+	for i, k := range t.keys {
 		log := rs.keep(k.dataset)
+		if strings.Contains(log, "dhcp") {
+			continue // leases are renewed at even intervals (RFC 2131 §4.4.5)
+		}
+		d.vals = append(d.vals, t.vals[i])
 		if k.kind != 0 {
 			log += " " + rs.keep(k.kind)
 		}
@@ -206,6 +209,7 @@ const (
 	beaconShortest = 2 * hour  // from the first to the last
 	beaconFastest  = 3.0       // seconds between two, half of them
 	beaconEnough   = 0.70      // score from which it is told: where RITA's low ends and its medium begins (default_config.hjson, score_thresholds)
+	beaconHint     = 0.60      // and from which it is of a source alone: what began it may tell more
 	beaconCommon   = 5         // sources of one destination, from which on it is what everybody has
 	beaconFew      = 2         // sources at most, to be worth an incident
 	beaconSettled  = 36 * hour // what goes on from the first hours of the logs is part of how things are
@@ -229,7 +233,7 @@ func (t *beacon) Findings(context.Context, Querier) ([]Finding, error) {
 			continue
 		}
 		s, ok := c.rhythm()
-		if !ok || s.score < beaconEnough {
+		if !ok || s.score < beaconHint || s.score < beaconEnough && t.common(k.to) > 1 {
 			continue
 		}
 		who := pairKey{source: k.source, to: k.to}
@@ -324,7 +328,7 @@ func (t *beacon) finding(k pairKey, c *contacts, s rhythm, also []pairKey) Findi
 	plain := s.score >= beaconClear && n == 1 && f.First-t.first > beaconUnseen
 	fresh := plain || f.First-t.first > beaconSettled || c.skipped == 0 && t.last-f.Last > beaconSettled
 	switch {
-	case !out || n >= beaconCommon:
+	case !out || n >= beaconCommon || s.score < beaconEnough:
 	case n <= beaconFew && fresh:
 		f.Level = "medium"
 	default:

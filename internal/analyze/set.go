@@ -134,13 +134,14 @@ func (s *Set) Findings(ctx context.Context, q Querier) ([]Finding, []Report, err
 }
 
 // Spares returns findings that Findings left out for the noise budget, as many
-// a day at most: those of level low that are of what somebody did, and may be
-// worth more beside another. They are for who looks for such.
+// a day at most: those of level low that are of what somebody did, and calls at
+// even intervals whatever their level, that may be worth more beside another or
+// by what began them. They are for who looks for such.
 func (s *Set) Spares(ctx context.Context, q Querier) ([]Finding, error) {
 	var some []Finding
 	used := map[int32]int{}
 	for _, f := range s.spare {
-		if d := dayOf(f.First); f.Level == "low" && !slices.Contains(learnt, f.Kind) && used[d] < s.perDay {
+		if d := dayOf(f.First); (f.Level == "low" || f.Kind == "beacon") && !slices.Contains(learnt, f.Kind) && used[d] < s.perDay {
 			used[d]++
 			some = append(some, f)
 		}

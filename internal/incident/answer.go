@@ -100,6 +100,7 @@ func (g *group) answer(ctx context.Context, c *court) (Incident, error) {
 			users = append(users, people([]string{p.records[i].user})...)
 		}
 	}
+	users = append(users, g.movers...)
 	hosts = append(hosts, g.at...)
 	inc.When = g.when(inc.When)
 	if o.Result == Succeeded || o.Result == Mixed {

@@ -29,7 +29,7 @@ func Build(ctx context.Context, in Input) ([]Incident, error) {
 
 func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, error) {
 	incidents := []Incident{}
-	if !slices.ContainsFunc(in.Findings, func(f analyze.Finding) bool { return analyze.LevelRank(f.Level) >= min(findingLevel, lowLevel) }) {
+	if !slices.ContainsFunc(slices.Concat(in.Findings, in.Spare), func(f analyze.Finding) bool { return analyze.LevelRank(f.Level) >= lowLevel || f.Kind == "beacon" }) {
 		return incidents, ctx.Err()
 	}
 	kinds, err := store.kinds(ctx)

@@ -614,9 +614,33 @@ func TestCallsThatBeginWithANewServiceAreAnIncident(t *testing.T) {
 		for i := range 30 {
 			ids = append(ids, w.log(i*300, record{dataset: "suricata.eve", category: []string{"network"}, types: []string{"connection"}, source: "10.0.0.5", destination: stranger, sentBytes: 900, receivedBytes: 900}))
 		}
-		w.find("Connections at even intervals", "low", []string{"T1071"}, []string{"command-and-control"}, ids...).Kind = "beacon"
-		if got := len(w.build(t)); got != want {
-			t.Errorf("a service that is new %v: %d incidents, want %d", fresh, got, want)
+		w.log(-20, sudo("app", "rosa", "/usr/bin/npm ci", "success"))
+		w.find("Connections at even intervals", "informational", []string{"T1071"}, []string{"command-and-control"}, ids...).Kind = "beacon"
+		got := w.build(t)
+		if len(got) != want {
+			t.Errorf("a service that is new %v: %d incidents, want %d", fresh, len(got), want)
+		}
+		for _, inc := range got {
+			if !hasFact(inc, "1 service began to run that had not before on host app: node-metrics.service") || !slices.Contains(inc.Who.Users, "rosa") || !slices.Contains(inc.Techniques, "T1543.002") {
+				t.Errorf("%+v", inc)
+			}
+		}
+	}
+}
+
+func TestWhatATechniqueFindsOfAHostIsNoPartOfAStoryThere(t *testing.T) {
+	w := &world{}
+	w.bruteForce(0, 30, 5, "web1", attacker, "deploy")
+	login := w.log(200, sshd("web1", attacker, "deploy", "success"))
+	var others []string
+	for i := range 30 {
+		others = append(others, w.log(i, sshd("web1", fmt.Sprintf("198.51.100.%d", i), "root", "failure")))
+	}
+	f := w.find("Far more failed logins of an account than usual", "low", []string{"T1110"}, []string{"credential-access"}, others...)
+	f.Kind, f.Entities.Sources = "rates", nil
+	for _, inc := range w.build(t) {
+		if slices.Contains(inc.Evidence, login) && slices.Contains(inc.Evidence, others[3]) {
+			t.Errorf("others' failures are of the story: %s", inc.Title)
 		}
 	}
 }

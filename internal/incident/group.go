@@ -21,6 +21,8 @@ type group struct {
 	records  []record  // of the sessions and the tree
 
 	techniques []string // that acts are
+	began      []record // services that began with what is found
+	movers     []string // who ran what may have brought them
 
 	footprint []Sentence // what else is recorded of who got in: see footprint.go
 	quiet     []record   // its records, which the timeline does not list
@@ -90,7 +92,7 @@ func gather(nodes []*node) []*group {
 		switch {
 		case a && b:
 			f.join(l)
-		case l.strength < contextEnough:
+		case l.strength < contextEnough || otherParties(nodes[l.a], nodes[l.b]) || !nodes[l.a].tells(l) || !nodes[l.b].tells(l):
 		case a && best[l.b].strength == 0:
 			best[l.b] = l
 		case b && best[l.a].strength == 0:
@@ -119,6 +121,17 @@ func gather(nodes []*node) []*group {
 		}
 	}
 	return groups
+}
+
+// tells reports whether a link makes the finding, if it is below level medium,
+// a part of a story. What a technique finds unusual of a host or of an account
+// that every host has is of nobody in particular, and what it only mentions is
+// of nobody unless nearly the same things are named.
+func (n *node) tells(l link) bool {
+	if n.level >= findingLevel || n.f.Kind == "sigma" || n.f.Kind == "correlation" {
+		return true
+	}
+	return l.specific && (n.level >= lowLevel || l.strength >= strongLink)
 }
 
 // shellBonds ties requests to one web shell: nobody but who put it there knows of it.
@@ -380,7 +393,8 @@ func spreadBonds(nodes []*node) {
 func sameAttempts(a, b *node) bool {
 	x, y := &a.f.Entities, &b.f.Entities
 	apart, unknown := gap(a, b)
-	if a.behaviour != bruteForce || b.behaviour != bruteForce || unknown || apart > int64(alertReach) ||
+	counted := func(n *node) bool { return n.f.Kind == "sigma" || n.f.Kind == "correlation" } // and not all that an account had in an hour
+	if a.behaviour != bruteForce || b.behaviour != bruteForce || !counted(a) || !counted(b) || unknown || apart > int64(alertReach) ||
 		len(x.Sources) > 0 && len(y.Sources) > 0 || !intersect(a.hosts, b.hosts) {
 		return false
 	}

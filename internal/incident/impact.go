@@ -138,6 +138,16 @@ func (g *group) impact(ctx context.Context, c *court, o Outcome) (Impact, error)
 	if err := g.dataOut(ctx, c, at); err != nil {
 		return Impact{}, err
 	}
+	for i := range g.began {
+		r := &g.began[i]
+		f := at("new service", hostName(r.host))
+		f.one, f.many, f.level = "service began to run that had not before", "services began to run that had not before", 2
+		if f.first == noTime {
+			f.first = r.time
+		}
+		f.subjects = append(f.subjects, show(strings.TrimSuffix(strings.TrimPrefix(r.message, "Started "), ".")))
+		f.cited = append(f.cited, r.id)
+	}
 	for _, s := range g.sent {
 		if facts[[2]string{"data out", s.to}] != nil {
 			continue

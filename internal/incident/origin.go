@@ -92,7 +92,7 @@ func (c *court) raiseCallers(ctx context.Context, nodes []*node) error {
 	asked := 0
 	for _, n := range nodes {
 		to := outside(n.f.Entities.Destinations)
-		if n.level != lowLevel || n.f.Kind != "beacon" || n.begun == noTime || len(to) == 0 || len(to) > originHosts {
+		if n.level >= findingLevel || n.f.Kind != "beacon" || n.begun == noTime || len(to) == 0 || len(to) > originHosts {
 			continue
 		}
 		for _, h := range c.callers(n) {
@@ -155,8 +155,13 @@ func (g *group) tellBeginning(ctx context.Context, c *court, host string, at int
 		text := fmt.Sprintf("about that time %s ran %s", hostPhrase(host), list(commands, 4))
 		g.footprint = append(g.footprint, Sentence{sentence(text), idsOf(ran)})
 		g.quiet = append(g.quiet, ran...)
+		if len(said) > 0 { // one of them may have brought the service
+			g.movers = append(g.movers, people(usersOf(ran))...)
+		}
 	}
 	if len(said) > 0 {
+		g.began = append(g.began, said...)
+		g.techniques = append(g.techniques, "T1543.002")
 		var lines []string
 		for i := range said {
 			lines = append(lines, `"`+show(strings.TrimSuffix(said[i].message, "."))+`"`)

@@ -37,7 +37,8 @@ func (g *group) readWhose(ctx context.Context, c *court) error {
 			text := c.links.Sentence(a.String(), n.begun)
 			var ids []string
 			for _, l := range c.links.At(a.String(), n.begun) {
-				ids = append(ids, l.Evidence...)
+				ids = append(ids, l.Evidence[:min(len(l.Evidence), 1)]...) // of as many as there are, the first and the last
+				ids = append(ids, l.Evidence[max(0, len(l.Evidence)-1):]...)
 			}
 			ids = cite(ids)
 			if text == "" || len(ids) == 0 {
