@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strings"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -22,10 +23,15 @@ import (
 // fields"): six ranges of four.
 var severity = [...]string{"trace", "debug", "info", "warn", "error", "fatal"}
 
+// batches hold the fields of a document while it is made.
+var batches = sync.Pool{New: func() any { return &event.Batch{} }}
+
 // Document is a log record as a JSON document. received, in nanoseconds, is its time where it has none of its
 // own; 0 if that is not known either.
 func Document(res pcommon.Resource, scope pcommon.InstrumentationScope, lr plog.LogRecord, received int64) []byte {
-	b := event.Batch{}
+	b := batches.Get().(*event.Batch)
+	defer batches.Put(b)
+	b.Reset()
 	b.Begin(0, "")
 	at := int64(lr.Timestamp())
 	if at == 0 {
@@ -42,7 +48,7 @@ func Document(res pcommon.Resource, scope pcommon.InstrumentationScope, lr plog.
 	body := lr.Body()
 	switch body.Type() {
 	case pcommon.ValueTypeMap:
-		addMap(&b, "otel.body", body.Map(), 0)
+		addMap(b, "otel.body", body.Map(), 0)
 		if v, ok := body.Map().Get("message"); ok {
 			b.Add("message", v.AsString())
 		} else {
@@ -67,8 +73,8 @@ func Document(res pcommon.Resource, scope pcommon.InstrumentationScope, lr plog.
 	}
 	b.Add("event.action", lr.EventName())
 	b.Add("log.logger", scope.Name())
-	addAttributes(&b, "otel.resource", res.Attributes())
-	addAttributes(&b, "otel.attributes", lr.Attributes())
+	addAttributes(b, "otel.resource", res.Attributes())
+	addAttributes(b, "otel.attributes", lr.Attributes())
 	return event.AppendFieldsJSON(nil, b.Event().Fields)
 }
 
