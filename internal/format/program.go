@@ -48,6 +48,7 @@ type message struct {
 	Dataset string
 	Message string // "": Text as it was
 
+	known   *program // whose name the tag is, where that has been looked up
 	facts   *textFacts
 	carried *carriedText // made when first wanted, as facts is
 }
@@ -80,6 +81,24 @@ func lookupProgram(name string) *program {
 	return nil
 }
 
+// programMemo remembers the programs of a log's tags, which are few.
+type programMemo [8]struct {
+	tag string
+	p   *program
+}
+
+// lookup is programs[tag].
+func (m *programMemo) lookup(tag string) *program {
+	if tag == "" {
+		return nil
+	}
+	e := &m[(int(tag[0])+5*len(tag))%len(m)]
+	if e.tag != tag {
+		e.tag, e.p = tag, programs[tag]
+	}
+	return e.p
+}
+
 // decode gives the message to its program and adds the fields that every
 // message has.
 func (m *message) decode(b *event.Batch) {
@@ -94,7 +113,10 @@ func (m *message) decode(b *event.Batch) {
 		b.Add("process.executable", m.Program)
 		m.Program = m.Program[strings.LastIndexByte(m.Program, '/')+1:]
 	}
-	p := lookupProgram(m.Program)
+	p := m.known
+	if p == nil || m.Program != m.Tag {
+		p = lookupProgram(m.Program)
+	}
 	packet := p == nil && decodeNetfilter(m, b) // its rule's label may stand in the tag's place
 	if p == nil || !p.NoProcess {
 		b.Add("process.name", m.Program)

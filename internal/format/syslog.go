@@ -428,7 +428,7 @@ func (d *syslogDecoder) decode(line string, b *event.Batch) error {
 		}
 	}
 	h.add(b)
-	d.m = message{Text: h.text, Tag: h.tag, PID: h.pid, Host: h.host, Version: h.version, Rest: h.rest, facts: d.m.facts, carried: d.m.carried}
+	d.m = message{Text: h.text, Tag: h.tag, PID: h.pid, Host: h.host, Version: h.version, Rest: h.rest, known: d.other.programs.lookup(h.tag), facts: d.m.facts, carried: d.m.carried}
 	switch h.facilityCode() {
 	case 4, 10: // auth, authpriv
 		d.m.Dataset = datasetAuth

@@ -50,6 +50,7 @@ func numbered(l, mark string) bool {
 type carried struct {
 	clock    *timestamp.Clock
 	decoders map[string]LineDecoder
+	programs programMemo
 }
 
 func (d *carried) decoder(name string) LineDecoder {
@@ -76,7 +77,7 @@ func (d *carried) decoder(name string) LineDecoder {
 func (d *carried) decode(line string, h *syslogHeader, b *event.Batch) bool {
 	tag := h.tag
 	document := strings.HasPrefix(h.text, "{") && strings.HasSuffix(h.text, "}")
-	if !document && programs[tag] != nil { // the usual
+	if !document && d.programs.lookup(tag) != nil { // the usual
 		return false
 	}
 	if i := strings.LastIndexByte(tag, '/'); i >= 0 && tag[0] == '/' {
