@@ -279,6 +279,15 @@ func fieldName(prefix, name string) string {
 	return prefix + name[:min(len(name), 100)]
 }
 
+// fieldNameIn is fieldName in the batch's arena.
+func fieldNameIn(b *event.Batch, prefix, name string) string {
+	if name == "" {
+		name = "_"
+	}
+	var few [160]byte
+	return b.Bytes(append(append(few[:0], prefix...), name[:min(len(name), 100)]...))
+}
+
 // unixNano converts 100 ns since 1601 to ns since 1970; not ok for none and for
 // what int64 cannot hold.
 func unixNano(t evtx.Filetime) (int64, bool) {

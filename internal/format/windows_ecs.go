@@ -310,16 +310,20 @@ func (w *winlog) bool(field, value string) {
 	}
 }
 
-// end adds the address and port of one end of a connection.
+// end adds the address and port of one end of a connection, "source" or "destination".
 func (w *winlog) end(side, ip, port string) {
 	if ip == "LOCAL" { // of a session at the console
 		ip = "127.0.0.1"
 	}
-	if ipVersion(ip) == 0 || w.keep && w.b.Event().Has(side+".ip") {
+	address, at := "source.ip", "source.port"
+	if side == "destination" {
+		address, at = "destination.ip", "destination.port"
+	}
+	if ipVersion(ip) == 0 || w.keep && w.b.Event().Has(address) {
 		return
 	}
-	w.b.Add(side+".ip", plainIP(ip))
-	addPort(w.b, side+".port", port)
+	w.b.Add(address, plainIP(ip))
+	addPort(w.b, at, port)
 }
 
 // persona are the fields of an account in one of its roles.

@@ -22,17 +22,24 @@ type winExport struct {
 	timed                                                      bool
 	data                                                       []datum
 	ecs                                                        winlog
+	lists                                                      *event.Scanner // of objects within the record; made when first wanted
 }
 
 func (x *winExport) reset() {
-	data, ecs := x.data[:0], x.ecs
-	*x = winExport{data: data, ecs: ecs}
+	*x = winExport{data: x.data[:0], ecs: x.ecs, lists: x.lists}
 }
 
 var errNoWinEvent = errorString("no event id and no provider or channel: not an event of Windows")
 
 // positional names the data of classic events, which have none of their own.
-func (x *winExport) positional(n int) string { return "param" + strconv.Itoa(n) }
+func (x *winExport) positional(n int) string {
+	if 0 < n && n <= len(positionalNames) {
+		return positionalNames[n-1]
+	}
+	return "param" + strconv.Itoa(n)
+}
+
+var positionalNames = [...]string{"param1", "param2", "param3", "param4", "param5", "param6", "param7", "param8", "param9", "param10", "param11", "param12"}
 
 func (x *winExport) add(b *event.Batch, clock *timestamp.Clock) error {
 	id, err := strconv.ParseUint(x.id, 10, 32)
@@ -49,8 +56,10 @@ func (x *winExport) add(b *event.Batch, clock *timestamp.Clock) error {
 	} else {
 		clock.NoTime()
 	}
-	if n, err := strconv.ParseInt(x.record, 10, 64); err == nil && n > 0 {
-		e.Sequence = n
+	if isDigits(x.record) {
+		if n, err := strconv.ParseInt(x.record, 10, 64); err == nil && n > 0 {
+			e.Sequence = n
+		}
 	}
 	dataset := winlogDataset(x.channel)
 	b.Add("event.dataset", dataset)
@@ -65,13 +74,13 @@ func (x *winExport) add(b *event.Batch, clock *timestamp.Clock) error {
 	b.Add("winlog.provider_guid", x.guid)
 	b.Add("winlog.computer_name", x.computer)
 	b.Add("winlog.record_id", x.record)
-	if n, err := strconv.ParseUint(x.level, 10, 8); err == nil {
+	if n, ok := smallNumber(x.level, 8); ok {
 		b.Add("log.level", eventLevel(uint8(n)))
 		b.AddInt("winlog.level", int64(n))
 	} else {
-		level := strings.ToLower(x.level)
-		if e := localLevels[level]; e != "" {
-			level = e
+		level, ok := lookupLower(localLevels, x.level)
+		if !ok {
+			level = strings.ToLower(x.level)
 		}
 		b.Add("log.level", level)
 	}
@@ -85,14 +94,14 @@ func (x *winExport) add(b *event.Batch, clock *timestamp.Clock) error {
 		b.AddNumber("winlog.version", x.version)
 	}
 	opcode := x.opcode
-	if n, err := strconv.ParseUint(opcode, 10, 8); err == nil {
+	if n, ok := smallNumber(opcode, 8); ok {
 		if name := opcodeName(x.provider, uint8(n)); name != "" {
 			opcode = name
 		}
 	}
 	b.Add("winlog.opcode", opcode)
 	task := x.task
-	if n, err := strconv.ParseUint(task, 10, 16); err == nil {
+	if n, ok := smallNumber(task, 16); ok {
 		if task = taskName(x.provider, uint16(n)); task == "" && n != 0 {
 			b.Add("winlog.task", x.task)
 		}
@@ -119,7 +128,7 @@ func (x *winExport) add(b *event.Batch, clock *timestamp.Clock) error {
 	w.begin(b, x.channel, x.provider, uint32(id), x.sid)
 	w.task = task
 	for _, d := range x.data {
-		b.AddKind(fieldName(prefix, d.name), d.value, event.String)
+		b.AddKind(fieldNameIn(b, prefix, d.name), d.value, event.String)
 		w.data = append(w.data, d)
 	}
 	if x.message != "" {
@@ -131,18 +140,56 @@ func (x *winExport) add(b *event.Batch, clock *timestamp.Clock) error {
 	return nil
 }
 
+// smallNumber reads a decimal number of so many bits, where words may stand as well.
+func smallNumber(s string, bits int) (uint64, bool) {
+	if !isDigits(s) {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(s, 10, bits)
+	return n, err == nil
+}
+
+// lookupLower is m[strings.ToLower(s)], of names in ASCII without making one.
+func lookupLower[V any](m map[string]V, s string) (v V, ok bool) {
+	var few [96]byte
+	if len(s) > len(few) {
+		return v, false
+	}
+	low := few[:len(s)]
+	for i := range len(s) {
+		c := s[i]
+		if c >= 0x80 {
+			v, ok = m[strings.ToLower(s)]
+			return v, ok
+		}
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		low[i] = c
+	}
+	v, ok = m[string(low)]
+	return v, ok
+}
+
 // addKeywords adds the names of the keywords, which are written as a number of 64 bits
 // with or without a sign, or by name, and returns the outcome that they tell.
 func (x *winExport) addKeywords(b *event.Batch) (outcome string) {
 	k := x.keywords
 	var bits uint64
-	if n, err := strconv.ParseUint(k, 0, 64); err == nil {
-		bits = n
-	} else if n, err := strconv.ParseInt(k, 10, 64); err == nil {
-		bits = uint64(n)
-	} else {
+	number := false
+	if k != "" && (isDigit(k[0]) || k[0] == '-' || k[0] == '+') {
+		if isDigit(k[0]) {
+			n, err := strconv.ParseUint(k, 0, 64)
+			bits, number = n, err == nil
+		}
+		if !number {
+			n, err := strconv.ParseInt(k, 10, 64)
+			bits, number = uint64(n), err == nil
+		}
+	}
+	if !number {
 		k, _, _ = strings.Cut(k, ",") // "Audit Failure, Classic"
-		if e := localKeywords[strings.ReplaceAll(strings.ToLower(k), "’", "'")]; e != "" {
+		if e, ok := lookupLower(localKeywords, strings.ReplaceAll(k, "’", "'")); ok {
 			k = e
 		}
 		for i := range keywordNames {
@@ -215,10 +262,10 @@ var winChannels = map[string]string{
 // known puts the provider's own name in the place of the one that is shown, and gives
 // an event without a channel that in which its provider logs.
 func (x *winExport) known() {
-	if c, ok := winChannels[strings.ToLower(x.channel)]; ok {
+	if c, ok := lookupLower(winChannels, x.channel); ok {
 		x.channel = c
 	}
-	s, ok := winSources[strings.ToLower(x.provider)]
+	s, ok := lookupLower(winSources, x.provider)
 	if ok && (x.channel == "" || x.channel == s.channel || s.channel == "") {
 		x.provider = s.provider
 	}

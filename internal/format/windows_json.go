@@ -117,6 +117,7 @@ type winNames struct {
 	scan    event.Scanner
 	targets []winTarget
 	export  winExport
+	named   namedRecord
 }
 
 type winTarget struct {
@@ -210,6 +211,7 @@ func (d *winJSON) decode(record string, b *event.Batch) error {
 	defer func() {
 		if len(n.targets) < maxNames { // else it met names without end
 			n.export.reset()
+			n.named = namedRecord{}
 			clear(n.export.data[:cap(n.export.data)])
 			winNamesPool.Put(n)
 		}
@@ -220,7 +222,8 @@ func (d *winJSON) decode(record string, b *event.Batch) error {
 	}
 	x := &n.export
 	x.reset()
-	named := namedRecord{p: d.p, prefix: "json."}
+	named := &n.named
+	named.p, named.prefix = d.p, "json."
 	var stamp, local, received *event.Leaf
 	ruled, listed, details := false, 0, ""
 	nested := false // the parts are the XML's elements: other names are of who wrote it out
@@ -253,7 +256,7 @@ func (d *winJSON) decode(record string, b *event.Batch) error {
 		case winKeywords:
 			x.keywords = v
 		case winTime:
-			if ns, ok := winJSONTime(&named, l); ok && !x.timed {
+			if ns, ok := winJSONTime(named, l); ok && !x.timed {
 				x.ns, x.timed = ns, true
 			}
 		case winLocalTime:
@@ -289,7 +292,7 @@ func (d *winJSON) decode(record string, b *event.Batch) error {
 		case winDatum:
 			switch {
 			case nested && l.Name.Path == t.name:
-				b.AddKind(b.Bytes(append([]byte("json."), t.name...)), v, l.Kind)
+				b.AddKind(jsonName(b, t.name), v, l.Kind)
 			case shell && t.name == "ProcessId":
 				x.pid = v
 			default:
@@ -344,7 +347,7 @@ func (d *winJSON) decode(record string, b *event.Batch) error {
 		}
 		x.account(nested)
 	}
-	d.time(x, &named, stamp, local, received)
+	d.time(x, named, stamp, local, received)
 	if err := x.add(b, d.p.Clock); err != nil {
 		return err
 	}
@@ -355,10 +358,16 @@ func (d *winJSON) decode(record string, b *event.Batch) error {
 		case part == winRule:
 			b.Add("rule.name", l.Value)
 		case part == winNothing, part == winDetails && ruled, part == winKind && slices.Contains(nxlogKinds, l.Value):
-			b.AddKind(b.Bytes(append([]byte("json."), l.Name.Path...)), l.Value, l.Kind)
+			b.AddKind(jsonName(b, l.Name.Path), l.Value, l.Kind)
 		}
 	}
 	return nil
+}
+
+// jsonName is where what ECS does not know is kept.
+func jsonName(b *event.Batch, name string) string {
+	var few [128]byte
+	return b.Bytes(append(append(few[:0], "json."...), name...))
 }
 
 // account takes the account that NXLog puts beside the data (AccountName, Domain,
@@ -393,14 +402,16 @@ func (x *winExport) account(nested bool) {
 // objects adds data that are written as a list of objects, [{"@Name":"User","#text":"alice"}].
 func (x *winExport) objects(list string, listed int, b *event.Batch) int {
 	p := []byte(list)
-	var scan event.Scanner
+	if x.lists == nil {
+		x.lists = &event.Scanner{}
+	}
 	for i, n := skipSpace(p, 1), 0; i < len(p) && p[i] == '{' && n < maxCloudObjects; n++ {
 		var v valueScanner
 		size, done := v.feed(p[i:])
 		if !done {
 			break
 		}
-		if leaves, err := scan.Scan(list[i:i+size], b); err == nil {
+		if leaves, err := x.lists.Scan(list[i:i+size], b); err == nil {
 			name, value := "", ""
 			for _, l := range leaves {
 				switch l.Name.Path {
