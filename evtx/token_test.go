@@ -160,6 +160,21 @@ func TestValuesAreShownAsWindowsShowsThem(t *testing.T) {
 		{TypeSID, []byte{1, 9, 0, 0, 0, 0, 0, 5}, "0109000000000005"}, // claims more than there is
 		{TypeHexInt32, []byte{0, 0, 0, 0}, "0x0"}, {TypeHexInt64, le.AppendUint64(nil, 0x8020000000000000), "0x8020000000000000"},
 		{TypeSizeT, []byte{0, 0x10, 0, 0}, "0x1000"},
+		// Types that no log of the corpus has, from MS-EVEN6 §2.2.18 and the layouts of the Windows headers.
+		{TypeUInt8, []byte{0x80}, "128"}, {TypeInt8, []byte{0x80}, "-128"},
+		{TypeInt16, []byte{0x00, 0x80}, "-32768"}, {TypeUInt16, []byte{0x00, 0x80}, "32768"},
+		{TypeInt64, []byte{0, 0, 0, 0, 0, 0, 0, 0x80}, "-9223372036854775808"},
+		{TypeUInt64, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, "18446744073709551615"},
+		{TypeReal64, []byte{0, 0, 0, 0, 0, 0, 0xe0, 0xbf}, "-0.5"}, {TypeReal32, []byte{0, 0, 0, 0x80}, "-0"},
+		{TypeSizeT, []byte{0, 0x10, 0, 0, 1, 0, 0, 0}, "0x100001000"},
+		{TypeInt16 | TypeArray, []byte{0xff, 0xff, 1, 0}, "-1,1"}, {TypeInt64 | TypeArray, append(bytes.Repeat([]byte{0xff}, 8), 5, 0, 0, 0, 0, 0, 0, 0), "-1,5"},
+		{TypeReal64 | TypeArray, []byte{0, 0, 0, 0, 0, 0, 0xf8, 0x3f, 0, 0, 0, 0, 0, 0, 0, 0x40}, "1.5,2"},
+		{TypeBool | TypeArray, []byte{1, 0, 0, 0, 0, 0, 0, 0}, "true,false"},
+		{TypeHexInt32 | TypeArray, []byte{0xff, 0, 0, 0, 1, 0, 0, 0}, "0xff,0x1"}, {TypeHexInt64 | TypeArray, []byte{0xe7, 3, 0, 0, 0, 0, 0, 0}, "0x3e7"},
+		{TypeGUID | TypeArray, append([]byte{0x1a, 0x0b, 0, 0, 0x2b, 0, 0x3c, 0, 1, 2, 3, 4, 5, 6, 7, 8}, make([]byte, 16)...), "{00000b1a-002b-003c-0102-030405060708},{00000000-0000-0000-0000-000000000000}"},
+		{TypeFiletime | TypeArray, append(le.AppendUint64(nil, 125962560000000000), le.AppendUint64(nil, 0)...), "2000-02-29T00:00:00.0000000Z,1601-01-01T00:00:00.0000000Z"},
+		{TypeSystemtime | TypeArray, []byte{0xe8, 7, 2, 0, 4, 0, 29, 0, 12, 0, 5, 0, 6, 0, 7, 0, 0xe9, 7, 1, 0, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0}, "2024-02-29T12:05:06.007Z,2025-01-01T00:00:00.000Z"},
+		{TypeSID | TypeArray, []byte{1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0}, "S-1-5-18,S-1-5-32-544"},
 		{TypeUInt16 | TypeArray, []byte{1, 0, 2, 0, 3}, "1,2,3"},
 		{TypeString | TypeArray, []byte{'a', 0, 0, 0, 0, 0, 'b', 0}, "a,,b"},
 	} {
