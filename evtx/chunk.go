@@ -57,7 +57,7 @@ func (d *ChunkDecoder) Decode(chunk []byte, offset int64, fn func(*Record) error
 	}()
 
 	if !bytes.HasPrefix(chunk, chunkSignature) {
-		if len(bytes.TrimLeft(chunk, "\x00")) == 0 {
+		if IsErased(chunk) || len(chunk) == 0 {
 			return nil
 		}
 		detail := "no chunk where one should be"

@@ -73,6 +73,8 @@ func TestDamageIsReportedAndCostsOnlyItself(t *testing.T) {
 		"free space too early": {func(d []byte) []byte { le.PutUint32(d[HeaderSize+48:], 5000); return d }, all, []Code{ChunkChecksum, RecordsChecksum}},
 		"chunk signature": {func(d []byte) []byte { d[HeaderSize+ChunkSize]++; return d },
 			without(n, recs[first].ID, recs[third-1].ID), []Code{ChunkHeader}},
+		"zeroed chunk": {func(d []byte) []byte { clear(d[HeaderSize+ChunkSize:][:ChunkSize]); return d },
+			without(n, recs[first].ID, recs[third-1].ID), []Code{ChunkErased}},
 		"record size": {func(d []byte) []byte { d[victim.Offset+5]++; return d },
 			without(n, victim.ID, victim.ID), []Code{RecordsChecksum, RecordDamaged}},
 		"record signature": {func(d []byte) []byte { d[victim.Offset]++; return d },

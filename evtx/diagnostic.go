@@ -32,6 +32,7 @@ const (
 	FileDirty          Code = "file-dirty"           // the log was not closed properly, or was copied while in use
 	FileSize           Code = "file-size"            // size is not a header and whole chunks, or chunks the header counts are missing
 	ChunkHeader        Code = "chunk-header"         // no chunk, or impossible offsets in its header
+	ChunkErased        Code = "chunk-erased"         // zeros where a chunk should be, as others follow
 	ChunkChecksum      Code = "chunk-checksum"       // chunk header changed since it was written
 	RecordsChecksum    Code = "records-checksum"     // records of a chunk changed since they were written
 	RecordDamaged      Code = "record-damaged"       // bytes that hold no record, where records should be

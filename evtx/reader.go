@@ -96,6 +96,7 @@ func (r *Reader) Each(fn func(*Record) error) error {
 		ParseHeader(r.header, r.size, r.Diagnose)
 	}
 	dec := ChunkDecoder{Recover: r.Recover, Diagnose: r.Diagnose}
+	zeros := int64(0) // bytes of chunks of zeros since the last other
 	chunks := 0
 	buf := make([]byte, 0, ChunkSize)
 	for {
@@ -117,6 +118,14 @@ func (r *Reader) Each(fn func(*Record) error) error {
 				buf, last = buf[:i], false
 			}
 		}
+		if IsErased(buf) {
+			zeros += int64(len(buf))
+		} else {
+			if zeros > 0 { // Windows allocates chunks at the end
+				r.report(Diagnostic{Code: ChunkErased, Offset: r.offset - zeros, Lost: zeros, Detail: "nothing but zeros before a chunk"})
+			}
+			zeros = 0
+		}
 		if err := dec.Decode(buf, r.offset, fn); err != nil {
 			return err
 		}
@@ -133,6 +142,11 @@ func (r *Reader) Each(fn func(*Record) error) error {
 		r.report(Diagnostic{Code: FileSize, Offset: r.offset, Detail: fmt.Sprintf("file header counts %d chunks, the file holds %d", r.head.ChunkCount, chunks)})
 	}
 	return nil
+}
+
+// IsErased reports whether a chunk is all zeros: allocated and not yet written if it is behind all others, and else erased.
+func IsErased(chunk []byte) bool {
+	return len(chunk) > 0 && chunk[0] == 0 && len(bytes.TrimLeft(chunk, "\x00")) == 0
 }
 
 // misplaced returns where in a block that is no chunk another chunk starts, or,

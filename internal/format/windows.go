@@ -43,7 +43,78 @@ func frameEventLog(r io.Reader) Framer {
 	if head, _ := br.Peek(len(chunkMagic)); string(head) == chunkMagic {
 		f.Header = 0
 	}
-	return f
+	return &eventLogFramer{blocks: f}
+}
+
+// eventLogFramer leaves out chunks of zeros that others follow: Windows allocates chunks at the end, so somebody erased these.
+type eventLogFramer struct {
+	blocks *BlockFramer
+	ready  []*Chunk
+	held   *Chunk // the last that was read; what follows it is not known yet
+	zeros  int64  // bytes of zeros behind it
+	err    error
+}
+
+// Next implements Framer.
+func (f *eventLogFramer) Next() (*Chunk, error) {
+	for len(f.ready) == 0 {
+		if f.err != nil {
+			return nil, f.err
+		}
+		c, err := f.blocks.Next()
+		if err != nil {
+			f.finish(err)
+			continue
+		}
+		start := 0 // of what is not held yet
+		for at := 0; at < len(c.Data); {
+			size := evtx.ChunkSize
+			if c.Offset == 0 && at == 0 {
+				size += f.blocks.Header
+			}
+			end := min(at+size, len(c.Data))
+			if evtx.IsErased(c.Data[at:end]) && f.held != nil {
+				f.zeros += int64(end - at)
+			} else {
+				if f.zeros > 0 || start == at && f.held != nil {
+					f.flush()
+				}
+				if f.held == nil {
+					start = at
+				}
+				f.held = &Chunk{Data: c.Data[start:end:end], Offset: c.Offset + int64(start)}
+			}
+			at = end
+		}
+	}
+	c := f.ready[0]
+	f.ready = f.ready[1:]
+	return c, nil
+}
+
+// flush makes the held chunk ready: another follows it.
+func (f *eventLogFramer) flush() {
+	if f.zeros > 0 {
+		f.held.Refused = []Refusal{{Offset: f.held.Offset + int64(len(f.held.Data)), Length: f.zeros, Reason: refusals[evtx.ChunkErased]}}
+	}
+	f.ready = append(f.ready, f.held)
+	f.held, f.zeros = nil, 0
+}
+
+// finish makes ready what is left: zeros at the end are chunks that Windows has not written yet.
+func (f *eventLogFramer) finish(err error) {
+	f.err = err
+	if f.held == nil {
+		return
+	}
+	offset, zeros := f.held.Offset+int64(len(f.held.Data)), f.zeros
+	f.zeros = 0
+	f.flush()
+	for zeros > 0 {
+		n := min(zeros, chunkBytes)
+		f.ready = append(f.ready, &Chunk{Data: make([]byte, n), Offset: offset})
+		offset, zeros = offset+n, zeros-n
+	}
 }
 
 type eventLogDecoder struct{ p *Params }
@@ -88,6 +159,10 @@ func (d *eventLogDecoder) Decode(c *Chunk, b *event.Batch) Bytes {
 		r.chunk(chunk, offset)
 		data, offset = data[len(chunk):], offset+int64(len(chunk))
 	}
+	for _, f := range c.Refused {
+		r.n.Refused += f.Length
+		r.n.Refusals = append(r.n.Refusals, f)
+	}
 	n := r.n
 	r.p, r.b, r.n = nil, nil, Bytes{}
 	r.ecs.release()
@@ -128,6 +203,7 @@ var refusals = map[evtx.Code]string{
 	evtx.FileHeaderChecksum: "event log: file header changed since it was written",
 	evtx.FileDirty:          "event log: not closed properly, or copied while in use",
 	evtx.ChunkHeader:        "event log: no chunk where one should be, or its header is damaged",
+	evtx.ChunkErased:        "event log: nothing but zeros where records should be, as others follow",
 	evtx.ChunkChecksum:      "event log: chunk header changed since it was written",
 	evtx.RecordsChecksum:    "event log: records changed since they were written",
 	evtx.RecordDamaged:      "event log: no sound record where one should be",

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -392,6 +393,56 @@ func TestDocumentThatCarriesXMLIsJSON(t *testing.T) {
 	} {
 		if f, _ := Recognise(NewSample("", []byte(input+"\n"), true)); f == nil || f.Name != want {
 			t.Errorf("%.40s is taken for %v, want %s", input, f, want)
+		}
+	}
+}
+
+// Chunks of zeros between others are refused and told of, wherever they lie; those at the end are none. The books add up.
+func TestErasedChunksAreAccountedFor(t *testing.T) {
+	records := make([]evtx.Record, 2400)
+	for i := range records {
+		records[i] = winRecord(auditing, "Security", uint32(4000+i%100), auditSuccess, "Text="+strings.Repeat("x", 200))
+	}
+	sound := buildLog(t, records)
+	chunks := (len(sound) - evtx.HeaderSize) / evtx.ChunkSize
+	if chunks < 12 {
+		t.Fatalf("%d chunks", chunks)
+	}
+	sound = append(sound, make([]byte, 6*evtx.ChunkSize)...)
+	f := Lookup("windows.eventlog")
+	for _, erased := range [][]int{nil, {1}, {3}, {4, 5, 6, 7, 8, 9}, {2, 3, 4}, {1, 3, 4, 8}, {chunks - 1}, {chunks - 3, chunks - 2, chunks - 1}} {
+		data := bytes.Clone(sound)
+		want := int64(0)
+		for _, k := range erased {
+			clear(data[evtx.HeaderSize+k*evtx.ChunkSize:][:evtx.ChunkSize])
+			if k < chunks-1 && !(len(erased) == 3 && erased[0] == chunks-3) {
+				want += evtx.ChunkSize
+			}
+		}
+		var total, refused int64
+		framer, decoder := f.NewFramer(bytes.NewReader(data)), f.NewDecoder(&Params{Clock: timestamp.NewClock(nil, 0)})
+		for {
+			c, err := framer.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Offset != total {
+				t.Fatalf("%v: a chunk at %d, want %d", erased, c.Offset, total)
+			}
+			var b event.Batch
+			n := decoder.Decode(c, &b)
+			total += n.Events + n.Structure + n.Refused
+			for _, r := range n.Refusals {
+				if r.Reason == refusals[evtx.ChunkErased] {
+					refused += r.Length
+				}
+			}
+		}
+		if total != int64(len(data)) || refused != want {
+			t.Errorf("chunks %v of %d erased: %d bytes of %d accounted for, %d refused, want %d", erased, chunks, total, len(data), refused, want)
 		}
 	}
 }
