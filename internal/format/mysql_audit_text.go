@@ -46,8 +46,14 @@ func isServerAudit(l string) bool {
 	if len(l) < 30 || l[8] != ' ' || l[11] != ':' || l[14] != ':' || l[17] != ',' || !isDigits(l[:8]) {
 		return false
 	}
-	w := strings.SplitN(l, ",", 8)
-	return len(w) == 8 && isDigits(w[4]) && isDigits(w[5]) && mysqlOperations[w[6]] != ""
+	var w [7]string
+	for i := range w {
+		var more bool
+		if w[i], l, more = strings.Cut(l, ","); !more {
+			return false
+		}
+	}
+	return isDigits(w[4]) && isDigits(w[5]) && mysqlOperations[w[6]] != ""
 }
 
 // mysqlOperations are what server_audit tells of, with ECS's event.type.
@@ -107,14 +113,18 @@ func (d *mysqlAudit) serverAudit(l string, b *event.Batch) error {
 
 // serverAuditColumns adds the columns behind the time; syslog has them alone.
 func serverAuditColumns(l string, b *event.Batch) {
-	w := strings.SplitN(l, ",", 7)
-	operation, rest := w[5], w[6]
+	var w [6]string
+	rest := l
+	for i := range w {
+		w[i], rest, _ = strings.Cut(rest, ",")
+	}
+	operation := w[5]
 	database, object, _ := strings.Cut(rest, ",")
 	object, status := cutLastComma(object)
 	if len(object) > 1 && object[0] == '\'' && object[len(object)-1] == '\'' {
 		object = object[1 : len(object)-1]
 		if strings.IndexByte(object, '\\') >= 0 {
-			object = b.Bytes([]byte(strings.NewReplacer(`\'`, `'`, `\\`, `\`, `\n`, "\n", `\t`, "\t", `\r`, "\r").Replace(object)))
+			object = serverAuditEscapes.Replace(object)
 		}
 	}
 	if !b.Event().Has("host.hostname") {
@@ -138,6 +148,8 @@ func serverAuditColumns(l string, b *event.Batch) {
 	finishMySQLAudited(b, operation, status)
 }
 
+var serverAuditEscapes = strings.NewReplacer(`\'`, `'`, `\\`, `\`, `\n`, "\n", `\t`, "\t", `\r`, "\r")
+
 // cutLastComma cuts what stands behind the last comma; server_audit puts the status there, whatever the text before holds.
 func cutLastComma(s string) (before, last string) {
 	i := strings.LastIndexByte(s, ',')
@@ -148,8 +160,21 @@ func cutLastComma(s string) (before, last string) {
 }
 
 func finishMySQLAudited(b *event.Batch, operation, status string) {
-	b.Add("event.action", b.Bytes(append([]byte("mysql-"), strings.NewReplacer(" ", "-", "_", "-").Replace(strings.ToLower(operation))...)))
-	types := mysqlOperations[strings.ToUpper(strings.ReplaceAll(operation, " ", "_"))]
+	action, key := append(make([]byte, 0, 64), "mysql-"...), make([]byte, 0, 64)
+	for i := range len(operation) {
+		switch c := operation[i]; {
+		case c == ' ', c == '_':
+			action, key = append(action, '-'), append(key, '_')
+		case 'A' <= c && c <= 'Z':
+			action, key = append(action, c+'a'-'A'), append(key, c)
+		case 'a' <= c && c <= 'z':
+			action, key = append(action, c), append(key, c+'A'-'a')
+		default:
+			action, key = append(action, c), append(key, c)
+		}
+	}
+	b.Add("event.action", b.Bytes(action))
+	types := mysqlOperations[string(key)]
 	if types == "" {
 		types = "info"
 	}
@@ -182,12 +207,21 @@ func (d *mysqlAudit) xml(s string, b *event.Batch) error {
 	var name, status, host, ip, user, sql string
 	timed := false
 	each := func(key, value string) {
-		if value = strings.TrimSpace(value); value == "" || !isSnakeName(strings.ToLower(key)) {
+		if value = strings.TrimSpace(value); value == "" || len(key) > 40 {
 			return
 		}
-		if strings.IndexByte(value, '&') >= 0 {
-			value = b.Bytes(appendXMLText(nil, value))
+		var few [64]byte
+		full := append(few[:0], "mysql.audit."...)
+		for i := range len(key) {
+			c := key[i]
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			} else if (c < 'a' || 'z' < c) && c != '_' {
+				return
+			}
+			full = append(full, c)
 		}
+		value = xmlText(value, b)
 		switch key {
 		case "TIMESTAMP":
 			if ns, ok := d.p.Clock.Any(strings.TrimSuffix(value, " UTC")); ok {
@@ -217,7 +251,7 @@ func (d *mysqlAudit) xml(s string, b *event.Batch) error {
 		case "CONNECTION_ID":
 			b.AddNumber("mysql.thread_id", value)
 		}
-		b.Add(b.Bytes(append([]byte("mysql.audit."), strings.ToLower(key)...)), value)
+		b.Add(b.Bytes(full), value)
 	}
 	if strings.HasPrefix(strings.TrimLeft(s, " \t\r\n"), ">") {
 		eachElement(s, each)

@@ -19,7 +19,7 @@ var _ = registerCloud(&cloudLog{
 			return ""
 		}
 		// Since 8.0.22 a source has replicas; before, and with MariaDB, a master had slaves.
-		column = strings.NewReplacer("source_", "master_", "replica_", "slave_", "behind_source", "behind_master").Replace(column)
+		column = replicaColumns.Replace(column)
 		if name, ok := replicaNames[column]; ok {
 			return name
 		}
@@ -69,3 +69,6 @@ var replicaNames = map[string]string{
 	"master_ssl_crlpath": "source.ssl.crl_path", "master_ssl_key": "source.ssl.key", "master_tls_version": "source.tls_version", "sql_delay": "thread.sql.delay.sec", "until_condition": "until.condition", "until_log_file": "until.log_file", "until_log_pos": "until.log_position",
 	"auto_position": "", "get_master_public_key": "", "master_ssl_verify_server_cert": "", "last_io_error_timestamp": "", "last_sql_error_timestamp": "", "master_user": "", "master_port": "", "network_namespace": "",
 }
+
+// replicaColumns are the words of MySQL 8.0.22 and later in those of before.
+var replicaColumns = strings.NewReplacer("source_", "master_", "replica_", "slave_", "behind_source", "behind_master")

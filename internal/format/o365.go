@@ -195,7 +195,7 @@ func (r *cloudRecord) pairs(l *event.Leaf) {
 		if name == "" || len(name) > 64 {
 			return
 		}
-		name = strings.NewReplacer(" ", "_", ".", "_").Replace(name)
+		name = o365Names.Replace(name)
 		for _, of := range [...]string{"Value", "NewValue", "OldValue"} {
 			v := get(of)
 			if v == "" {
@@ -209,3 +209,5 @@ func (r *cloudRecord) pairs(l *event.Leaf) {
 		}
 	})
 }
+
+var o365Names = strings.NewReplacer(" ", "_", ".", "_")

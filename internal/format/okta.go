@@ -169,8 +169,10 @@ func oktaRisk(r *cloudRecord) {
 	pairs(r.get("debugContext.debugData.behaviors"), func(key, value string) {
 		if len(key) <= 64 {
 			r.b.Add(r.b.Bytes([]byte(data+"flattened.behaviors."+key)), value)
-			key = strings.NewReplacer(" ", "_", "-", "_").Replace(key)
+			key = oktaNames.Replace(key)
 			r.b.Add(r.b.Bytes([]byte(data+"behaviors."+key)), value)
 		}
 	})
 }
+
+var oktaNames = strings.NewReplacer(" ", "_", "-", "_")

@@ -22,11 +22,12 @@ type winExport struct {
 	timed                                                      bool
 	data                                                       []datum
 	ecs                                                        winlog
+	text                                                       []byte         // scratch
 	lists                                                      *event.Scanner // of objects within the record; made when first wanted
 }
 
 func (x *winExport) reset() {
-	*x = winExport{data: x.data[:0], ecs: x.ecs, lists: x.lists}
+	*x = winExport{data: x.data[:0], ecs: x.ecs, lists: x.lists, text: x.text}
 }
 
 var errNoWinEvent = errorString("no event id and no provider or channel: not an event of Windows")

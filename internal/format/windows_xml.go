@@ -113,8 +113,9 @@ var errXML = errorString("not well-formed XML: the event is cut off or damaged")
 func (x *winExport) decodeXML(doc string, p *Params, b *event.Batch) error {
 	var names [maxXMLDepth]string
 	depth, listed := 0, 0
-	name := ""      // of the datum that is open
-	var text []byte // of the innermost element
+	name := ""         // of the datum that is open
+	text := x.text[:0] // of the innermost element
+	defer func() { x.text = text }()
 	simple := false // whether it has no elements within
 	at := func(i int) string {
 		if i < depth {
@@ -194,7 +195,7 @@ func (x *winExport) decodeXML(doc string, p *Params, b *event.Batch) error {
 				break
 			}
 			attributes = more
-			v := b.Bytes(appendXMLText(nil, value))
+			v := xmlText(value, b)
 			if depth == 3 && at(1) == "System" {
 				x.attribute(names[2], xmlLocal(key), v, p)
 			} else if depth >= 3 && at(1) == "EventData" && key == "Name" {
@@ -334,6 +335,14 @@ func xmlAttribute(s string) (key, value, rest string, ok bool) {
 		return "", "", "", false
 	}
 	return strings.TrimSpace(key), s[1 : 1+end], s[end+2:], true
+}
+
+// xmlText is text with its entities resolved.
+func xmlText(s string, b *event.Batch) string {
+	if strings.IndexByte(s, '&') < 0 {
+		return s
+	}
+	return b.Bytes(appendXMLText(nil, s))
 }
 
 // appendXMLText appends text with its entities resolved.
