@@ -355,8 +355,11 @@ func (s *Scanner) str(i int) (string, int) {
 			if i = s.escape(j + 1); i < 0 {
 				return "", i
 			}
-		default:
-			return "", s.fail(errSyntax) // a bare control character
+		case '\n':
+			return "", s.fail(errSyntax)
+		default: // a bare control character
+			s.buf = append(s.buf, s.doc[j])
+			i = j + 1
 		}
 		j = plain(s.doc, i)
 	}
@@ -399,8 +402,9 @@ func (s *Scanner) escape(i int) int {
 		}
 		s.buf = utf8.AppendRune(s.buf, r)
 		return i
-	default:
-		return s.fail(errSyntax)
+	default: // "\x16": Apache and Nginx escape so within the JSON that a log format of theirs writes
+		s.buf = append(s.buf, '\\')
+		return i
 	}
 	return i + 1
 }
@@ -572,8 +576,10 @@ func (s *Scanner) pass(i int) int {
 			if i = s.escape(i + 1); i < 0 {
 				return i
 			}
-		default:
+		case '\n':
 			return s.fail(errSyntax)
+		default:
+			i++
 		}
 	}
 }
@@ -583,7 +589,7 @@ func (s *Scanner) pass(i int) int {
 func (s *Scanner) raw(v string) string {
 	clean := true
 	for i := range len(v) {
-		if v[i] < ' ' || v[i] >= 0x7f {
+		if v[i] < ' ' || v[i] >= 0x7f || v[i] == '\\' {
 			clean = false
 			break
 		}
@@ -620,7 +626,17 @@ func appendClean(dst []byte, s string) []byte {
 	var stray strayBytes
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c < utf8.RuneSelf && c != 0x7f {
+		if c == '\\' && i+1 < len(s) {
+			if strings.IndexByte(`"\/bfnrtu`, s[i+1]) < 0 {
+				dst = append(dst, '\\', '\\') // no escape of JSON's
+				i++
+				continue
+			}
+			dst = append(dst, c, s[i+1])
+			i += 2
+			continue
+		}
+		if c >= ' ' && c < 0x7f {
 			dst = append(dst, c)
 			i++
 			continue
@@ -631,7 +647,7 @@ func appendClean(dst []byte, s string) []byte {
 			r = stray.rune(s, i)
 		}
 		switch {
-		case r == 0x7f || 0x80 <= r && r < 0xa0 || r == 0x2028 || r == 0x2029:
+		case r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0 || r == 0x2028 || r == 0x2029:
 			dst = append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 		case invalid:
 			dst = utf8.AppendRune(dst, r)

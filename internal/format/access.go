@@ -341,6 +341,12 @@ func (d *accessDecoder) add(a *accessLine, b *event.Batch) error {
 		return errNotAccess
 	}
 	b.Event().Time = ns
+	d.fields(a, b)
+	return nil
+}
+
+// fields adds all but the time.
+func (d *accessDecoder) fields(a *accessLine, b *event.Batch) {
 	b.Add("event.kind", "event")
 	b.Add("event.category", "web")
 	b.Add("event.type", "access")
@@ -372,7 +378,6 @@ func (d *accessDecoder) add(a *accessLine, b *event.Batch) error {
 	if a.extra != "" {
 		d.addExtra(a.extra, b)
 	}
-	return nil
 }
 
 // addClient adds who asked whom.

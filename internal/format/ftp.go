@@ -75,6 +75,12 @@ func decodeVsftpd(m *message, b *event.Batch) bool {
 	address, rest, _ := strings.Cut(peer, `"`)
 	b.Add("user.name", user)
 	addSource(b, address, "")
+	if what == "FTP command" || what == "FTP response" { // log_ftp_protocol
+		said := strings.TrimSuffix(strings.TrimPrefix(rest, `, "`), `"`)
+		b.Add("vsftpd."+what[len("FTP "):], said)
+		classify(b, "network", "protocol", "ftp_"+what[len("FTP "):], "")
+		return true
+	}
 	if path, size, ok := cutLast(strings.TrimPrefix(rest, `, "`), `"`); ok && rest != "" {
 		b.Add("file.path", path)
 		if n, _, ok := strings.Cut(strings.TrimPrefix(size, ", "), " bytes"); ok {

@@ -28,6 +28,7 @@ var _ = register(Format{
 	},
 	Lines: func(p *Params) LineDecoder {
 		syslog := newSyslogDecoder(p.Clock)
+		clf := &accessDecoder{p: p, names: &haproxyCLF}
 		return func(line string, b *event.Batch) error {
 			if err := syslog.decode(line, b); err == nil {
 				if body, ok := haproxyBody(line); ok {
@@ -61,7 +62,12 @@ var _ = register(Format{
 			b.Add("event.dataset", "haproxy.log")
 			var h haproxyLine
 			if !h.cut(body) {
-				if decodeHAProxyStderr(body, b) {
+				if a, ok := cutAccess(body); ok {
+					b.Rollback()
+					return clf.add(&a, b)
+				}
+				m := message{Text: body}
+				if decodeHAProxyStderr(body, b) || haproxyConnect(&m, b) || haproxyState(body, b) {
 					p.Clock.NoTime()
 					return nil
 				}
@@ -87,6 +93,12 @@ var _ = registerProgram(program{Names: []string{"haproxy", "hapee-lb"}, Dataset:
 	}
 	return haproxyConnect(m, b) || haproxyState(m.Text, b)
 }})
+
+// haproxyCLF: with "option httplog clf" HAProxy writes the Common Log Format, and its own figures behind it.
+var haproxyCLF = accessNames{
+	"haproxy.log", "haproxy.remote_addresses", "haproxy.identity", "haproxy.response_time",
+	"haproxy.tls_handshake.error", "haproxy.bad_request", "haproxy.extra", "haproxy.",
+}
 
 // headerZone is the zone of an ISO time in a line's header, as the Common Log Format writes
 // it; "" for none.

@@ -1,14 +1,59 @@
 package format
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/timestamp"
 )
 
 // Mail servers, as far as who tried to log in and whom they turned away.
 
 var _ = registerProgram(program{Names: []string{"dovecot", "dovecot/"}, Dataset: "dovecot.log", Decode: decodeDovecot})
+
+// Dovecot's own file (log_path) has a time before the process, and the level behind it:
+// "Jan  2 15:04:05 imap-login: Info: Login: user=<alice>, …".
+var _ = register(Format{
+	Name:  "dovecot.log",
+	Title: "Dovecot's own log file",
+	Group: "auth",
+	Recognise: func(s *Sample) int {
+		return s.majority(90, func(line string) bool {
+			_, _, ok := cutDovecot(line, &timestamp.Clock{})
+			return ok
+		})
+	},
+	Lines: func(p *Params) LineDecoder {
+		var m message
+		return func(line string, b *event.Batch) error {
+			ns, text, ok := cutDovecot(line, p.Clock)
+			if !ok {
+				return errNotDovecot
+			}
+			b.Event().Time = ns
+			m = message{Text: text, Tag: "dovecot", facts: m.facts}
+			m.decode(b)
+			return nil
+		}
+	},
+	Date: func(line []byte) (month, day int, ok bool) { return timestamp.YearlessDate(event.View(line)) },
+})
+
+var errNotDovecot = errors.New("no time, process and level of Dovecot")
+
+func cutDovecot(line string, c *timestamp.Clock) (ns int64, text string, ok bool) {
+	ns, n, ok := c.RFC3164(line)
+	if !ok || n+1 >= len(line) || line[n] != ' ' {
+		return 0, "", false
+	}
+	text = line[n+1:]
+	process, rest, ok := strings.Cut(text, ": ")
+	level, _, leveled := strings.Cut(rest, ": ")
+	return ns, text, ok && leveled && strings.IndexByte(process, ' ') < 0 && dovecotLevels[level]
+}
+
+var dovecotLevels = map[string]bool{"Info": true, "Warning": true, "Error": true, "Debug": true, "Fatal": true, "Panic": true}
 
 // Dovecot logs by process: "imap-login: Login: user=<alice>, method=PLAIN, rip=192.0.2.7, lip=…",
 // "pop3-login: Disconnected (auth failed, 2 attempts in 3 secs): user=<bob>, …, rip=…",
@@ -47,13 +92,12 @@ func decodeDovecot(m *message, b *event.Batch) bool {
 
 // dovecotLevel takes the level off that Dovecot writes when it logs to a file.
 func dovecotLevel(s string, b *event.Batch) string {
-	for _, level := range [...]string{"Info", "Warning", "Error", "Debug", "Fatal", "Panic"} {
-		if rest, ok := strings.CutPrefix(s, level); ok && strings.HasPrefix(rest, ": ") {
-			b.Add("log.level", lower(level, b))
-			return rest[2:]
-		}
+	level, rest, ok := strings.Cut(s, ": ")
+	if !ok || !dovecotLevels[level] {
+		return s
 	}
-	return s
+	b.Add("log.level", lower(level, b))
+	return rest
 }
 
 func dovecotLogin(s string, b *event.Batch) {
