@@ -697,3 +697,16 @@ func TestAnAddressIsWhoseItWasAtThatTime(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatASensorSawHappenedOnTheHostThatItSaw(t *testing.T) {
+	w := &world{ips: []hostAddress{{"bastion1", "192.0.2.22"}}}
+	var ids []string
+	for i := range 60 {
+		ids = append(ids, w.log(i, record{dataset: "zeek.connection", host: "sensor1", category: []string{"network"}, types: []string{"connection"}, source: attacker, destination: "192.0.2.22", port: "22", sentBytes: 2000, receivedBytes: 2000}))
+	}
+	w.find("One source connects to a login service without end", "medium", []string{"T1110"}, []string{"credential-access"}, ids...)
+	inc := w.one(t)
+	if !slices.Equal(inc.Where.Hosts, []string{"bastion1"}) || inc.Outcome.Result != Unknown || len(inc.Outcome.Needs) != 1 || !strings.Contains(inc.Outcome.Needs[0], "authentication log of host bastion1") {
+		t.Errorf("%v %+v", inc.Where, inc.Outcome)
+	}
+}

@@ -111,7 +111,17 @@ func sortTactics(ts []string) []string {
 
 func newNode(f *analyze.Finding, hosts *hostNames, ps places, owner map[string]string, services map[string]bool) *node {
 	n := &node{f: f, hosts: hosts.all(f.Entities.Hosts), level: analyze.LevelRank(f.Level), behaviour: behaviourOf(f), tries: f.Count, begun: f.First, done: f.Last, records: f.Evidence}
-	if len(n.hosts) == 0 {
+	switch {
+	case observed(f): // the sensor is where it was seen, not where it happened
+		n.hosts = nil
+		for _, v := range slices.Concat(f.Entities.Sources, f.Entities.Destinations) {
+			if a, ok := parseAddress(v); ok && owner[a.String()] != "" {
+				n.hosts = append(n.hosts, owner[a.String()])
+			}
+		}
+		slices.Sort(n.hosts)
+		n.hosts = slices.Compact(n.hosts)
+	case len(n.hosts) == 0:
 		n.hosts = ps.hostsOf(n)
 	}
 	for _, s := range f.Entities.Sources {
@@ -188,6 +198,21 @@ func tactic(f *analyze.Finding, name string) bool {
 // fromSensor reports whether a network intrusion detection system wrote the evidence.
 func fromSensor(f *analyze.Finding) bool {
 	return slices.ContainsFunc(f.Datasets, sensorLog)
+}
+
+// observed reports whether all of the evidence is of what a sensor saw pass by
+// on the network.
+func observed(f *analyze.Finding) bool {
+	return len(f.Datasets) > 0 && !slices.ContainsFunc(f.Datasets, func(d string) bool { return !sensorLog(d) && !flowLogs(strings.ToLower(d)) })
+}
+
+func flowLogs(dataset string) bool {
+	for _, of := range []string{"zeek.", "netflow", "pcap.", "aws.vpcflow"} {
+		if strings.HasPrefix(dataset, of) {
+			return true
+		}
+	}
+	return false
 }
 
 func sensorLog(dataset string) bool {

@@ -147,7 +147,7 @@ func (c *court) detail(ctx context.Context, nodes []*node, each int) error {
 // targets names the hosts that a finding's attempts were made on. A sensor's
 // own name is not among them: what it saw went to the destinations.
 func (c *court) targets(n *node) []string {
-	if !fromSensor(n.f) {
+	if !fromSensor(n.f) && !observed(n.f) {
 		return n.hosts
 	}
 	var ts []string
