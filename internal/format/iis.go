@@ -104,7 +104,7 @@ func guessIISAccess(words []string) []string {
 	if method < 0 {
 		return nil
 	}
-	names := []string{"date", "time"}
+	names := append(make([]string, 0, 24), "date", "time")
 	switch before := words[2:method]; len(before) {
 	case 3:
 		names = append(names, "s-sitename", "s-computername", "s-ip")

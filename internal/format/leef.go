@@ -83,6 +83,7 @@ func readLEEF(s string, c *timestamp.Clock, b *event.Batch) (text string, err er
 	b.Add("leef.version", head[0])
 	text = s
 	var devTime, devFormat string
+	var few [136]byte
 	for n := 0; s != "" && n < maxCEFExtensions; n++ {
 		pair, rest, _ := strings.Cut(s, delimiter)
 		s = rest
@@ -152,7 +153,7 @@ func readLEEF(s string, c *timestamp.Clock, b *event.Batch) (text string, err er
 		case "policy":
 			b.Add("rule.name", value)
 		}
-		b.Add(b.Bytes(append([]byte("leef."), key...)), value)
+		b.Add(b.Bytes(append(append(few[:0], "leef."...), key...)), value)
 	}
 	_ = devFormat // its letters are Java's; what is written tells itself
 	if devTime != "" {

@@ -127,7 +127,7 @@ func (d *modsec) decodeJSON(record string, b *event.Batch) error {
 	}
 	get := func(path string) string {
 		for i := range leaves {
-			if leaves[i].Name.Path == "transaction."+path {
+			if of, ok := strings.CutPrefix(leaves[i].Name.Path, "transaction."); ok && of == path {
 				return leaves[i].Value
 			}
 		}

@@ -2,6 +2,7 @@ package format
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/timestamp"
@@ -37,7 +38,11 @@ const (
 // stampAt is where the time begins that makes a line a record, -1 if it is none. In an
 // indented line only what stands first counts.
 func stampAt(l string) int {
-	f := timeFinder{clock: &timestamp.Clock{}}
+	probe := stampProbes.Get().(*stampProbe)
+	defer stampProbes.Put(probe)
+	*probe = stampProbe{}
+	f := &probe.timeFinder
+	f.clock = &probe.clock
 	head := l[:min(len(l), maxStampAt+48)]
 	if _, _, ok := f.find(head); !ok || f.at > maxStampAt {
 		return -1
@@ -47,6 +52,14 @@ func stampAt(l string) int {
 	}
 	return f.at
 }
+
+// stampProbe looks for a time in one line: every line of a text is looked at.
+type stampProbe struct {
+	timeFinder
+	clock timestamp.Clock
+}
+
+var stampProbes = sync.Pool{New: func() any { return &stampProbe{} }}
 
 // recogniseStamped: two records or more have their time in about one place, or one has and
 // what is behind it is evidently not of its own.

@@ -2,6 +2,7 @@ package format
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
@@ -111,6 +112,9 @@ type w3cLog struct {
 	date      string
 	agents    agentCache
 	words     []string
+
+	names   []string // of the columns that were guessed last
+	guessed []w3cColumn
 }
 
 func newW3C(p *Params, product *w3cProduct) *w3cLog {
@@ -208,13 +212,26 @@ var (
 	errW3CNoColumns = errors.New("an empty line")
 )
 
+// guess is what the columns of a line are that no header governs.
+func (d *w3cLog) guess(words []string) []w3cColumn {
+	names := d.product.guess(words)
+	if names != nil && !slices.Equal(names, d.names) {
+		d.names, d.guessed = names, d.guessed[:0]
+		for _, name := range names {
+			d.guessed = append(d.guessed, d.product.column(name))
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	return d.guessed
+}
+
 func (d *w3cLog) decode(line string, b *event.Batch) error {
 	words := d.split(line, b)
 	columns := d.columns
 	if len(columns) == 0 && d.product.guess != nil {
-		for _, name := range d.product.guess(words) {
-			columns = append(columns, d.product.column(name))
-		}
+		columns = d.guess(words)
 	}
 	switch {
 	case len(words) == 0:
