@@ -2,13 +2,13 @@ package collect
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -45,6 +45,8 @@ type tail struct {
 	files   map[string]*tailed // by identity
 	refused map[string]string  // path to identity, of files that cannot be followed
 	first   bool
+	queue   []*packedFile         // compressed siblings to be read, the oldest first
+	looked  map[string]packedLook // by identity, what siblings were found to be
 }
 
 func newTail(u *url.URL, o Options) (Collector, error) {
@@ -68,7 +70,7 @@ func NewTail(globs []string, fromEnd bool, o Options) (Collector, error) {
 			return nil, fmt.Errorf("--tail %q: %w", g, err)
 		}
 	}
-	return &tail{globs: globs, fromEnd: fromEnd, o: o, files: map[string]*tailed{}, refused: map[string]string{}, first: true}, nil
+	return &tail{globs: globs, fromEnd: fromEnd, o: o, files: map[string]*tailed{}, looked: map[string]packedLook{}, refused: map[string]string{}, first: true}, nil
 }
 
 // Name implements Collector.
@@ -92,21 +94,17 @@ func (c *tail) Run(ctx context.Context, sink Sink) error {
 			searched = time.Now()
 			c.search(sink)
 		}
+		err := c.readPacked(ctx, sink)
 		busy := false
-		for id, f := range c.files {
-			more, err := c.follow(ctx, f, sink)
-			if errors.Is(err, spool.ErrClosed) {
-				return nil
-			}
-			if err != nil && ctx.Err() == nil {
-				c.o.Stats.Errors.Add(1)
-				c.o.Log.Warn("cannot follow a file", "path", f.path, "error", err)
-			}
-			busy = busy || more
-			if f.over {
-				f.file.Close()
-				delete(c.files, id)
-			}
+		if err == nil {
+			busy, err = c.round(ctx, sink)
+		}
+		if errors.Is(err, spool.ErrClosed) {
+			return nil
+		}
+		if err != nil && ctx.Err() == nil {
+			c.o.Stats.Errors.Add(1)
+			c.o.Log.Warn("cannot follow files now; it is tried again", "error", err)
 		}
 		c.o.Stats.Connections.Store(int64(len(c.files)))
 		var behind int64
@@ -125,6 +123,54 @@ func (c *tail) Run(ctx context.Context, sink Sink) error {
 	}
 }
 
+// round reads each file on, those of one log in the order in which they were
+// written: while there is more of an older one, the newer ones wait. more says that
+// there is more of some.
+func (c *tail) round(ctx context.Context, sink Sink) (more bool, err error) {
+	files := slices.Collect(maps.Values(c.files))
+	for _, f := range files {
+		if info, err := f.file.Stat(); err == nil {
+			f.written = info.ModTime()
+		}
+		f.current = f.gone.IsZero()
+		if id, err := identity(f.path); err == nil {
+			f.current = id == f.id
+		}
+	}
+	slices.SortFunc(files, func(a, b *tailed) int {
+		if a.path == b.path && a.current != b.current { // what the path leads to is the newest, whatever the clock says
+			if a.current {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Or(strings.Compare(a.path, b.path), a.written.Compare(b.written), strings.Compare(a.id, b.id))
+	})
+	waiting := "" // log of which an older file has more
+	for i, f := range files {
+		f.past = i+1 < len(files) && files[i+1].path == f.path
+		if f.path == waiting {
+			continue
+		}
+		rest, e := c.follow(ctx, f, sink)
+		if errors.Is(e, spool.ErrClosed) {
+			return false, e
+		}
+		if e != nil {
+			err = cmp.Or(err, fmt.Errorf("%s: %w", f.path, e))
+		}
+		if rest || e != nil {
+			waiting = f.path
+		}
+		more = more || rest
+		if f.over {
+			f.file.Close()
+			delete(c.files, f.id)
+		}
+	}
+	return more, err
+}
+
 // tailed is one file being followed.
 type tailed struct {
 	path   string // as it was found
@@ -139,6 +185,9 @@ type tailed struct {
 	checked time.Time // fingerprint
 	over    bool
 	size    int64 // when it was looked at last
+	written time.Time
+	current bool // the path leads to it
+	past    bool // another one is written by now
 }
 
 // tailMark is where reading is in a file.
@@ -150,6 +199,10 @@ type tailMark struct {
 	Print  string   `json:"print"`
 	Format string   `json:"format"`
 	Header []string `json:"header,omitempty"`
+
+	// Of what is compressed, Offset counts inflated bytes, and Done says that those were all.
+	Packed bool `json:"packed,omitempty"`
+	Done   bool `json:"done,omitempty"`
 }
 
 // search finds files that are new.
@@ -191,7 +244,10 @@ func (c *tail) renamed(paths []string, sink Sink) {
 			}
 			id := identityOf(p, info)
 			var m tailMark
-			if json.Unmarshal([]byte(sink.Mark("tail:"+id)), &m) == nil && m.Path == path {
+			if json.Unmarshal([]byte(sink.Mark("tail:"+id)), &m) != nil || m.Path != path {
+				m, _ = c.known(p, id, info, sink)
+			}
+			if m.Path == path {
 				read[p] = m
 				last = max(last, m.At)
 				if at := info.ModTime().UnixNano(); oldest == 0 || at < oldest {
@@ -205,7 +261,12 @@ func (c *tail) renamed(paths []string, sink Sink) {
 				continue
 			}
 			m, known := read[p]
-			if known && m.Offset < info.Size() || !known && last > 0 && info.ModTime().UnixNano() > min(oldest, last-int64(tailSlack)) {
+			fresh := last > 0 && info.ModTime().UnixNano() > min(oldest, last-int64(tailSlack))
+			if _, packed := c.known(p, identityOf(p, info), info, sink); packed {
+				c.packed(p, path, info, fresh, sink)
+				continue
+			}
+			if known && m.Offset < info.Size() || !known && fresh {
 				c.found(p, path, sink, false)
 			}
 		}
@@ -324,7 +385,7 @@ func (c *tail) follow(ctx context.Context, t *tailed, sink Sink) (more bool, err
 			if t.heldLen != end {
 				t.held, t.heldLen = time.Now(), end
 			}
-			if time.Since(t.held) > tailPatience || left || ctx.Err() != nil {
+			if time.Since(t.held) > tailPatience || left || t.past || ctx.Err() != nil {
 				whole = end
 			}
 		}
@@ -355,6 +416,7 @@ func (c *tail) follow(ctx context.Context, t *tailed, sink Sink) (more bool, err
 		d.Mark = spool.Mark{Name: "tail:" + t.id, Value: string(value)}
 		ds = append(ds, &d)
 	}
+	ds = append(ds, c.prints(t, mark)...)
 	if err := deliver(context.WithoutCancel(ctx), sink, c.o.Stats, ds...); err != nil {
 		return false, err
 	}
@@ -446,9 +508,7 @@ func printOf(f *os.File, n int64) string {
 	if m, err := f.ReadAt(buf, 0); m < len(buf) || err != nil && err != io.EOF {
 		return ""
 	}
-	h := fnv.New128a()
-	h.Write(buf)
-	return hex.EncodeToString(h.Sum(nil))
+	return hashOf(buf)
 }
 
 // lastLine is where the last, unfinished line of the file begins.

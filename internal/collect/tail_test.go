@@ -1,7 +1,10 @@
 package collect
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -164,8 +167,9 @@ func TestTailFindsFilesThatCameAndWentWhileItStoodStill(t *testing.T) {
 	}
 	c := made.(*tail)
 	read := func() {
-		for _, f := range c.files {
-			if _, err := c.follow(t.Context(), f, sink); err != nil {
+		for more := true; more; {
+			var err error
+			if more, err = c.round(t.Context(), sink); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -198,5 +202,74 @@ func TestTailFindsFilesThatCameAndWentWhileItStoodStill(t *testing.T) {
 		read()
 		time.Sleep(tailPatience + 100*time.Millisecond)
 	}
-	sink.wait(t, 50)
+	_, want := lines(0, 50)
+	if got := sink.wait(t, 50); !slices.Equal(got, want) {
+		t.Errorf("not in the order in which they were written: %q", got)
+	}
+}
+
+// TestTailReadsWhatWasRotatedAndCompressedMeanwhile stops in the middle of a file,
+// which is then written on, rotated and compressed, as are others behind it.
+func TestTailReadsWhatWasRotatedAndCompressedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, first := range []int{5, 100} { // less and more than a file is known by
+		dir := t.TempDir()
+		path := filepath.Join(dir, "app.log")
+		pack := func(to string, at time.Time, with func(io.Writer) io.WriteCloser) {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b bytes.Buffer
+			z := with(&b)
+			z.Write(text)
+			z.Close()
+			if err := errors.Join(os.WriteFile(filepath.Join(dir, to), b.Bytes(), 0o600), os.Chtimes(filepath.Join(dir, to), at, at), os.Remove(path)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now := time.Now()
+		text, _ := lines(9000, 9010)
+		write(t, path, text)
+		pack("app.log.9.gz", now.Add(-24*time.Hour), gzipTo) // of before anybody followed
+		sink := newKept()
+		n := 0
+		more := func(by int) {
+			text, _ := lines(n, n+by)
+			write(t, path, text)
+			n += by
+		}
+		more(first)
+		os.Chtimes(path, now.Add(-time.Hour), now.Add(-time.Hour))
+		stop := tailing(t, sink, path)
+		sink.wait(t, n)
+		stop()
+		more(30)
+		pack("app.log.4.gz", now.Add(time.Second), gzipTo)
+		more(40)
+		pack("app.log.3.zst", now.Add(2*time.Second), zstdTo)
+		more(20000) // several reads
+		pack("app.log.2.gz", now.Add(3*time.Second), gzipTo)
+		more(10)
+		if err := errors.Join(os.Chtimes(path, now.Add(4*time.Second), now.Add(4*time.Second)), os.Rename(path, path+".1")); err != nil {
+			t.Fatal(err)
+		}
+		more(10)
+		_, want := lines(0, n)
+		for range 2 {
+			stop = tailing(t, sink, path)
+			if got := sink.wait(t, n); !slices.Equal(got, want) {
+				for i := range got {
+					if i >= len(want) || got[i] != want[i] {
+						t.Fatalf("first %d: %d records of %d; the %d-th is %q", first, len(got), len(want), i, got[i])
+					}
+				}
+			}
+			time.Sleep(1500 * time.Millisecond)
+			stop()
+		}
+		if got := sink.records(); len(got) != n {
+			t.Errorf("%d records of %d: some are there twice", len(got), n)
+		}
+	}
 }
