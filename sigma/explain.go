@@ -132,7 +132,9 @@ func newView(l *Log, event map[string]any, message string) *view {
 			continue
 		}
 		v.values[f.name] = append(v.values[f.name], f.value)
-		v.texts = append(v.texts, f.value)
+		if !f.made {
+			v.texts = append(v.texts, f.value)
+		}
 		for _, name := range holders(l.objects, f.name) {
 			v.within[name] = append(v.within[name], Member(f.name[len(name)+1:], f.value, true))
 		}
@@ -226,6 +228,9 @@ func (v *view) results(x *expr, out *[]TestResult) {
 		if x.test.field != "" {
 			r.EventName = v.log.Resolve(x.test.field).From
 			r.Got = values
+		} else if r.Present = r.Matched; r.Matched {
+			at := slices.IndexFunc(v.texts, func(s string) bool { return x.test.matches(s, fold(s)) })
+			r.Got = []string{x.test.excerpt(v.texts[at])}
 		}
 		*out = append(*out, r)
 		return
@@ -233,6 +238,27 @@ func (v *view) results(x *expr, out *[]TestResult) {
 	for _, k := range x.kids {
 		v.results(k, out)
 	}
+}
+
+// excerpt is the part of a text that a test for keywords found.
+func (t *test) excerpt(s string) string {
+	const around = 60
+	at := 0
+	if t.op == opContains {
+		at = max(0, strings.Index(fold(s), t.text)) // folding seldom moves anything
+	}
+	from, to := max(0, at-around), min(len(s), at+len(t.text)+around)
+	if from >= to {
+		from = 0
+	}
+	out := strings.ToValidUTF8(s[from:to], "")
+	if from > 0 {
+		out = "…" + out
+	}
+	if to < len(s) {
+		out += "…"
+	}
+	return out
 }
 
 // change returns the fewest changes of tests that make x come out as wanted, and how many they are.

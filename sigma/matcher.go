@@ -583,6 +583,9 @@ func (m *Matcher) compute(p *predicate) bool {
 	return false
 }
 
+// Made is a value, of events given as maps, that was made of others or repeats one: no keywords are looked for in it.
+type Made string
+
 // MatchMap matches one event held in a map: nested maps become dotted names, slices several values, nil null. For
 // tests and importers; the other methods are the fast way.
 func (m *Matcher) MatchMap(sources []SourceID, event map[string]any, message string) []Match {
@@ -592,6 +595,8 @@ func (m *Matcher) MatchMap(sources []SourceID, event map[string]any, message str
 		switch {
 		case f.null:
 			m.SetNull(s)
+		case f.made:
+			m.SetMade(s, f.value)
 		case s == NoSlot:
 			m.AddText(f.value)
 		default:
@@ -607,7 +612,7 @@ func (m *Matcher) MatchMap(sources []SourceID, event map[string]any, message str
 // flatField is one value of an event given as a map.
 type flatField struct {
 	name, value string
-	null        bool
+	null, made  bool
 }
 
 // flatten lists the fields of a map in name order.
@@ -623,6 +628,8 @@ func flatten(event map[string]any) []flatField {
 			out = append(out, flatField{name: name, null: true})
 		case string:
 			out = append(out, flatField{name: name, value: v})
+		case Made:
+			out = append(out, flatField{name: name, value: string(v), made: true})
 		case float64:
 			out = append(out, flatField{name: name, value: strconv.FormatFloat(v, 'f', -1, 64)})
 		case map[string]any:

@@ -171,7 +171,12 @@ func writeExplanation(w io.Writer, r *sigma.Rule, x *sigma.Explanation) {
 				field += " (" + names + ")"
 			}
 			got := "it is not there"
-			if t.Present {
+			switch {
+			case t.Field == "" && t.Matched:
+				got = "in " + quoteAll(t.Got)
+			case t.Field == "":
+				got = "nowhere"
+			case t.Present:
 				got = "it is " + quoteAll(t.Got)
 			}
 			say("   %s %s %s: %s", map[bool]string{true: "yes", false: "no "}[t.Matched], field, t.Wanted, got)

@@ -82,6 +82,7 @@ type Detector struct {
 type fieldUse struct {
 	slot  sigma.Slot
 	route int // index among the route fields, -1 for none
+	ours  bool
 
 	held *holders // nil for what no field holds, as is usual
 }
@@ -97,6 +98,7 @@ func (d *Detector) useOf(name string, use fieldUse) fieldUse {
 	if slots, prefix := d.engine.Holders(name); len(slots) > 0 {
 		use.held = &holders{slots, prefix}
 	}
+	use.ours = isOurs(name)
 	return use
 }
 

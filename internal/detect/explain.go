@@ -29,13 +29,17 @@ func (d *Detector) Explain(r *sigma.Rule, e *event.Event) (*sigma.Explanation, e
 		if use, ok := d.fields[f.Name]; ok && use.route >= 0 && route[use.route] == "" {
 			route[use.route] = f.Value
 		}
+		var value any = f.Value
+		if rendered && !ofRecord(f.Name) || isOurs(f.Name) {
+			value = sigma.Made(f.Value)
+		}
 		switch have := fields[f.Name].(type) {
 		case nil:
-			fields[f.Name] = f.Value
-		case string:
-			fields[f.Name] = []any{have, f.Value}
+			fields[f.Name] = value
 		case []any:
-			fields[f.Name] = append(have, f.Value)
+			fields[f.Name] = append(have, value)
+		default:
+			fields[f.Name] = []any{have, value}
 		}
 	}
 	return d.engine.Explain(r, d.engine.NewMatcher().Route(route...), fields, message)

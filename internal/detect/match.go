@@ -157,7 +157,7 @@ func (m *Matcher) match(e *event.Event, sources []sigma.SourceID, rendered bool,
 			m.setMember(use.held, f)
 		}
 		switch {
-		case text && rendered && !ofRecord(f.Name):
+		case text && (use.ours || rendered && !ofRecord(f.Name)):
 			m.m.SetMade(use.slot, f.Value)
 		case use.slot == sigma.NoSlot:
 			if text {
@@ -195,6 +195,25 @@ func (m *Matcher) remember(sources []sigma.SourceID) {
 	for _, s := range sources {
 		m.seen[s] = true
 	}
+}
+
+// isOurs reports whether a field says in words of ours or of ECS what the record says in its own, which rules that look for keywords mean: a record of level
+// "informational" is not about a format.
+func isOurs(field string) bool {
+	group, rest, _ := strings.Cut(field, ".")
+	switch group {
+	case "event":
+		return rest != "original" && rest != "reason" && rest != "code" && rest != "id"
+	case "network":
+		return rest != "application" && rest != "name" && !strings.HasPrefix(rest, "vlan")
+	case "log":
+		return rest == "level" || strings.HasPrefix(rest, "syslog.") || strings.HasPrefix(rest, "file.")
+	case "host":
+		return strings.HasPrefix(rest, "os.")
+	case "related", "ecs", "observer", "data_stream":
+		return true
+	}
+	return field == "service.type" || field == "cloud.provider"
 }
 
 // isRendering reports whether an event's raw text was made of its fields, as that of a record of a Windows event log is.

@@ -43,3 +43,25 @@ func TestTheBooksOfRulesAddUp(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// Keywords are what the record says, not what we say of it; Explain says the same as the matcher.
+func TestKeywordsAreLookedForInTheRecordsOwnWords(t *testing.T) {
+	d, err := Load(Options{Embedded: fstest.MapFS{"a.yml": {Data: []byte("title: t\nlogsource: {product: cisco, service: aaa}\ndetection: {k: [format, delete], condition: k}\n")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for raw, want := range map[string]bool{"no digest from 192.0.2.9": false, "User:bob logged command:format flash:": true} {
+		var b event.Batch
+		b.Begin(0, raw)
+		b.Add("event.dataset", "cisco_ios.log")
+		b.Add("log.level", "informational")
+		b.Add("event.action", "deleted-file")
+		b.Add("message", raw)
+		if got := len(d.NewMatcher().MatchBatch(&b, nil)) > 0; got != want {
+			t.Errorf("%q: matches is %v", raw, got)
+		}
+		if x, err := d.Explain(d.Rules()[0], &b.Events[0]); err != nil || x.Matched != want {
+			t.Errorf("%q: %v, %+v", raw, err, x)
+		}
+	}
+}
