@@ -19,7 +19,7 @@ var (
 		Title:     "Java application log (log4j, logback, java.util.logging), with stack traces",
 		Group:     "general",
 		Recognise: func(s *Sample) int { return recogniseApp(s, looksJava) },
-		Lines:     func(p *Params) LineDecoder { return (&appLog{clock: p.Clock, dataset: "java.log"}).decode },
+		Lines:     func(p *Params) LineDecoder { return newAppLog(p, "java.log").decode },
 		Joins:     func(line []byte) bool { return !appBegins(event.View(line)) },
 		Blank:     true,
 	})
@@ -28,15 +28,52 @@ var (
 		Title:     "Python application log (logging), with tracebacks",
 		Group:     "general",
 		Recognise: func(s *Sample) int { return recogniseApp(s, looksPython) },
-		Lines:     func(p *Params) LineDecoder { return (&appLog{clock: p.Clock, dataset: "python.log"}).decode },
+		Lines:     func(p *Params) LineDecoder { return newAppLog(p, "python.log").decode },
+		Joins:     func(line []byte) bool { return !appBegins(event.View(line)) },
+		Blank:     true,
+	})
+	_ = register(Format{
+		Name:      "application.log",
+		Title:     "Application log of a usual layout (.NET, Go, Node.js, PHP, Ruby), with stack traces",
+		Group:     "general",
+		Recognise: recogniseAnyApp,
+		Lines:     func(p *Params) LineDecoder { return newAppLog(p, "application.log").decode },
 		Joins:     func(line []byte) bool { return !appBegins(event.View(line)) },
 		Blank:     true,
 	})
 )
 
+func newAppLog(p *Params, dataset string) *appLog {
+	return &appLog{clock: p.Clock, dataset: dataset, named: namedRecord{p: p, prefix: dataset + "."}}
+}
+
+// recogniseAnyApp: nearly all lines that begin a record are of one of the layouts, or have time and
+// level in front, and what else there is goes on with a record.
+func recogniseAnyApp(s *Sample) int {
+	begun, good, orphans := 0, 0, 0
+	for _, l := range s.Lines {
+		if !appBegins(l) {
+			if begun == 0 {
+				orphans++
+			}
+			continue
+		}
+		begun++
+		var h appHead
+		h.read(l, &timestamp.Clock{})
+		if h.style != nil && h.style.language == "" || h.low && h.timed {
+			good++
+		}
+	}
+	if begun == 0 || orphans > 0 || good*10 < begun*9 {
+		return 0
+	}
+	return 68
+}
+
 // recogniseApp: most lines that begin a record have a level, and one of the lines is typical.
 func recogniseApp(s *Sample, typical func(l string, h *appHead) bool) int {
-	begun, level, sure, orphans := 0, 0, false, 0
+	begun, level, sure, orphans, other := 0, 0, false, 0, 0
 	for _, l := range s.Lines {
 		if !appBegins(l) {
 			if begun == 0 {
@@ -48,12 +85,15 @@ func recogniseApp(s *Sample, typical func(l string, h *appHead) bool) int {
 		begun++
 		var h appHead
 		h.read(l, &timestamp.Clock{})
-		if h.level != "" {
+		if h.style != nil && h.style.language == "" && h.thread == "" && h.origin == "" {
+			other++ // whatever the trace is of that it tells
+		}
+		if h.level != "" || h.below {
 			level++
 			sure = sure || typical(l, &h)
 		}
 	}
-	if !sure || level == 0 || level*10 < begun*7 || orphans > begun {
+	if !sure || other*2 > begun || level == 0 || level*10 < begun*7 || orphans > begun {
 		return 0
 	}
 	return 70
@@ -62,17 +102,35 @@ func recogniseApp(s *Sample, typical func(l string, h *appHead) bool) int {
 func looksJava(l string, h *appHead) bool {
 	if h == nil {
 		t := strings.TrimLeft(l, " \t")
-		return t != l && strings.HasPrefix(t, "at ") && strings.HasSuffix(t, ")") && strings.IndexByte(t, '(') > 0 || strings.HasPrefix(l, "Caused by: ")
+		return t != l && strings.HasPrefix(t, "at ") && isJavaFrame(t) || strings.HasPrefix(l, "Caused by: ")
+	}
+	if h.style != nil {
+		return h.style.language == "java" || h.style.language == "" && h.thread != "" && strings.Count(h.logger, ".") >= 2
 	}
 	return strings.Count(h.logger, ".") >= 2 && !strings.HasSuffix(h.logger, ".py") && !strings.Contains(l, " - "+h.level+" - ") || h.thread == "main" || strings.IndexByte(h.thread, '@') > 0 || strings.Contains(h.thread, "-thread") ||
 		strings.HasPrefix(h.thread, "http-nio") || strings.Contains(l, " --- [") || h.origin == "" && strings.Contains(l, ".java:")
+}
+
+// isJavaFrame reports whether a frame of a stack names its place as the JVM does; .NET's and
+// Node's begin with the same word.
+func isJavaFrame(t string) bool {
+	_, where, ok := strings.Cut(strings.TrimRight(t, "\r "), "(")
+	for _, mark := range [...]string{".java:", ".kt:", ".scala:", ".groovy:", ".clj:", "Unknown Source)", "Native Method)", "<generated>)", ".java)"} {
+		if ok && strings.Contains(where, mark) {
+			return true
+		}
+	}
+	return false
 }
 
 func looksPython(l string, h *appHead) bool {
 	if h == nil {
 		return l == "Traceback (most recent call last):" || strings.HasPrefix(l, `  File "`) && strings.Contains(l, `", line `)
 	}
-	return h.colons || strings.Contains(l, " - "+h.level+" - ") && !strings.HasPrefix(h.thread, "main") || strings.Contains(h.origin, ".py") || h.level == "CRITICAL" || strings.HasPrefix(h.logger, "django.")
+	if h.style != nil {
+		return h.style.language == "python" || strings.Contains(l, " | ") && h.origin != ""
+	}
+	return h.flask || l[0] == '[' && h.pid != "" && h.logger == "" || l[0] == '[' && h.level != "" && strings.Contains(l, "] "+h.level+": "+h.logger+": ") || h.colons || strings.Contains(l, " - "+h.level+" - ") && !strings.HasPrefix(h.thread, "main") || strings.Contains(h.origin, ".py") || h.level == "CRITICAL" || strings.HasPrefix(h.logger, "django.")
 }
 
 // appHead is what stands before the message.
@@ -81,6 +139,11 @@ type appHead struct {
 	timed, colons                      bool
 	level, thread, logger, origin, pid string
 	text                               string
+
+	style             *appStyle // nil: the general layout
+	low, flask, below bool      // a level in lower case; Flask's "in module:"; the text is in the lines below
+	node, code        string    // Elasticsearch's node, .NET's event id
+	pairs, json       string    // behind the text
 }
 
 func appLevel(w string) bool {
@@ -121,6 +184,12 @@ func appDate(s string) bool {
 
 // appBegins reports whether a line begins a record.
 func appBegins(l string) bool {
+	if l == "" {
+		return false
+	}
+	if styleOf(l) != nil {
+		return true
+	}
 	s := l
 	if n := leadingLevel(s); n > 0 {
 		if s[n] == ':' { // Python's BASIC_FORMAT, "WARNING:root:text"
@@ -166,6 +235,13 @@ func (h *appHead) readTime(s string, clock *timestamp.Clock) (n int, ok bool) {
 // read takes a line apart; what it does not know is text.
 func (h *appHead) read(l string, clock *timestamp.Clock) {
 	h.ns = event.NoTime
+	if style := styleOf(l); style != nil {
+		h.style = style
+		if style.read(h, l, clock) {
+			return
+		}
+		*h = appHead{ns: event.NoTime}
+	}
 	s := l
 	if n := leadingLevel(s); n > 0 {
 		h.level = s[:n]
@@ -193,6 +269,7 @@ func (h *appHead) read(l string, clock *timestamp.Clock) {
 			s = s[i+1:]
 		}
 	}
+	tight := bracket && strings.HasPrefix(s, "[") // Elasticsearch's "[time][LEVEL ][logger ] [node] "
 	s = strings.TrimLeft(s, " |")
 	if strings.HasPrefix(s, "- ") || strings.HasPrefix(s, ":") {
 		s = strings.TrimLeft(s[1:], " ")
@@ -202,6 +279,9 @@ func (h *appHead) read(l string, clock *timestamp.Clock) {
 		if s = strings.TrimLeft(rest, " "); !more {
 			break
 		}
+	}
+	if tight && h.level != "" && h.thread != "" && h.logger != "" {
+		h.node, h.thread = h.thread, ""
 	}
 	h.text = s
 	if h.logger == "" && strings.HasSuffix(s, ")") { // Kafka puts it last
@@ -237,6 +317,10 @@ func (h *appHead) part(s string) (rest string, more bool) {
 		switch {
 		case appLevel(inner) && h.level == "":
 			h.level = inner
+		case lowerLevel(inner) && h.level == "" && h.thread == "":
+			h.level, h.low = inner, true
+		case h.logger == "" && isLogger(inner) && strings.IndexByte(inner, '.') > 0 && strings.IndexByte(inner, '@') < 0 && strings.IndexByte(inner, '/') < 0 && h.level != "":
+			h.logger = inner
 		case isDigits(inner) && h.pid == "" && h.level == "":
 			h.pid = inner
 		case h.thread == "":
@@ -247,6 +331,12 @@ func (h *appHead) part(s string) (rest string, more bool) {
 			return s, false
 		}
 		return rest, true
+	case '(': // WildFly's thread, behind the logger in brackets
+		if inner, rest, ok := strings.Cut(s[1:], ") "); ok && h.thread == "" && h.logger != "" && h.level != "" && len(inner) < 100 {
+			h.thread = inner
+			return rest, false
+		}
+		return s, false
 	case '{': // Airflow's "{taskinstance.py:670}"
 		if inner, rest, ok := strings.Cut(s[1:], "}"); ok && h.origin == "" && len(inner) < 100 && strings.IndexByte(inner, ':') > 0 {
 			h.origin = inner
@@ -255,7 +345,7 @@ func (h *appHead) part(s string) (rest string, more bool) {
 		return s, false
 	case '-':
 		if strings.HasPrefix(s, "--- ") {
-			return s[4:], true
+			return h.spring(s[4:])
 		}
 		if strings.HasPrefix(s, "- ") {
 			return s[2:], h.level == "" || h.logger == "" && h.thread == ""
@@ -270,11 +360,27 @@ func (h *appHead) part(s string) (rest string, more bool) {
 	case appLevel(bare) && h.level == "":
 		h.level = bare
 		return after, true
+	case h.level == "" && h.thread == "" && h.logger == "" && lowerLevel(bare) && len(bare) == len(word)-1 && word[len(bare)] == ':': // winston's "error: text"
+		h.level, h.low = bare, true
+		return after, false
+	case h.level == "" && h.thread == "" && h.logger == "" && len(word) == 3 && lowerLevel(word) && word[0] < 'a': // zerolog's "ERR text"
+		h.level, h.low = word, true
+		return after, false
+	case word == "in" && h.level != "" && h.logger == "" && isModule(after): // Flask's "in module: text"
+		h.logger, after, _ = strings.Cut(after, ": ")
+		h.flask = true
+		return after, false
 	case isDigits(word) && h.level != "" && h.pid == "" && strings.HasPrefix(after, "--- "):
 		h.pid = word
 		return after, true
 	case h.logger == "" && isLogger(bare) && len(bare) == len(word)-1 && word[len(word)-1] == ':': // "org.example.App: text"
 		h.logger = bare
+		return after, false
+	case h.logger == "" && h.level != "" && isLogger(word) && isTwoNumbers(after): // Django's "module process thread text"
+		h.logger = word
+		h.pid, after, _ = strings.Cut(after, " ")
+		h.thread, after, _ = strings.Cut(after, " ")
+		h.flask = true
 		return after, false
 	case h.logger == "" && isLogger(word):
 		next := strings.TrimLeft(after, " ")
@@ -294,6 +400,34 @@ func (h *appHead) part(s string) (rest string, more bool) {
 	return s, false
 }
 
+// spring reads Spring Boot's "[application] [   thread] logger   : text", behind "--- ".
+func (h *appHead) spring(s string) (rest string, more bool) {
+	for n := 0; n < 2 && strings.HasPrefix(s, "["); n++ {
+		inner, after, ok := strings.Cut(s[1:], "] ")
+		if !ok {
+			return s, true
+		}
+		h.thread, s = strings.TrimSpace(inner), strings.TrimLeft(after, " ")
+	}
+	if logger, text, ok := strings.Cut(s, " : "); ok && len(logger) < 80 && strings.IndexByte(strings.TrimRight(logger, " "), ' ') < 0 {
+		h.logger = strings.TrimRight(logger, " ")
+		return text, false
+	}
+	return s, true
+}
+
+// isModule: "views: text".
+func isModule(s string) bool {
+	name, _, ok := strings.Cut(s, ": ")
+	return ok && isLogger(name)
+}
+
+func isTwoNumbers(s string) bool {
+	a, rest, ok := strings.Cut(s, " ")
+	b, _, ok2 := strings.Cut(rest, " ")
+	return ok && ok2 && isDigits(a) && isDigits(b)
+}
+
 // isLogger reports whether s may be the name of a logger or a class.
 func isLogger(s string) bool {
 	if s == "" || len(s) > 120 || !isLetter(s[0]) && s[0] != '_' {
@@ -310,6 +444,7 @@ func isLogger(s string) bool {
 type appLog struct {
 	clock   *timestamp.Clock
 	dataset string
+	named   namedRecord
 }
 
 func (d *appLog) decode(record string, b *event.Batch) error {
@@ -326,8 +461,13 @@ func (d *appLog) decode(record string, b *event.Batch) error {
 	b.Event().Time = h.ns
 	b.Add("event.dataset", d.dataset)
 	b.Add("event.kind", "event")
-	b.Add("log.level", lower(h.level, b))
+	if h.below {
+		trace = h.belowText(trace)
+	}
+	b.Add("log.level", lower(fullLevel(h.level), b))
 	b.Add("log.logger", h.logger)
+	b.Add("elasticsearch.node.name", h.node)
+	b.Add("event.code", h.code)
 	b.Add("process.thread.name", h.thread)
 	b.AddNumber("process.pid", h.pid)
 	if file, line, ok := strings.Cut(h.origin, ":"); ok {
@@ -335,15 +475,21 @@ func (d *appLog) decode(record string, b *event.Batch) error {
 		b.AddNumber("log.origin.file.line", line)
 	}
 	message := h.text
-	if trace != "" {
+	if trace = strings.TrimLeft(trace, "\r\n"); trace != "" {
 		if kind, ok := exceptionType(trace); ok {
 			b.Add("error.type", kind)
 			b.Add("error.stack_trace", trace)
-		} else {
+		} else if i := strings.Index(record, h.text); h.style == nil {
 			message = record[strings.Index(record, first)+len(first)-len(h.text):]
+		} else if i >= 0 {
+			message = record[i:]
 		}
 	}
+	if h.style != nil {
+		message = b.Bytes([]byte(strings.TrimSuffix(message, "|"))) // NLog's empty exception
+	}
 	b.Add("message", message)
+	d.addPairs(&h, b)
 	var facts textFacts
 	facts.add(h.text, true, b)
 	return nil

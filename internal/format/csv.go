@@ -336,6 +336,9 @@ func columnNames(header string, delimiter byte) []string {
 // csvDelimiter is the delimiter under which the lines have the most columns, the same
 // number in each.
 func csvDelimiter(lines []string) byte {
+	if len(lines) > 1 && csvPreamble(lines[0]) {
+		lines = lines[1:]
+	}
 	best, bestScore := byte(','), 0
 	var b event.Batch
 	b.Begin(0, "")
@@ -461,9 +464,25 @@ func newCSVDecoder(p *Params, columns []string) tableDecoder {
 	for i, c := range columns {
 		names[i] = event.Name{Path: c, Tag: nameTag(c)}
 	}
+	carried := carriedColumn(columns)
+	var router *jsonRouter
 	var leaves []event.Leaf
 	return func(fields []string, b *event.Batch) error {
 		leaves = leaves[:0]
+		if carried >= 0 && carried < len(fields) && fields[carried] != "" {
+			if router == nil {
+				router = newJSONRouter(p)
+			}
+			if router.inner(fields[carried], "", false, b) {
+				for i, v := range fields[:min(len(fields), len(columns))] {
+					if i != carried && v != "" {
+						b.Add(b.Bytes([]byte("csv."+columns[i])), v)
+					}
+				}
+				return nil
+			}
+			b.Rollback()
+		}
 		for i, v := range fields {
 			if i >= len(names) {
 				if len(names) >= maxColumns {
@@ -481,4 +500,15 @@ func newCSVDecoder(p *Params, columns []string) tableDecoder {
 		named.add(leaves, b)
 		return nil
 	}
+}
+
+// carriedColumn is the column that holds a whole record of another log: what Purview exports of
+// Microsoft 365's audit log, and Splunk's events; -1 for none.
+func carriedColumn(columns []string) int {
+	for i, c := range columns {
+		if c == "AuditData" || c == "_raw" {
+			return i
+		}
+	}
+	return -1
 }

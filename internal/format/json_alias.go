@@ -59,6 +59,14 @@ func nameTag(path string) int32 {
 	rank := timeRank(last)
 	key := plainName(last)
 	a := aliases[key]
+	switch path {
+	case "@l": // Serilog's compact format (CLEF)
+		a = aliasLevel
+	case "@m", "@mt":
+		a = aliasMessage
+	case "@x", "Exception":
+		a = aliasStack
+	}
 	if a == noAlias && depth > 0 {
 		// "user.name", "http.method": the parent is part of the name.
 		parent := path[:len(path)-len(last)-1]
@@ -74,7 +82,16 @@ func nameTag(path string) int32 {
 	}
 	if depth > 0 {
 		switch a { // too general, where it is not the record that they speak of
-		case aliasHost, aliasStatus, aliasAction, aliasOutcome, aliasProcess, aliasURL, aliasFile, aliasDomain, aliasError, aliasService, aliasTransport, aliasPID, aliasEmail:
+		case aliasStatus, aliasURL: // but of a request and its response
+			parent := path[:len(path)-len(last)-1]
+			switch parent[strings.LastIndexByte(parent, '.')+1:] {
+			case "res", "response", "Response", "req", "request", "Request":
+			default:
+				if aliases[key] == a {
+					a = noAlias
+				}
+			}
+		case aliasHost, aliasAction, aliasOutcome, aliasProcess, aliasFile, aliasDomain, aliasError, aliasService, aliasTransport, aliasPID, aliasEmail:
 			if aliases[key] == a {
 				a = noAlias
 			}

@@ -230,6 +230,7 @@ const (
 	inArray     = byte('1') // in an array of records
 	inEnvelope  = byte('2') // in an envelope's array
 	endEnvelope = byte('3') // behind it
+	newArray    = byte('4') // at an element of an array that may be an envelope: the first, or one behind one
 )
 
 // header says at which state a chunk begins, for its decoder.
@@ -259,7 +260,7 @@ func (c *jsonCutter) next(p []byte, final bool) (n int, record bool) {
 	case topLevel:
 		switch p[0] {
 		case '[':
-			c.state = inArray
+			c.state = newArray
 			return 1, false
 		case '{':
 			n, ok := envelope(p, final)
@@ -279,14 +280,27 @@ func (c *jsonCutter) next(p []byte, final bool) (n int, record bool) {
 			}
 			return len(p), true
 		}
-	case inArray, inEnvelope:
+	case newArray, inArray, inEnvelope:
 		if p[0] == ']' {
-			if c.state == inArray {
+			if c.state != inEnvelope {
 				c.state = topLevel
 			} else {
 				c.state = endEnvelope
 			}
 			return 1, false
+		}
+		if c.state == newArray { // an event hub's messages: [{"records":[…]},…]
+			if p[0] == '{' {
+				n, ok := envelope(p, final)
+				if ok {
+					c.state, c.prefix = inEnvelope, "["+string(p[:n])
+					return n, false
+				}
+				if n < 0 && !final {
+					return 0, false
+				}
+			}
+			c.state = inArray
 		}
 	case endEnvelope:
 		return c.envelopeEnd(p, final), false
@@ -308,7 +322,10 @@ func (c *jsonCutter) next(p []byte, final bool) (n int, record bool) {
 // envelopeEnd measures one member behind an envelope's records, or its end.
 func (c *jsonCutter) envelopeEnd(p []byte, final bool) int {
 	if p[0] == '}' {
-		c.state, c.prefix = topLevel, ""
+		if c.state = topLevel; strings.HasPrefix(c.prefix, "[") {
+			c.state = newArray
+		}
+		c.prefix = ""
 		return 1
 	}
 	i := 0
@@ -493,7 +510,7 @@ func envelopeFields(prefix string) []event.Field {
 	}
 	var s event.Scanner
 	var b event.Batch
-	leaves, err := s.Scan(prefix+"]}", &b)
+	leaves, err := s.Scan(strings.TrimPrefix(prefix, "[")+"]}", &b)
 	if err != nil {
 		return nil
 	}

@@ -47,7 +47,7 @@ const (
 // aliases are keyed by the name in lower case without '_', '-', '.', blank and '@'.
 var aliases = map[string]alias{
 	"level": aliasLevel, "lvl": aliasLevel, "loglevel": aliasLevel, "levelname": aliasLevel, "severity": aliasLevel, "severitytext": aliasLevel, "priority": aliasLevel,
-	"message": aliasMessage, "msg": aliasMessage, "log": aliasMessage, "text": aliasMessage, "event": aliasMessage, "shortmessage": aliasMessage, "logmessage": aliasMessage, "fulllog": aliasMessage, "description": aliasMessage,
+	"message": aliasMessage, "msg": aliasMessage, "log": aliasMessage, "text": aliasMessage, "event": aliasMessage, "shortmessage": aliasMessage, "logmessage": aliasMessage, "fulllog": aliasMessage, "renderedmessage": aliasMessage, "description": aliasMessage,
 	"srcip": aliasSource, "sourceip": aliasSource, "sourceipaddress": aliasSource, "sourceaddress": aliasSource, "srcaddr": aliasSource, "srcaddress": aliasSource, "clientip": aliasSource, "clientaddr": aliasSource, "clientaddress": aliasSource, "remoteip": aliasSource, "remoteaddr": aliasSource, "remoteaddress": aliasSource, "remotehost": aliasSource, "peerip": aliasSource, "src": aliasSource, "cip": aliasSource, "ipaddress": aliasSource, "ipaddr": aliasSource, "ip": aliasSource, "source": aliasSource, "idorigh": aliasSource, "srchost": aliasSource, "remote": aliasSource, "client": aliasSource,
 	"srcport": aliasSourcePort, "sourceport": aliasSourcePort, "clientport": aliasSourcePort, "remoteport": aliasSourcePort, "spt": aliasSourcePort, "idorigp": aliasSourcePort, "sport": aliasSourcePort,
 	"dstip": aliasDestination, "destip": aliasDestination, "destinationip": aliasDestination, "destinationaddress": aliasDestination, "dstaddr": aliasDestination, "destaddr": aliasDestination, "dstaddress": aliasDestination, "targetip": aliasDestination, "serverip": aliasDestination, "dst": aliasDestination, "dest": aliasDestination, "destination": aliasDestination, "idresph": aliasDestination, "dsthost": aliasDestination,
@@ -73,6 +73,10 @@ var aliases = map[string]alias{
 	"traceid": aliasTrace, "spanid": aliasSpan,
 	"bytesin": aliasSourceBytes, "bytessent": aliasSourceBytes, "sentbytes": aliasSourceBytes, "srcbytes": aliasSourceBytes, "origbytes": aliasSourceBytes,
 	"bytesout": aliasDestinationBytes, "bytesreceived": aliasDestinationBytes, "rcvdbytes": aliasDestinationBytes, "dstbytes": aliasDestinationBytes, "respbytes": aliasDestinationBytes,
+	// of German and French tables
+	"benutzer": aliasUser, "benutzername": aliasUser, "utilisateur": aliasUser, "nomutilisateur": aliasUser, "ipadresse": aliasSource, "quellip": aliasSource, "quelladresse": aliasSource, "quelle": aliasSource,
+	"adresseip": aliasSource, "ipsource": aliasSource, "zielip": aliasDestination, "zieladresse": aliasDestination, "ipdestination": aliasDestination, "quellport": aliasSourcePort, "zielport": aliasDestinationPort,
+	"rechner": aliasHost, "rechnername": aliasHost, "ordinateur": aliasHost, "meldung": aliasMessage, "nachricht": aliasMessage, "aktion": aliasAction, "ergebnis": aliasOutcome, "résultat": aliasOutcome, "prozess": aliasProcess, "datei": aliasFile,
 	"epochsecond": aliasEpochSecond, "nanoofsecond": aliasNanoOfSecond,
 }
 
@@ -82,5 +86,6 @@ var timeNames = map[string]int32{
 	"@timestamp": 1, "timestamp": 2, "eventtime": 3, "time": 4, "ts": 5, "datetime": 6, "systemtime": 6, "timecreated": 7, "timegenerated": 7, "utctime": 8,
 	"date": 9, "eventtimestamp": 9, "logtime": 9, "logtimestamp": 9, "creationtime": 9, "createdat": 10, "eventcreated": 10, "loggedat": 10, "timeiso8601": 4, "timelocal": 4, "requesttime": 11,
 	"starttime": 11, "edgestarttimestamp": 11, "startutc": 5, "startlocal": 11, "published": 8, "activitydatetime": 8, "receivedat": 14, "asctime": 8, "epoch": 9, "msec": 9, "t": 12, "when": 12, "occurred": 12, "occured": 12, "timesecondsepoch": 5, "timeflowstartns": 9, "createdon": 13, "datecreate": 13, "createddate": 13, "timeunixnano": 5,
+	"creationdate": 9, "zeit": 4, "zeitstempel": 2, "datum": 9, "datumundzeit": 4, "datumuhrzeit": 4, "horodatage": 2, "dateheure": 4, "dateetheure": 4, "fecha": 9, "fechahora": 4, "fechayhora": 4,
 	"created": 12, "firstseen": 13, "realtimetimestamp": 6, "datetimeutc": 5,
 }

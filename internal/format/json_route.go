@@ -2,6 +2,7 @@ package format
 
 import (
 	"cmp"
+	"encoding/base64"
 	"slices"
 	"strings"
 	"sync"
@@ -212,7 +213,7 @@ func (d *jsonRouter) unwrap(record, within string, s *jsonShapes, b *event.Batch
 			inner, outer = raw, "result._raw"
 		}
 	default:
-		for _, name := range [...]string{"event.original", "_raw", "message", "log", "line", "MESSAGE", "@message", "Message", "rawEvent", "CloudTrailEvent"} {
+		for _, name := range [...]string{"event.original", "_raw", "message", "log", "line", "MESSAGE", "@message", "Message", "rawEvent", "CloudTrailEvent", "AuditData"} {
 			v := s.get(name)
 			if v == "" {
 				continue
@@ -221,6 +222,11 @@ func (d *jsonRouter) unwrap(record, within string, s *jsonShapes, b *event.Batch
 				inner, outer = v, name
 				break
 			}
+		}
+	}
+	if data := s.get("message.data"); inner == "" && data != "" && s.get("message.publishTime")+s.get("message.publish_time") != "" { // Google's Pub/Sub pushes it in base64
+		if text, err := base64.StdEncoding.DecodeString(data); err == nil && len(text) > 1 && text[0] == '{' {
+			inner, outer = b.Bytes(text), "message.data"
 		}
 	}
 	if inner == "" {

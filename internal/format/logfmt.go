@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/timestamp"
 )
 
 // Lines of key=value pairs: logfmt as Go's and Heroku's loggers write it, and the like of many
@@ -17,6 +18,7 @@ var _ = register(Format{
 	Recognise: func(s *Sample) int {
 		share := s.Share(func(l string) bool {
 			n := 0
+			_, l, _ = stampedPairs(l, &timestamp.Clock{})
 			return logfmtPairs(l, func(_, _ string, _ bool) { n++ }) && n >= 3
 		})
 		if share < 80 {
@@ -38,7 +40,8 @@ type logfmt struct {
 
 func (d *logfmt) decode(line string, b *event.Batch) error {
 	d.leaves = d.leaves[:0]
-	ok := logfmtPairs(line, func(key, value string, quoted bool) {
+	ns, pairs, stamped := stampedPairs(line, d.named.p.Clock)
+	ok := logfmtPairs(pairs, func(key, value string, quoted bool) {
 		name := d.names[key]
 		if name == nil {
 			key = strings.Clone(key)
@@ -60,7 +63,9 @@ func (d *logfmt) decode(line string, b *event.Batch) error {
 	}
 	b.Add("event.kind", "event")
 	b.Add("event.dataset", "logfmt")
-	d.named.add(d.leaves, b)
+	if !d.named.add(d.leaves, b) && stamped {
+		b.Event().Time = ns
+	}
 	return nil
 }
 
@@ -94,9 +99,10 @@ func logfmtPairs(l string, fn func(key, value string, quoted bool)) bool {
 			continue
 		}
 		i++
-		if i < len(l) && l[i] == '"' {
+		if i < len(l) && (l[i] == '"' || l[i] == '\'' && endsQuoted(l[i:])) {
+			quote := l[i]
 			start = i + 1
-			for i = start; i < len(l) && l[i] != '"'; i++ {
+			for i = start; i < len(l) && l[i] != quote; i++ {
 				if l[i] == '\\' {
 					i++
 				}
@@ -105,16 +111,48 @@ func logfmtPairs(l string, fn func(key, value string, quoted bool)) bool {
 				return false
 			}
 			fn(key, l[start:i], true)
-			i++
+			if i++; i < len(l) && (l[i] == ',' || l[i] == ';') {
+				i++
+			}
 			continue
 		}
 		start = i
 		for i < len(l) && l[i] != ' ' && l[i] != '\t' {
 			i++
 		}
-		fn(key, l[start:i], false)
+		v := l[start:i]
+		if i < len(l) && len(v) > 0 && (v[len(v)-1] == ',' || v[len(v)-1] == ';') { // "user=alice, src=192.0.2.1"
+			v = v[:len(v)-1]
+		}
+		fn(key, v, false)
 	}
 	return n > 0
+}
+
+// endsQuoted reports whether the text in single quotes at the start of s, as Python's repr
+// writes it, ends before a blank or at the end.
+func endsQuoted(s string) bool {
+	for i := 1; i < len(s) && i < 4<<10; i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '\'':
+			return i+1 == len(s) || s[i+1] == ' ' || s[i+1] == '\t' || s[i+1] == ','
+		}
+	}
+	return false
+}
+
+// stampedPairs cuts the time in front of pairs: "2026-03-04 10:11:12 user=alice src=192.0.2.1".
+func stampedPairs(l string, c *timestamp.Clock) (ns int64, rest string, ok bool) {
+	if len(l) < 24 || !isDigit(l[0]) {
+		return 0, l, false
+	}
+	ns, n, ok := c.ISO(l)
+	if !ok || n >= len(l) || l[n] != ' ' && l[n] != ',' {
+		return 0, l, false
+	}
+	return ns, strings.TrimLeft(l[n:], " ,"), true
 }
 
 func isKeyByte(c byte) bool {

@@ -81,7 +81,8 @@ func isSyslog(line string) bool {
 	if line[0] == '\t' || line[0] == ' ' {
 		return false
 	}
-	return h.parse(line, &c) == nil && (h.tag != "" || h.priority != "" || h.host != "" && strings.HasPrefix(h.text, "last message repeated"))
+	return h.parse(line, &c) == nil && !(h.host == "" && h.pid == "" && h.priority == "" && lowerLevel(h.tag)) && // "2026-03-04T10:11:12Z error: …" is of an application
+		(h.tag != "" || h.priority != "" || h.host != "" && strings.HasPrefix(h.text, "last message repeated"))
 }
 
 // parse reads the header of a record.

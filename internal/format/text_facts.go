@@ -189,6 +189,12 @@ func (f *textFacts) user(s string, start int, sep byte, word string, beforeRole 
 	default:
 		return false
 	}
+	if quote == '"' && start < len(s) && s[start] == ':' { // that was the end of a name in JSON
+		if start = skipSpace([]byte(s[:min(len(s), start+9)]), start+1); start >= len(s) || s[start] != '"' {
+			return false
+		}
+		start++
+	}
 	end := start
 	switch quote {
 	case '<':
