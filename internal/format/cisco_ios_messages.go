@@ -172,11 +172,11 @@ func iosFlapping(_ *iosMessage, s string, b *event.Batch) bool {
 }
 
 func iosRestart(m *iosMessage, s string, b *event.Batch) bool {
-	typ, action := "start", "boot"
+	action := "boot"
 	if m.mnemonic == "RELOAD" {
-		typ, action = "end", "reboot"
+		action = "reboot"
 	}
-	classify(b, "host", typ, action, "")
+	classify(b, "network", "info", action, "")
 	return true
 }
 
