@@ -78,6 +78,12 @@ func cutUptime(s string) (uptime, rest string, ok bool) {
 }
 
 var kernelPhrases = newPhraseBook(
+	phrase{"Linux version ", func(_ *message, s string, b *event.Batch) bool {
+		release, _, _ := strings.Cut(s, " ")
+		b.Add("host.os.kernel", release)
+		classify(b, "host", "start", "boot", "")
+		return true
+	}},
 	phrase{"Out of memory: ", kernelOOM},
 	phrase{"Memory cgroup out of memory: ", kernelOOM},
 	phrase{"Killed process ", func(m *message, s string, b *event.Batch) bool { return kernelKilled(s, b) }},

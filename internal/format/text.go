@@ -316,6 +316,10 @@ func shortTime(c *timestamp.Clock, s string) (ns int64, n int, ok bool) {
 		ns, ok = c.Yearless(t.month, t.day, t.hour, t.minute, t.second, t.nanosecond)
 		return ns, t.length, ok
 	}
+	if len(s) > 17 && isLetter(s[0]) && s[9] == ' ' && isDigits(s[1:9]) { // glog with a year: "I20060102 15:04:05.000000"
+		ns, n, ok = compactTime(c, s[1:])
+		return ns, n + 1, ok
+	}
 	if len(s) < 14 || !isDigits(s[:6]) || s[6] != ' ' {
 		return 0, 0, false
 	}

@@ -11,11 +11,11 @@ import (
 // one pass over its words. What it cannot place goes to related.*; fields that the event
 // has already are left alone.
 type textFacts struct {
-	ips, users, hashes [maxFacts]string
-	nIPs, nUsers       int
-	nHashes            int
-	hasSource, hasUser bool
-	hasURL, hasDest    bool
+	ips, users, hashes, hosts [maxFacts]string
+	nIPs, nUsers              int
+	nHashes, nHosts           int
+	hasSource, hasUser        bool
+	hasURL, hasDest, hasFile  bool
 }
 
 // role is what a word says of the one behind it.
@@ -28,14 +28,17 @@ const (
 	asTo           // "to", behind a source
 	asUser         // "user=", "login:"
 	asFor          // "for", "by": what follows may be a user
+	asHost         // "host=", "machine: "
+	asFile         // "file=", "path="
+	asUID          // "uid=", behind whose number a name may stand in brackets
 	asVersion      // what follows is a version, not an address
 )
 
 func wordRole(s string) role {
-	if len(s) < 2 || len(s) > 14 {
+	if len(s) < 2 || len(s) > 18 {
 		return plain
 	}
-	var buf [14]byte
+	var buf [18]byte
 	for i := range len(s) {
 		c := s[i]
 		if 'A' <= c && c <= 'Z' {
@@ -45,14 +48,26 @@ func wordRole(s string) role {
 	}
 	switch string(buf[:len(s)]) {
 	case "from", "src", "srcip", "src_ip", "source", "source_ip", "sourceip", "client", "client_ip", "clientip", "client-ip", "remote", "remote_addr",
-		"remote_ip", "remoteip", "rhost", "peer", "rip", "raddr", "saddr", "ip_src", "attacker", "caller":
+		"remote_ip", "remoteip", "rhost", "peer", "rip", "raddr", "saddr", "ip_src", "attacker", "caller", "sip", "cip", "c-ip", "srcaddr", "src_addr", "src-ip",
+		"source-ip", "sourceaddress", "source_address", "client_addr", "client_address", "clientaddress", "clientaddr", "remoteaddr", "remote_address", "remoteaddress",
+		"remote-addr", "remote-ip", "x-forwarded-for", "callerip", "ipaddress":
 		return asSource
 	case "to":
 		return asTo
-	case "dst", "dstip", "dst_ip", "dest", "dest_ip", "destination", "daddr", "server_ip", "lip":
+	case "dst", "dstip", "dst_ip", "dest", "dest_ip", "destination", "daddr", "server_ip", "lip", "dip", "dstaddr", "dst_addr", "dst-ip", "destip", "destinationip",
+		"destination_ip", "destination-ip", "destinationaddress", "s-ip", "target_ip", "targetip", "ip_dst":
 		return asDest
-	case "user", "username", "user_name", "login", "usr", "uname", "account", "acct", "userid", "user_id", "suser", "duser", "ruser", "usrname":
+	case "user", "username", "user_name", "login", "usr", "uname", "account", "acct", "userid", "user_id", "suser", "duser", "ruser", "usrname", "src_user", "srcuser", "dst_user",
+		"dstuser", "user-name", "cs-username", "accountname", "account_name", "samaccountname", "targetusername", "subjectusername", "userprincipalname", "upn", "logonname",
+		"principal", "benutzer", "utilisateur", "usuario", "utente":
 		return asUser
+	case "host", "hostname", "host_name", "machine", "machinename", "machine_name", "workstation", "workstationname", "computer", "computername", "computer_name", "fqdn", "devname", "dhost",
+		"shost", "dvchost", "node", "servername", "server_name", "srchost", "dsthost", "src_host", "dst_host", "dest_host", "sourcehost", "clientname", "client_name", "devicename":
+		return asHost
+	case "file", "filename", "file_name", "filepath", "file_path", "fname", "exe", "executable", "fullpath", "fpath":
+		return asFile
+	case "uid", "euid", "auid", "ouid":
+		return asUID
 	case "for", "by", "invalid", "unknown", "of", "as":
 		return asFor
 	case "version", "ver", "release":
@@ -77,9 +92,10 @@ func (f *textFacts) add(s string, roles bool, b *event.Batch) {
 	e := b.Event()
 	*f = textFacts{
 		hasSource: !roles || e.Has("source.ip"), hasUser: !roles || e.Has("user.name"),
-		hasURL: e.Has("url.original"), hasDest: !roles || e.Has("destination.ip"),
+		hasURL: e.Has("url.original"), hasDest: !roles || e.Has("destination.ip"), hasFile: !roles || e.Has("file.path"),
 	}
 	var last, before string // the words before this one
+	lastEnd := 0
 	lastRole, beforeRole, thirdRole := plain, plain, plain
 	for i := 0; i < len(s); {
 		if !isFactByte[s[i]] {
@@ -107,13 +123,50 @@ func (f *textFacts) add(s string, roles bool, b *event.Batch) {
 			last, before, lastRole, beforeRole = "", "", plain, plain
 			continue
 		}
+		gap := s[lastEnd:start]
+		lastEnd = i
+		switch lastRole {
+		case asHost, asFile, asUID:
+			if lastRole == asHost && gap == " " && last[len(last)-1] != ':' { // "opened on host kdc1.example.com"
+				f.fullName(w, b)
+				break
+			}
+			if len(gap) > 6 || len(last) == 0 || gap[0] != '=' && last[len(last)-1] != ':' && !(gap[0] == '"' && strings.IndexByte(gap, ':') > 0) {
+				break // the word is no name of a value
+			}
+			if lastRole == asHost {
+				f.namedHost(w, gap, b)
+			} else if lastRole == asUID {
+				if strings.HasPrefix(s[i:], "(") && isDigits(w) { // "uid=1000(alice)"
+					if name, _, ok := strings.Cut(s[i+1:min(len(s), i+66)], ")"); ok && isUserName(name) {
+						f.name(name, b)
+					}
+				}
+			} else if end := f.file(s, start, gap, b); end > i {
+				i, lastEnd = end, end
+				last, before, lastRole, beforeRole = "", "", plain, plain
+				continue
+			}
+		}
+		if colons == 1 && len(w) > 3 && w[1] == ':' && w[2] == '\\' && isLetter(w[0]) {
+			if end := f.file(s, start, gap, b); end > i {
+				i, lastEnd = end, end
+			}
+			last, before, lastRole, beforeRole = "", "", plain, plain
+			continue
+		}
 		sep := byte(0)
 		if start > 0 {
 			sep = s[start-1]
 		}
-		if lastRole == asUser && f.user(s, start, sep, last, beforeRole, b) {
+		if lastRole == asUser && strings.IndexAny(gap, ",;|") < 0 && f.user(s, start, sep, last, beforeRole, b) {
 			last, before, lastRole, beforeRole = "", "", plain, plain
 			continue
+		}
+		if last == "as" && isIdentity(before) && strings.TrimLeft(gap, " \"'`") == "" {
+			if name := strings.TrimRight(w, ".:"); isUserName(name) && !(gap == " " && (name == "a" || name == "an" || name == "the")) {
+				f.name(name, b)
+			}
 		}
 		switch {
 		case dots >= 3 && digits >= 4 && colons <= 1 && hex:
@@ -123,7 +176,30 @@ func (f *textFacts) add(s string, roles bool, b *event.Batch) {
 				f.name(before, b)
 			}
 		case colons >= 2 && hex && (digits > 0 || len(w) > 2):
-			f.address6(w, lastRole, b)
+			port := ""
+			if sep == '[' && strings.HasPrefix(s[i:], "]:") { // "[2001:db8::7]:443"
+				n := i + 2
+				for n < len(s) && isDigit(s[n]) {
+					n++
+				}
+				port = s[i+2 : n]
+			}
+			f.address6(w, port, lastRole, b)
+		case colons >= 2 && strings.IndexByte(w, '%') > 0: // "fe80::1%eth0"
+			ip, _, _ := strings.Cut(w, "%")
+			f.address6(ip, "", lastRole, b)
+		case colons >= 4 && dots >= 3 && strings.HasPrefix(w, "::"): // "::ffff:192.0.2.7"
+			f.address6(w, "", lastRole, b)
+		case colons == 1 && len(w) > 35: // "sha256:…"
+			if kind, digest, _ := strings.Cut(w, ":"); strings.HasPrefix(kind, "sha") || strings.HasPrefix(kind, "SHA") || strings.EqualFold(kind, "md5") || strings.EqualFold(kind, "imphash") {
+				if isHex(digest) {
+					f.hash(digest, b)
+				}
+			}
+		case strings.IndexByte(w, '@') > 0:
+			f.mail(w, last, b)
+		case colons == 1 && dots >= 1 && digits >= 2:
+			f.hostAndPort(w, b)
 		case hex && dots == 0 && colons == 0 && digits > 0 && digits < len(w):
 			f.hash(w, b)
 		}
@@ -145,8 +221,8 @@ func (f *textFacts) address4(w string, r role, b *event.Batch) {
 	f.address(host, port, r, b)
 }
 
-func (f *textFacts) address6(w string, r role, b *event.Batch) {
-	if w[0] == ':' && w[1] != ':' {
+func (f *textFacts) address6(w, port string, r role, b *event.Batch) {
+	if len(w) < 2 || w[0] == ':' && w[1] != ':' {
 		return
 	}
 	if !strings.HasSuffix(w, "::") {
@@ -155,7 +231,7 @@ func (f *textFacts) address6(w string, r role, b *event.Batch) {
 	if !isIPv6(w) || w == "::" || strings.Count(w, ":") == 7 && len(w) == len("00:11:22:33:44:55:66:77") {
 		return // the last is an EUI-64
 	}
-	f.address(w, "", r, b)
+	f.address(w, port, r, b)
 }
 
 func (f *textFacts) address(ip, port string, r role, b *event.Batch) {
@@ -185,6 +261,8 @@ func (f *textFacts) user(s string, start int, sep byte, word string, beforeRole 
 	case sep == '"' || sep == '\'' || sep == '<' || sep == '[' || sep == '`':
 		quote = sep
 	case sep == '=' || word[len(word)-1] == ':':
+	case sep == ' ' && strings.EqualFold(word, "login"): // "invalid login attempts"
+		return false
 	case sep == ' ' && beforeRole == asFor && start >= 2 && s[start-2] != ',' && s[start-2] != '.':
 	default:
 		return false
@@ -248,6 +326,159 @@ func (f *textFacts) hash(w string, b *event.Batch) {
 	}
 }
 
+// namedHost takes the value of "host=web1"; behind a colon, which may end a word of prose, it must look like a host's name.
+func (f *textFacts) namedHost(w, gap string, b *event.Batch) {
+	w = strings.TrimRight(w, ".")
+	if host, port, ok := strings.Cut(w, ":"); ok && (port == "" || isDigits(port)) {
+		w = host
+	}
+	if !isHostName(w) || !strings.ContainsAny(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		return
+	}
+	if gap[0] != '=' && !strings.ContainsAny(w, "0123456789.-") && !strings.Contains(gap, "\"") {
+		return
+	}
+	switch w {
+	case "true", "false", "null", "none", "unknown", "undefined", "nil":
+		return
+	}
+	f.host(w, b)
+}
+
+// hostAndPort takes "db.internal:5432", but no place in a program's source ("main.go:42").
+func (f *textFacts) hostAndPort(w string, b *event.Batch) {
+	host, port, _ := strings.Cut(strings.TrimRight(w, "."), ":")
+	if isDigits(port) && len(port) >= 2 && len(port) <= 5 && port[0] != '0' {
+		f.fullName(host, b)
+	}
+}
+
+// fullName takes the name of a host with its domain.
+func (f *textFacts) fullName(host string, b *event.Batch) {
+	host = strings.TrimRight(host, ".:")
+	top := host[strings.LastIndexByte(host, '.')+1:]
+	if len(top) < 2 || len(top) == len(host) || !isHostName(host) || sourceSuffixes[top] {
+		return
+	}
+	for i := range len(top) {
+		if top[i] < 'a' || top[i] > 'z' {
+			return
+		}
+	}
+	f.host(host, b)
+}
+
+// sourceSuffixes are the ends of names of files that logs write with a line's number.
+var sourceSuffixes = map[string]bool{
+	"go": true, "py": true, "java": true, "kt": true, "scala": true, "groovy": true, "clj": true, "js": true, "ts": true, "jsx": true, "tsx": true, "mjs": true, "cjs": true, "rb": true,
+	"php": true, "cs": true, "vb": true, "fs": true, "cc": true, "cpp": true, "cxx": true, "hh": true, "hpp": true, "rs": true, "swift": true, "ex": true, "exs": true, "erl": true, "pl": true,
+	"pm": true, "lua": true, "sh": true, "sql": true, "hs": true, "ml": true, "dart": true, "vue": true, "asp": true, "aspx": true, "jsp": true, "html": true, "log": true, "txt": true, "conf": true,
+	"yaml": true, "yml": true, "json": true, "xml": true, "svc": true, "inc": true, "tcl": true, "asm": true, "proto": true, "tf": true,
+}
+
+func (f *textFacts) host(name string, b *event.Batch) {
+	if f.nHosts < maxFacts && !slices.Contains(f.hosts[:f.nHosts], name) {
+		f.hosts[f.nHosts] = name
+		f.nHosts++
+		b.Add("related.hosts", name)
+	}
+}
+
+// mail takes "alice@example.com", and of "alice@192.0.2.7" the address too.
+func (f *textFacts) mail(w, key string, b *event.Batch) {
+	if strings.EqualFold(key, "message-id") || strings.EqualFold(key, "msgid") || strings.EqualFold(key, "in-reply-to") {
+		return
+	}
+	w = strings.TrimRight(w, ".:")
+	local, domain, ok := strings.Cut(w, "@")
+	if i := strings.LastIndexByte(local, ':'); i >= 0 { // "mailto:", "from:"
+		local = local[i+1:]
+	}
+	if !ok || local == "" || strings.ContainsAny(local, "\\:$%") {
+		return
+	}
+	host, _, _ := strings.Cut(domain, ":")
+	top := host[strings.LastIndexByte(host, '.')+1:]
+	switch {
+	case isIPv4(host):
+		f.address(host, "", plain, b)
+		f.related(local, b)
+	case unitSuffixes[top]: // systemd's "user@1000.service"
+	case len(top) >= 2 && len(top) < len(host) && isHostName(host) && !strings.ContainsAny(top, "0123456789-_"):
+		f.related(local+"@"+host, b)
+	}
+}
+
+var unitSuffixes = map[string]bool{"service": true, "socket": true, "target": true, "timer": true, "mount": true, "slice": true, "scope": true, "device": true, "path": true}
+
+// related notes a user whom the text names, but not as the one who acts.
+func (f *textFacts) related(name string, b *event.Batch) {
+	if f.nUsers < maxFacts && !slices.Contains(f.users[:f.nUsers], name) {
+		f.users[f.nUsers] = name
+		f.nUsers++
+		b.Add("related.user", name)
+	}
+}
+
+func isUserName(s string) bool {
+	if s == "" || len(s) > 64 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isLetter(c) && !isDigit(c) && c < 0x80 && strings.IndexByte("._-@$\\", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// isIdentity reports whether "as" behind the word is followed by who one has become.
+func isIdentity(word string) bool {
+	switch word {
+	case "authenticated", "in", "logged", "logon", "login", "Authenticated", "impersonating":
+		return true
+	}
+	return false
+}
+
+// file takes a path: to the closing quote, or else to the next blank; it must have a separator or an extension.
+func (f *textFacts) file(s string, start int, gap string, b *event.Batch) (end int) {
+	quote := byte(0)
+	if gap != "" {
+		quote = gap[len(gap)-1]
+	}
+	from := start
+	if quote == '/' || quote == '~' {
+		for from > 0 && (s[from-1] == '/' || s[from-1] == '~') {
+			from--
+		}
+		quote = 0
+		if from > 0 {
+			quote = s[from-1]
+		}
+	}
+	if quote != '"' && quote != '\'' {
+		quote = 0
+	}
+	end = start
+	for end < len(s) && end-start < 1024 {
+		if c := s[end]; quote != 0 && c == quote || quote == 0 && (c <= ' ' || strings.IndexByte(",;|\"'<>()[]", c) >= 0) {
+			break
+		}
+		end++
+	}
+	path := strings.TrimRight(s[from:end], ".:")
+	dot := strings.LastIndexByte(path, '.')
+	if strings.IndexAny(path, "/\\") < 0 && (dot <= 0 || len(path)-dot > 6 || isDigits(path[dot+1:])) || strings.Contains(path, "://") {
+		return 0
+	}
+	if !f.hasFile {
+		f.hasFile = true
+		b.Add("file.path", path)
+	}
+	return end
+}
+
 // url takes "SCHEME://…" to the next blank, quote or bracket and returns where it ends.
 func (f *textFacts) url(s string, start, i int, b *event.Batch) int {
 	for i < len(s) && i-start < 2048 && s[i] > ' ' && strings.IndexByte("\"'<>`|)]}", s[i]) < 0 {
@@ -260,6 +491,23 @@ func (f *textFacts) url(s string, start, i int, b *event.Batch) int {
 		if !f.hasURL {
 			f.hasURL = true
 			b.Add("url.original", u)
+		}
+	}
+	if _, host, ok := strings.Cut(u, "://"); ok {
+		if end := strings.IndexAny(host, "/?#;"); end >= 0 {
+			host = host[:end]
+		}
+		host = host[strings.LastIndexByte(host, '@')+1:]
+		if strings.HasPrefix(host, "[") {
+			host, _, _ = strings.Cut(host[1:], "]")
+		} else if name, port, ok := cutLast(host, ":"); ok && isDigits(port) {
+			host = name
+		}
+		switch {
+		case isIP(host):
+			f.address(host, "", plain, b)
+		case isHostName(host) && (strings.IndexByte(host, '.') > 0 || host == "localhost"):
+			f.host(host, b)
 		}
 	}
 	return i

@@ -283,6 +283,28 @@ func zone(s string, i int) (seconds, next int, ok bool) {
 	case c == 'Z' || c == 'z':
 		return 0, i + 1, i+1 == len(s) || !isAlnum(s[i+1])
 	case len(s) >= i+3 && (s[i:i+3] == "UTC" || s[i:i+3] == "GMT"):
+		if i+4 < len(s) && (s[i+3] == '+' || s[i+3] == '-') { // "GMT+2", "UTC-05:30": east is plus, unlike in POSIX' TZ
+			h, j, ok := number(s, i+4, 1, 2)
+			if !ok || h > 15 {
+				h, j, ok = number(s[:min(len(s), i+6)], i+4, 2, 2) // "GMT+0200"
+			}
+			if ok && h <= 15 {
+				m := 0
+				if j < len(s) && s[j] == ':' {
+					j++
+				}
+				if mm, e, ok := number(s, j, 2, 2); ok && mm < 60 {
+					m, j = mm, e
+				} else if s[j-1] == ':' {
+					j--
+				}
+				sec := h*3600 + m*60
+				if s[i+3] == '-' {
+					sec = -sec
+				}
+				return sec, j, j == len(s) || !isAlnum(s[j])
+			}
+		}
 		return 0, i + 3, i+3 == len(s) || !isAlnum(s[i+3])
 	case c == '+' || c == '-':
 		if len(s) < i+3 {

@@ -12,6 +12,7 @@ import (
 //	4. März 2026 10:11:12     4 de marzo de 2026 10:11:12     04-MAR-26 10.11.12.345 AM
 //	March 4, 2026 10:11:12    Mär  4 10:11:12    2026 Mar  4 10:11:12    2026年3月4日 10:11:12
 //	2026-03-04T10:11Z    2026/3/4 10:11:12    2026-03-04-10.11.12.345    20260304101112.345Z
+//	10:11:12.345 04.03.2026    10:11:12 UTC Wed Mar 4 2026    Mar-04-2026 10:11:12    2026-063 10:11:12
 //	@4000000069a8054a14970000 (TAI64N)    134170926723450000 (FILETIME)    1772619072345678 (µs, ns)
 //
 // Of two numbers that could both be the month, the first is it where a slash is between
@@ -45,6 +46,9 @@ func (c *Clock) Written(s string) (ns int64, n int, ok bool) {
 	case 4:
 		return c.yearFirst(s)
 	case 1, 2:
+		if s[digits] == ':' {
+			return c.timeFirst(s)
+		}
 		return c.dayFirst(s, digits)
 	}
 	return 0, 0, false
@@ -209,6 +213,13 @@ func (c *Clock) yearFirst(s string) (ns int64, n int, ok bool) {
 	if !asian && sep != '-' && sep != '/' && sep != '.' {
 		return 0, 0, false
 	}
+	if day, j, ok := number(s, i, 3, 3); ok && sep == '-' && day >= 1 && j < len(s) && (s[j] == ' ' || s[j] == 'T') { // ISO 8601's ordinal date
+		for d.month = 1; d.month < 12 && day > daysIn(d.year, d.month); d.month++ {
+			day -= daysIn(d.year, d.month)
+		}
+		d.day = day
+		return c.timeOfDay(s, j, d)
+	}
 	if d.month, i, ok = number(s, i, 1, 2); !ok || i >= len(s) {
 		return 0, 0, false
 	}
@@ -319,6 +330,75 @@ func (c *Clock) dayFirst(s string, digits int) (ns int64, n int, ok bool) {
 	return c.timeOfDay(s, i, d)
 }
 
+// timeFirst reads a time of the day with the date behind it, which may follow a zone and a weekday.
+func (c *Clock) timeFirst(s string) (ns int64, n int, ok bool) {
+	h, _, _, i, ok := clock(s, 0)
+	if !ok {
+		return 0, 0, false
+	}
+	_, i = fraction(s, i)
+	if _, i, ok = meridiem(s, i, h); !ok {
+		return 0, 0, false
+	}
+	var buf [80]byte // the date, the time, the zone
+	time, zoned := s[:i], ""
+	if _, j, has := zone(s, i); has {
+		zoned, i = s[i:j], j
+	}
+	for i < len(s) && (s[i] == ' ' || s[i] == ',') {
+		i++
+	}
+	if isWeekday(s[i:]) {
+		for i += 3; i < len(s) && (s[i] == ' ' || s[i] == ','); i++ {
+		}
+	}
+	j, words := i, 0
+	for ; j < len(s) && j-i < 24; j++ {
+		if b := s[j]; b == ' ' || b == ',' {
+			if b == ' ' {
+				words++
+			}
+			if words > 2 || !strings.ContainsAny(s[i:j], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") && words > 1 {
+				break
+			}
+			if numeric := strings.IndexAny(s[i:j], "-./"); numeric > 0 { // "04.03.2026" ends at the first blank
+				break
+			}
+		} else if !isAlnum(b) && b != '-' && b != '.' && b != '/' {
+			break
+		}
+	}
+	date := strings.TrimRight(s[i:j], " ,.")
+	if len(date) < 8 || len(date)+len(time)+len(zoned)+1 > len(buf) {
+		return 0, 0, false
+	}
+	m := copy(buf[:], date)
+	buf[m] = ' '
+	m++
+	m += copy(buf[m:], time)
+	m += copy(buf[m:], zoned)
+	whole := string(buf[:m])
+	if ns, n, ok = c.ISO(whole); !ok {
+		if b := whole[0]; b < '0' || b > '9' {
+			ns, n, ok = c.monthFirst(whole)
+		} else {
+			k := 0
+			for k < len(whole) && '0' <= whole[k] && whole[k] <= '9' {
+				k++
+			}
+			if k == 4 {
+				ns, n, ok = c.yearFirst(whole)
+			} else if k == 1 || k == 2 {
+				ns, n, ok = c.dayFirst(whole, k)
+			}
+		}
+	}
+	if !ok || n != m {
+		return 0, 0, false
+	}
+	return ns, i + len(date), true
+}
+
 // century places a year of two digits as POSIX does (strptime(3), %y).
 func century(y int) int {
 	if y < 69 {
@@ -330,13 +410,22 @@ func century(y int) int {
 // monthFirst reads dates that begin with the month's name: "March 4, 2026", "Mär  4".
 func (c *Clock) monthFirst(s string) (ns int64, n int, ok bool) {
 	month, i := monthWord(s)
-	if month == 0 || i >= len(s) || s[i] != ' ' {
+	if month == 0 || i >= len(s) || s[i] != ' ' && s[i] != '-' && s[i] != '/' {
 		return 0, 0, false
+	}
+	d := civilParts{month: month}
+	if sep := s[i]; sep != ' ' { // "Mar-04-2026 10:11:12"
+		if d.day, i, ok = number(s, i+1, 1, 2); !ok || i >= len(s) || s[i] != sep {
+			return 0, 0, false
+		}
+		if d.year, i, ok = number(s, i+1, 4, 4); !ok {
+			return 0, 0, false
+		}
+		return c.timeOfDay(s, i, d)
 	}
 	for i < len(s) && s[i] == ' ' {
 		i++
 	}
-	d := civilParts{month: month}
 	if d.day, i, ok = number(s, i, 1, 2); !ok || i >= len(s) || s[i] != ' ' && s[i] != ',' {
 		return 0, 0, false
 	}
