@@ -36,7 +36,7 @@ func decodeAccount(s, object, typ, action string, b *event.Batch) bool {
 	}
 	understood := accountNames(s, &action, b)
 	b.Add("event.category", "iam")
-	if !understood && outcome == "success" { // what is not known to be done is not said to be
+	if !understood && outcome == "success" && typ == "change" { // what is not known to be done is not said to be
 		b.Add("event.type", "info")
 		return false
 	}
