@@ -72,7 +72,7 @@ func appendMasked(dst []byte, s string) []byte {
 		switch class[c] & (space | strong) {
 		case space:
 			for i < len(s) && class[s[i]] == space {
-				i++
+				i = max(i+1, escapeEnd(s, i))
 			}
 			if i < len(s) && len(dst) > start {
 				dst = append(dst, ' ')
@@ -143,13 +143,51 @@ func appendMasked(dst []byte, s string) []byte {
 	return dst
 }
 
-// quoted returns the end of a word in double quotes that begins at i: a value,
-// unless a colon behind it makes it a key. It is 0 if there is none.
+// escapeEnd returns the end of a control sequence of a terminal, such as one that sets a colour, that begins
+// at i (ECMA-48 §5.4: CSI, parameters, a final byte). It is 0 if there is none.
+func escapeEnd(s string, i int) int {
+	if s[i] != 0x1b || i+1 >= len(s) || s[i+1] != '[' {
+		return 0
+	}
+	for j := i + 2; j < len(s) && j-i < 32; j++ {
+		if c := s[j]; c >= 0x40 && c <= 0x7e {
+			return j + 1
+		} else if c < 0x20 || c > 0x7e {
+			break
+		}
+	}
+	return 0
+}
+
+// withoutEscapes returns the message without what [escapeEnd] tells.
+func withoutEscapes(message string) string {
+	i := strings.IndexByte(message, 0x1b)
+	if i < 0 {
+		return message
+	}
+	out := []byte(message[:i])
+	for i < len(message) {
+		if end := escapeEnd(message, i); end > 0 {
+			out, i = append(out, ' '), end
+			continue
+		}
+		out = append(out, message[i])
+		i++
+	}
+	return string(out)
+}
+
+// quoted returns the end of a word in double quotes that begins at i: a value, of any length if it is a
+// URL, unless a colon behind it makes it a key. It is 0 if there is none.
 func quoted(s string, i int) int {
 	if i > 0 && class[s[i-1]]&space == 0 {
 		return 0
 	}
-	for j := i + 1; j < len(s) && j-i <= maxWord && class[s[j]]&space == 0; j++ {
+	most := maxWord
+	for j := i + 1; j < len(s) && j-i <= most && class[s[j]]&space == 0; j++ {
+		if s[j] == ':' && strings.HasPrefix(s[j:], "://") {
+			most = maxRead
+		}
 		if s[j] == '"' {
 			if j == i+1 || j+1 < len(s) && s[j+1] == ':' {
 				return 0
@@ -233,6 +271,96 @@ func clfEnd(s string, i, j int) int {
 	return j + len(":13:55:36")
 }
 
+// isoEnd returns the end of a date of numbers, year first, with the time of day and the zone behind it if
+// they are there (RFC 3339 and what resembles it): s[i:j] begins with the date. It is 0 if there is none.
+func isoEnd(s string, i, j int) int {
+	digits := func(at, n int) bool {
+		if at+n > len(s) {
+			return false
+		}
+		for k := at; k < at+n; k++ {
+			if class[s[k]] != digit {
+				return false
+			}
+		}
+		return true
+	}
+	if j-i < len("2006-01-02") || class[s[i]] != digit {
+		return 0
+	}
+	if c := s[i+4]; c != '-' && c != '/' || s[i+7] != c || !digits(i, 4) || !digits(i+5, 2) || !digits(i+8, 2) || s[i] != '1' && s[i] != '2' {
+		return 0
+	}
+	end := i + len("2006-01-02")
+	ends := func(at int) bool { return at >= len(s) || class[s[at]]&(space|strong) != 0 }
+	if end+6 > len(s) || s[end] != ' ' && s[end] != 'T' || !digits(end+1, 2) || s[end+3] != ':' || !digits(end+4, 2) {
+		if ends(end) {
+			return end
+		}
+		return 0
+	}
+	end += len(" 15:04")
+	if end < len(s) && s[end] == ':' && digits(end+1, 2) {
+		end += len(":05")
+		if end+1 < len(s) && (s[end] == '.' || s[end] == ',') && class[s[end+1]] == digit {
+			for end++; end < len(s) && class[s[end]] == digit; end++ {
+			}
+		}
+	}
+	switch {
+	case end < len(s) && s[end] == 'Z':
+		end++
+	case end+3 <= len(s) && (s[end] == '+' || s[end] == '-') && digits(end+1, 2):
+		end += 3
+		if end < len(s) && s[end] == ':' && digits(end+1, 2) {
+			end += 3
+		} else if digits(end, 2) {
+			end += 2
+		}
+	}
+	if !ends(end) {
+		return 0
+	}
+	return end
+}
+
+// targetEnd returns the end of what a request of HTTP asks for, a path with commas, parameters and all, up to
+// the next space or quote: behind the name of a method (RFC 9112 §3), or where a path has a query. The path
+// begins at i, its first word ends at j. It is 0 if there is none.
+func targetEnd(s string, i, j int) int {
+	request := false
+	if i > 3 && s[i-1] == ' ' {
+		k := i - 1
+		for k > 0 && class[s[k-1]] == upper {
+			k--
+		}
+		request = isMethod(s[k : i-1])
+	}
+	if n := strings.IndexByte(s[i:j], '?'); !request && n < 0 {
+		return 0
+	}
+	end := i
+	for end < len(s) && class[s[end]]&space == 0 && s[end] != '"' && (request || strings.IndexByte(`'<>()[]{}|`, s[end]) < 0) {
+		end++
+	}
+	for end > i+1 && strings.IndexByte(`.,;:`, s[end-1]) >= 0 {
+		end--
+	}
+	if end == i+1 { // the root alone is as good as a word
+		return 0
+	}
+	return end
+}
+
+// isMethod reports whether a word is the name of a method of HTTP (RFC 9110 §9, RFC 5789, RFC 4918).
+func isMethod(w string) bool {
+	switch w {
+	case "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH":
+		return true
+	}
+	return false
+}
+
 // dateWord returns the next word of s from i, colons being part of it, and its end.
 func dateWord(s string, i int) (string, int) {
 	for i < len(s) && s[i] == ' ' {
@@ -273,6 +401,14 @@ func appendWord(dst []byte, s string, i, j int, seen uint8) ([]byte, int) {
 	}
 	if end := clfEnd(s, i, j); end > 0 {
 		return append(dst, variable), end
+	}
+	if end := isoEnd(s, i, j); end > 0 {
+		return append(dst, variable), end
+	}
+	if s[i] == '/' {
+		if end := targetEnd(s, i, j); end > 0 {
+			return append(dst, variable), end
+		}
 	}
 	if j < len(s) && s[j] == ':' && j > i {
 		rest := s[j:]

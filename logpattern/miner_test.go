@@ -25,28 +25,35 @@ func mine(messages ...string) []string {
 
 func TestWhatLooksVariableIsVariableInTheFirstMessage(t *testing.T) {
 	for message, want := range map[string]string{
-		"Accepted connection from 192.0.2.7 port 4711":                          "Accepted connection from <*> port <*>",
-		"took 0.25 s, -17 left, 1.5e-7 and +3":                                  "took <*> s, <*> left, <*> and <*>",
-		"id 6fa459ea-ee8a-3ca4-894e-db77e160355e done":                          "id <*> done",
-		"peer 2001:db8::1 via 00:00:5e:00:53:af":                                "peer <*> via <*>",
-		"open /var/lib/x/y.db: denied":                                          "open <*>: denied",
-		`loaded C:\Program\x.dll, ok`:                                           "loaded <*>, ok",
-		"mail to alice@example.org sent":                                        "mail to <*> sent",
-		"GET https://www.example.org/a?b=c now":                                 "GET https://<*> now",
-		"db.example.org:5432 refused, localhost said":                           "<*>:<*> refused, localhost said",
-		"ssh2 on tty1 with utf8":                                                "ssh2 on tty1 with utf8",
-		"block blk_-1608999687919862906 gone":                                   "block <*> gone",
-		"flag=true was FALSE, null":                                             "flag=<*> was <*>, <*>",
-		`name="Jane Doe" age=7`:                                                 `name="<*>" age=<*>`,
-		"at 12:34:56 on Sat Jun 18 02:08:10 2005, Fri Jul 01 08:16:53 PDT 2005": "at <*>:<*>:<*> on <*>, <*>",
-		`192.0.2.1 - - [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.1" 200 5`:     `<*> - - [<*>] "GET / HTTP/<*>" <*> <*>`,
-		"Jul  4 10:12:13 host app[7]: up":                                       "<*> host app[<*>]: up",
-		"sent 2048 bytes (2.0 KB, 2 KiB) in <1 sec, <5 left (7 KB)":             "sent <*> bytes in <*>, <*> left (<*> KB)",
-		"<134>x <b> a<3":                                                        "<<*>>x <b> a<*>",
-		"example.org:443 at Main.java:17":                                       "<*>:<*> at Main.java:<*>",
-		`unit "sda1" is "not ready" {"key": "v"}`:                               `unit "<*>" is "not ready" {"key": "<*>"}`,
-		"   two  spaces\tand a tab ":                                            "two spaces and a tab",
-		"":                                                                      "",
+		"Accepted connection from 192.0.2.7 port 4711":                              "Accepted connection from <*> port <*>",
+		"took 0.25 s, -17 left, 1.5e-7 and +3":                                      "took <*> s, <*> left, <*> and <*>",
+		"id 6fa459ea-ee8a-3ca4-894e-db77e160355e done":                              "id <*> done",
+		"peer 2001:db8::1 via 00:00:5e:00:53:af":                                    "peer <*> via <*>",
+		"open /var/lib/x/y.db: denied":                                              "open <*>: denied",
+		`loaded C:\Program\x.dll, ok`:                                               "loaded <*>, ok",
+		"mail to alice@example.org sent":                                            "mail to <*> sent",
+		"GET https://www.example.org/a?b=c now":                                     "GET https://<*> now",
+		"db.example.org:5432 refused, localhost said":                               "<*>:<*> refused, localhost said",
+		"ssh2 on tty1 with utf8":                                                    "ssh2 on tty1 with utf8",
+		"block blk_-1608999687919862906 gone":                                       "block <*> gone",
+		"flag=true was FALSE, null":                                                 "flag=<*> was <*>, <*>",
+		`name="Jane Doe" age=7`:                                                     `name="<*>" age=<*>`,
+		"at 12:34:56 on Sat Jun 18 02:08:10 2005, Fri Jul 01 08:16:53 PDT 2005":     "at <*>:<*>:<*> on <*>, <*>",
+		`192.0.2.1 - - [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.1" 200 5`:         `<*> - - [<*>] "GET / HTTP/<*>" <*> <*>`,
+		"Jul  4 10:12:13 host app[7]: up":                                           "<*> host app[<*>]: up",
+		"sent 2048 bytes (2.0 KB, 2 KiB) in <1 sec, <5 left (7 KB)":                 "sent <*> bytes in <*>, <*> left (<*> KB)",
+		"<134>x <b> a<3":                                                            "<<*>>x <b> a<*>",
+		"example.org:443 at Main.java:17":                                           "<*>:<*> at Main.java:<*>",
+		`unit "sda1" is "not ready" {"key": "v"}`:                                   `unit "<*>" is "not ready" {"key": "<*>"}`,
+		"[2026-03-04 10:11:12,345] local.ERROR: x":                                  "[<*>] local.ERROR: x",
+		"since 2026-03-04T10:11:12.5+01:00, till 2026/03/05 10:11 and 2026-03-05":   "since <*>, till <*> and <*>",
+		"part 1234-56-789 of 2026-03-04x":                                           "part <*>-<*>-<*> of <*>-<*>-<*>",
+		`"GET /m,p1,b2?page=3&x=%2F(a) HTTP/1.1" "https://www.example.org/a,b?c=d"`: `"GET <*> HTTP/<*>" "<*>"`,
+		"GOODBYE /192.0.2.7:53, open /a/b, /c/d; see /help?topic=x.":                "GOODBYE <*>:<*>, open <*>, <*>; see <*>.",
+		"\x1b[0;31mred\x1b[0m [3m left":                                             "red [<*> left",
+		"   two  spaces\tand a tab ":                                                "two spaces and a tab",
+		"\x1b[":                                                                     "[",
+		"":                                                                          "",
 	} {
 		if got := mine(message)[0]; got != want {
 			t.Errorf("%q\n got %q\nwant %q", message, got, want)
@@ -253,7 +260,7 @@ func TestParametersAreTheValuesWithTheirTypes(t *testing.T) {
 		t.Error("another message has parameters")
 	}
 	for v, want := range map[string]string{"2001:db8::1": "ip", "00:00:5e:00:53:af": "mac", "0x1f": "hex", "10ms": "duration", "4kB": "size",
-		"/etc": "path", "": "empty", "true": "boolean", "-1.5": "number", "a@example.org": "email", "12:30:01": "time", "https://example.org": "url"} {
+		"/etc": "path", "": "empty", "true": "boolean", "-1.5": "number", "a@example.org": "email", "12:30:01": "time", "2026-03-04 12:30:01.5": "time", "/a?b=c": "path", "https://example.org": "url"} {
 		if got := Type(v); got != want {
 			t.Errorf("%q is %s, want %s", v, got, want)
 		}
@@ -265,6 +272,7 @@ func FuzzMiner(f *testing.F) {
 	f.Add("x :: ", "\x01<*> ( ) [] {")
 	f.Add("C:\\ fe80::1%eth0 1:2:3", `q="x`)
 	f.Add("Sat Jun 18 02", "\xff\xfe 0x")
+	f.Add("\x1b[31mGET /a?b,", "2026-03-04T10:11:12.+0 \x1b[")
 	f.Fuzz(func(t *testing.T, a, b string) {
 		m := New()
 		h, g := m.Add(a), m.Add(b)

@@ -71,6 +71,7 @@ type Parameter struct {
 // template's text, or false if the message is not of that kind. White space
 // counts as one space, and a quantity that is said again in parentheses is said once.
 func Parameters(template, message string) ([]Parameter, bool) {
+	message = withoutEscapes(message)
 	message = strings.Join(strings.FieldsFunc(message, func(r rune) bool { return r < utf8.RuneSelf && class[r] == space }), " ")
 	message = withoutRestated(message)
 	literal := strings.Split(template, wildcard)
@@ -139,7 +140,7 @@ func Type(v string) string {
 		return "mac"
 	case colons >= 2 && (hexes > 0 || strings.Contains(v, "::")) && others == 0:
 		return "ip"
-	case (colons == 1 || colons == 2) && digits >= 3 && hexes+others == 0:
+	case (colons == 1 || colons == 2) && digits >= 3 && hexes+others == 0, isoEnd(v, 0, len(v)) == len(v):
 		return "time"
 	case digits > 0 && dots <= 1 && len(number) == digits+dots && colons == 0:
 		return "number"
