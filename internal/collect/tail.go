@@ -379,8 +379,8 @@ func (c *tail) follow(ctx context.Context, t *tailed, sink Sink) (more bool, err
 		end = n // a line beyond all bounds, or the last of a file that is no longer written
 	}
 	whole := end
-	if t.format.Joins != nil && last && end > 0 {
-		whole = t.settled(buf[:end])
+	if t.format.JoinsLines() && last && end > 0 {
+		whole = t.format.Settled(buf[:end])
 		if whole < end {
 			if t.heldLen != end {
 				t.held, t.heldLen = time.Now(), end
@@ -389,8 +389,8 @@ func (c *tail) follow(ctx context.Context, t *tailed, sink Sink) (more bool, err
 				whole = end
 			}
 		}
-	} else if t.format.Joins != nil && end > 0 {
-		if whole = t.settled(buf[:end]); whole == 0 {
+	} else if t.format.JoinsLines() && end > 0 {
+		if whole = t.format.Settled(buf[:end]); whole == 0 {
 			whole = end
 		}
 	}
@@ -424,19 +424,6 @@ func (c *tail) follow(ctx context.Context, t *tailed, sink Sink) (more bool, err
 	return !last, nil
 }
 
-// settled is how much of buf, which are whole lines, are records that no
-// further line can continue.
-func (t *tailed) settled(buf []byte) int {
-	for end := len(buf); end > 0; {
-		start := bytes.LastIndexByte(buf[:end-1], '\n') + 1
-		if line := trimMessage(buf[start:end]); len(line) == 0 || !t.format.Joins(line) {
-			return start
-		}
-		end = start
-	}
-	return 0
-}
-
 // block is a stretch of records under the same header lines.
 type block struct {
 	header  []string
@@ -444,19 +431,12 @@ type block struct {
 	end     int // in the buffer
 }
 
-// split cuts whole lines into records, and these into blocks where header
+// split cuts whole lines into records, as reading a file does, and these into blocks where header
 // lines change. The blocks end with the buffer.
 func (t *tailed) split(buf []byte, header []string) []block {
 	var blocks []block
 	b := block{header: header}
 	inHeader := false
-	from, to := 0, 0 // of the record being built
-	flush := func() {
-		if to > from {
-			b.records = append(b.records, spool.Record{Data: buf[from:to:to]})
-		}
-		from = to
-	}
 	for at := 0; at < len(buf); {
 		n := bytes.IndexByte(buf[at:], '\n') + 1
 		if n == 0 {
@@ -465,9 +445,7 @@ func (t *tailed) split(buf []byte, header []string) []block {
 		line := bytes.TrimRight(buf[at:at+n], "\r\n")
 		switch {
 		case len(bytes.TrimSpace(line)) == 0:
-			flush()
 		case t.format.Header != nil && t.format.Header(line):
-			flush()
 			if !inHeader {
 				inHeader = true
 				b.end = at
@@ -479,15 +457,12 @@ func (t *tailed) split(buf []byte, header []string) []block {
 			}
 		default:
 			inHeader = false
-			if to == from || t.format.Joins == nil || !t.format.Joins(line) || at+n-from > maxMessage {
-				flush()
-				from = at
-			}
-			to = at + len(line)
+			var end int
+			n, end = t.format.Record(buf[at:])
+			b.records = append(b.records, spool.Record{Data: buf[at : at+end : at+end]})
 		}
 		at += n
 	}
-	flush()
 	b.end = len(buf)
 	return append(blocks, b)
 }

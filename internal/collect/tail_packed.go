@@ -268,8 +268,8 @@ func (c *tail) unpack(ctx context.Context, p *packedFile, sink Sink) error {
 		whole := len(buf)
 		if !final {
 			whole = bytes.LastIndexByte(buf, '\n') + 1
-			if p.format.Joins != nil {
-				whole = cmp.Or(t.settled(buf[:whole]), whole)
+			if p.format.JoinsLines() {
+				whole = cmp.Or(p.format.Settled(buf[:whole]), whole)
 			}
 			if whole == 0 && len(buf) >= maxMessage {
 				whole = len(buf)

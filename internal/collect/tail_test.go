@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/format"
+	"github.com/sextant-logs/sextant/internal/timestamp"
 )
 
 func tailing(t *testing.T, sink Sink, globs ...string) (stop func()) {
@@ -270,6 +272,53 @@ func TestTailReadsWhatWasRotatedAndCompressedMeanwhile(t *testing.T) {
 		}
 		if got := sink.records(); len(got) != n {
 			t.Errorf("%d records of %d: some are there twice", len(got), n)
+		}
+	}
+}
+
+// What is followed is cut into the records that reading the file cuts it into, also where it arrives line by line.
+func TestTailCutsRecordsAsReadingTheFileDoes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, format, text string }{
+		{"pod.log", "containerd.cri", "2026-03-04T10:00:00Z stdout F started\n" +
+			"2026-03-04T10:00:01Z stdout P a line that the runtime\n2026-03-04T10:00:01Z stdout P  has cut\n2026-03-04T10:00:01Z stdout F  twice\n" +
+			"2026-03-04T10:00:02Z stderr F java.lang.IllegalStateException: none left\n2026-03-04T10:00:02Z stderr F \tat com.example.Shop.sell(Shop.java:12)\n" +
+			"2026-03-04T10:00:03Z stdout F done\n"},
+		{"docker.log", "docker.json", `{"log":"started\n","stream":"stdout","time":"2026-03-04T10:00:00Z"}` + "\n" +
+			`{"log":"a long line, ","stream":"stdout","time":"2026-03-04T10:00:01Z"}` + "\n" + `{"log":"in pieces, ","stream":"stdout","time":"2026-03-04T10:00:01Z"}` + "\n" +
+			`{"log":"ended\n","stream":"stdout","time":"2026-03-04T10:00:01Z"}` + "\n" + `{"log":"done\n","stream":"stdout","time":"2026-03-04T10:00:02Z"}` + "\n"},
+		{"shop.log", "java.log", "2026-03-04 10:00:00,000 INFO  [main] com.example.shop.Shop - started\n" +
+			"2026-03-04 10:00:01,000 ERROR [main] com.example.shop.Shop - no stock\njava.lang.IllegalStateException: none left\n\n" +
+			"\tat com.example.Shop.sell(Shop.java:12)\n2026-03-04 10:00:02,000 INFO  [main] com.example.shop.Shop - done\n"},
+	} {
+		f := format.Lookup(c.format)
+		var want []string
+		var batch event.Batch
+		framer := f.NewFramer(strings.NewReader(c.text))
+		for {
+			chunk, err := framer.Next()
+			if err != nil {
+				break
+			}
+			f.NewDecoder(&format.Params{Clock: timestamp.NewClock(nil, 0)}).Decode(chunk, &batch)
+		}
+		for _, e := range batch.Events {
+			want = append(want, e.Raw)
+		}
+		if len(want) >= strings.Count(c.text, "\n") {
+			t.Fatalf("%s: %d records, none of many lines", c.format, len(want))
+		}
+		path := filepath.Join(t.TempDir(), c.name)
+		first, rest, _ := strings.Cut(c.text, "\n")
+		write(t, path, first+"\n"+rest[:strings.LastIndexByte(rest[:len(rest)-1], '\n')+1])
+		sink := newKept()
+		stop := tailing(t, sink, path)
+		sink.wait(t, 1)
+		write(t, path, rest[strings.LastIndexByte(rest[:len(rest)-1], '\n')+1:])
+		got := sink.wait(t, len(want))
+		stop()
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: followed: %q\nread: %q", c.format, got, want)
 		}
 	}
 }

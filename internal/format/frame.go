@@ -144,17 +144,21 @@ func (f *lineFramer) boundary() int {
 		}
 		return end
 	}
-	// The line behind end may not be here yet, so the last whole line is kept
-	// back: the record is known to end only where another begins.
-	for end > 0 {
-		start := bytes.LastIndexByte(f.buf[:end-1], '\n') + 1
+	return f.lastRecord(f.buf[:end])
+}
+
+// lastRecord is where the last record of whole lines begins, -1 if that is the first one. The line behind
+// may not be here yet: a record is known to end only where another begins, or at a blank line that none can follow.
+func (f *lineFramer) lastRecord(lines []byte) int {
+	for end := len(lines); end > 0; {
+		start := bytes.LastIndexByte(lines[:end-1], '\n') + 1
 		if start == 0 {
 			break
 		}
-		line := trimEOL(f.buf[start:end])
+		line := trimEOL(lines[start:end])
 		if f.goes != nil {
-			before := bytes.LastIndexByte(f.buf[:start-1], '\n') + 1
-			if !f.goes(event.View(trimEOL(f.buf[before:start])), event.View(line)) {
+			before := bytes.LastIndexByte(lines[:start-1], '\n') + 1
+			if !f.goes(event.View(trimEOL(lines[before:start])), event.View(line)) {
 				return start
 			}
 		} else if len(line) == 0 && !f.blank || len(line) > 0 && !f.joins(line) {

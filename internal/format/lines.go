@@ -26,7 +26,7 @@ func (d *lineChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 	offset := c.Offset
 	inHeader := false
 	for len(data) > 0 {
-		size, end := d.record(data) // with and without its line end
+		size, end := d.f.Record(data)
 		line := data[:end]
 		data = data[size:]
 		switch {
@@ -77,29 +77,39 @@ func isBlank(line []byte) bool {
 	return true
 }
 
-// record measures the first record of data: its size with the line end and
-// without.
-func (d *lineChunks) record(data []byte) (size, end int) {
+// JoinsLines reports whether a record of the format may have many lines.
+func (f *Format) JoinsLines() bool { return f.Joins != nil || f.Goes != nil }
+
+// Settled is how many bytes of whole lines, of a format that joins them, are records which no further
+// line can go on with; 0 where even the first one may go on.
+func (f *Format) Settled(lines []byte) int {
+	r := lineFramer{joins: f.Joins, goes: f.Goes, blank: f.Blank}
+	return max(0, r.lastRecord(lines))
+}
+
+// Record measures the first record of data, which begins with neither a blank line nor a header: its size with
+// the line end and without.
+func (f *Format) Record(data []byte) (size, end int) {
 	size, end = line(data)
-	if d.f.Joins == nil && d.f.Goes == nil {
+	if !f.JoinsLines() {
 		return size, end
 	}
 	last := 0 // where the line before begins
-	most := cmp.Or(d.f.Joined, MaxRecord)
+	most := cmp.Or(f.Joined, MaxRecord)
 	for next := size; next < len(data) && next < most; {
 		s, e := line(data[next:])
-		if e == 0 && d.f.Blank {
+		if e == 0 && f.Blank {
 			next += s
 			continue
 		}
 		if e == 0 || next+e > most {
 			break
 		}
-		if text := data[next : next+e]; d.f.Goes != nil {
-			if !d.f.Goes(event.View(data[last:end]), event.View(text)) {
+		if text := data[next : next+e]; f.Goes != nil {
+			if !f.Goes(event.View(data[last:end]), event.View(text)) {
 				break
 			}
-		} else if !d.f.Joins(text) {
+		} else if !f.Joins(text) {
 			break
 		}
 		last, end, size = next, next+e, next+s
