@@ -506,7 +506,7 @@ func (f *textFacts) url(s string, start, i int, b *event.Batch) int {
 		switch {
 		case isIP(host):
 			f.address(host, "", plain, b)
-		case isHostName(host) && (strings.IndexByte(host, '.') > 0 || host == "localhost"):
+		case isHostName(host) && strings.IndexByte(host, '.') > 0:
 			f.host(host, b)
 		}
 	}
