@@ -97,14 +97,23 @@ func (b *stixBundle) add(kind, key, by, at string, o stixObject) string {
 // observe adds a cyber-observable object, whose id follows from the properties
 // that identify it.
 func (b *stixBundle) observe(kind string, o stixObject) string {
-	name, _ := json.Marshal(o) // keys sorted, as RFC 8785 wants them
-	id := kind + "--" + uuid.NewSHA1(stixObservable, name).String()
+	id := kind + "--" + uuid.NewSHA1(stixObservable, canonical(o)).String()
 	if b.objects[id] == nil {
 		o["type"], o["spec_version"], o["id"] = kind, "2.1", id
 		b.objects[id] = o
 		b.order = append(b.order, id)
 	}
 	return id
+}
+
+// canonical is an object of strings as RFC 8785 has it: keys sorted, and nothing
+// escaped that need not be.
+func canonical(o stixObject) []byte {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(o) // of strings, which cannot fail
+	return []byte(strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029").Replace(strings.TrimSuffix(out.String(), "\n")))
 }
 
 func (b *stixBundle) address(v string) (id string, outside bool) {

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/sextant-logs/sextant/internal/incident"
 	"github.com/sextant-logs/sextant/internal/verdict"
@@ -16,7 +19,7 @@ func TestABundleIsWhatSTIXWants(t *testing.T) {
 		ID: "0123", Title: "SSH brute force from 203.0.113.9 <b>", Score: 80, Severity: "critical",
 		When:    incident.When{First: "2024-03-04T10:00:10Z", Last: "2024-03-04T10:00:50.123456Z"},
 		Where:   incident.Where{Hosts: []string{"web1", "db1"}, Sources: []string{"10.0.0.9", "203.0.113.9", "2001:db8::7", "no address"}, Destinations: []string{"192.0.2.4"}},
-		Who:     incident.Who{Users: []string{"deploy", `o'brien`}},
+		Who:     incident.Who{Users: []string{"deploy", `o'brien`, "A&B <\u2028>"}},
 		Outcome: incident.Outcome{Result: incident.Succeeded, Why: []incident.Sentence{{Text: "It did.", Evidence: []string{"a"}}}},
 		Impact:  incident.Impact{Level: "high"}, Techniques: []string{"T1078", "T1110.001"}, Evidence: []string{"a"},
 	}
@@ -79,6 +82,72 @@ func TestABundleIsWhatSTIXWants(t *testing.T) {
 			}
 		}
 	}
+	// What the standard lets a type have (§2.2, §3.2, §4, §5, §6), and no more: what
+	// is not there would need an extension.
+	common := []string{"type", "spec_version", "id", "created_by_ref", "created", "modified", "labels", "confidence", "external_references"}
+	allowed := map[string][]string{
+		"identity": {"name", "identity_class", "description"}, "report": {"name", "description", "report_types", "published", "object_refs"},
+		"indicator": {"name", "pattern", "pattern_type", "indicator_types", "valid_from"}, "attack-pattern": {"name"},
+		"observed-data": {"first_observed", "last_observed", "number_observed", "object_refs"}, "relationship": {"relationship_type", "source_ref", "target_ref"},
+		"note": {"content", "object_refs", "authors"},
+	}
+	vocabularies := map[string][]string{
+		"indicator_types": {"anomalous-activity", "anonymization", "benign", "compromised", "malicious-activity", "attribution", "unknown"},
+		"report_types":    {"attack-pattern", "campaign", "identity", "indicator", "intrusion-set", "malware", "observed-data", "threat-actor", "threat-report", "tool", "vulnerability"},
+	}
+	between := []string{"indicator indicates attack-pattern", "indicator based-on observed-data", "attack-pattern targets identity"} // of those of §4
+	pattern := regexp.MustCompile(`^\[ipv[46]-addr:value = '[0-9a-f.:]+'\]$`)
+	typeOf := func(id any) string {
+		s, _ := id.(string)
+		kind, _, _ := strings.Cut(s, "--")
+		return kind
+	}
+	for _, o := range bundle.Objects {
+		kind := o["type"].(string)
+		may := append(slices.Clone(common), allowed[kind]...)
+		if slices.Contains(observable, kind) {
+			may = append([]string{"type", "spec_version", "id"}, required[kind]...)
+		}
+		for p, v := range o {
+			if list, ok := v.([]any); !slices.Contains(may, p) || ok && len(list) == 0 {
+				t.Errorf("%s has %s: %v", kind, p, v)
+			}
+		}
+		if kind != typeOf(o["id"]) {
+			t.Errorf("%s is named %s", kind, o["id"])
+		}
+		for p, words := range vocabularies {
+			list, _ := o[p].([]any)
+			for _, w := range list {
+				if !slices.Contains(words, w.(string)) {
+					t.Errorf("%s: %s is not of the vocabulary", p, w)
+				}
+			}
+		}
+		switch kind {
+		case "relationship":
+			if how := typeOf(o["source_ref"]) + " " + o["relationship_type"].(string) + " " + typeOf(o["target_ref"]); !slices.Contains(between, how) {
+				t.Errorf("relationship %s", how)
+			}
+		case "observed-data":
+			for _, r := range o["object_refs"].([]any) {
+				if !slices.Contains(observable, typeOf(r)) {
+					t.Errorf("observed %s", r)
+				}
+			}
+			if o["first_observed"].(string) > o["last_observed"].(string) {
+				t.Errorf("observed from %s to %s", o["first_observed"], o["last_observed"])
+			}
+		case "indicator":
+			if !pattern.MatchString(o["pattern"].(string)) || o["pattern_type"] != "stix" {
+				t.Errorf("pattern %s", o["pattern"])
+			}
+		case "identity":
+			if o["identity_class"] != "system" {
+				t.Errorf("class %s", o["identity_class"])
+			}
+		}
+	}
 	for _, o := range bundle.Objects {
 		refs, _ := o["object_refs"].([]any)
 		for _, p := range []string{"created_by_ref", "source_ref", "target_ref"} {
@@ -103,5 +172,9 @@ func TestABundleIsWhatSTIXWants(t *testing.T) {
 	// The id of an address is the one that every producer gives it (STIX 2.1 §2.9).
 	if !known["ipv4-addr--39090fdc-366e-571f-ab5b-d05e2918f88f"] {
 		t.Error("the address has another id")
+	}
+	// RFC 8785 escapes no more than JSON must.
+	if !known["user-account--"+uuid.NewSHA1(stixObservable, []byte("{\"account_login\":\"A&B <\u2028>\"}")).String()] {
+		t.Error("the account has another id")
 	}
 }
