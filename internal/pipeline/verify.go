@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -95,13 +96,14 @@ type verification struct {
 	plan   *Plan
 	report *report.Investigation
 	logs   map[string]*Log // by source id as the case has it
+	other  map[string]*Log // likewise, where the content is another now
 	out    *Verification
 }
 
 // Verify holds a case against its evidence. An error means that it could not
 // be done; what is wrong with the case is in the result.
 func Verify(ctx context.Context, opt VerifyOptions) (*Verification, error) {
-	v := &verification{VerifyOptions: opt, logs: map[string]*Log{}, out: &Verification{OK: true}}
+	v := &verification{VerifyOptions: opt, logs: map[string]*Log{}, other: map[string]*Log{}, out: &Verification{OK: true}}
 	data, err := os.ReadFile(filepath.Join(opt.Case, "report.json"))
 	if err != nil {
 		return nil, fmt.Errorf("the case has no report to verify: %w", err)
@@ -177,6 +179,7 @@ func (v *verification) sources(ctx context.Context) error {
 				c.State = SourceGrown
 				v.logs[r.ID] = l
 			} else {
+				v.other[r.ID] = l
 				c.fail("its content is not what was investigated: SHA-256 was %s over %d bytes, is %s over %d", r.SHA256, r.Size, l.Inspection.SHA256, l.Inspection.Size)
 			}
 		} else {
@@ -234,6 +237,9 @@ type seenRecord struct {
 	text string
 }
 
+// goneRecord says of a record that it was taken from its source, or altered.
+const goneRecord = "its source is another now, and does not have the record any more"
+
 // answers reads every cited record again.
 func (v *verification) answers(ctx context.Context) error {
 	check := &AnswerCheck{Incidents: len(v.report.Incidents)}
@@ -268,6 +274,12 @@ func (v *verification) answers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	altered := map[string]map[[sha256.Size]byte]int64{} // by source: what its records are now, and where
+	for id, l := range v.other {
+		if altered[id], err = v.contents(ctx, l); err != nil {
+			return err
+		}
+	}
 	kept := map[string]seenRecord{}
 	for _, l := range analyze.Lookups(sortedIDs(cited)) {
 		err := v.store.Query(ctx, l.Filter, func(row []event.Field) error {
@@ -293,6 +305,14 @@ func (v *verification) answers(ctx context.Context) error {
 		switch {
 		case !ok:
 			what = "is no event.id"
+		case v.logs[source] == nil && altered[source] != nil:
+			what = goneRecord
+			if at, ok := altered[source][stored.raw]; ok && inCase {
+				what = "its source is another now, and has the same record elsewhere"
+				if at == offset {
+					what = "its source is another now; the record itself reads the same"
+				}
+			}
 		case v.logs[source] == nil:
 			what = "its source is not among the evidence as it was"
 		case !there:
@@ -312,11 +332,18 @@ func (v *verification) answers(ctx context.Context) error {
 		}
 		failed[id] = true
 		f := FailedCite{ID: id, What: what}
-		if l := v.logs[source]; l != nil {
+		if l := cmp.Or(v.logs[source], v.other[source]); l != nil {
 			f.Path = l.path
 		}
 		check.Failed = append(check.Failed, f)
 	}
+	beside := func(f FailedCite) int { // what was altered comes first
+		if f.What == goneRecord {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(check.Failed, func(a, b FailedCite) int { return cmp.Compare(beside(a), beside(b)) })
 	each(func(inc *incident.Incident, text string, ids []string) {
 		var lost []string
 		for _, id := range ids {
@@ -371,6 +398,31 @@ func (v *verification) reread(ctx context.Context, wanted map[string]bool) (map[
 					mu.Lock()
 					found[strings.Clone(id)] = seenRecord{time: e.Time, raw: sha256.Sum256([]byte(e.Raw)), text: strings.Clone(e.Message())}
 					mu.Unlock()
+				}
+				return nil
+			}}
+		},
+		func(*task) error { return nil }, func(*Log) error { return nil })
+	return found, err
+}
+
+// contents reads what a source's records are now, and where each is: the first of those alike.
+func (v *verification) contents(ctx context.Context, l *Log) (map[[sha256.Size]byte]int64, error) {
+	var mu sync.Mutex
+	found := map[[sha256.Size]byte]int64{}
+	err := read(ctx, []*Log{l}, v.Options,
+		func(*Log) (bool, error) { return true, nil },
+		func() worker {
+			return worker{do: func(t *task) error {
+				mu.Lock()
+				defer mu.Unlock()
+				for i := range t.batch.Events {
+					e := &t.batch.Events[i]
+					raw := sha256.Sum256([]byte(e.Raw))
+					_, offset, _ := analyze.SplitID(e.ID)
+					if at, ok := found[raw]; !ok || offset < at {
+						found[raw] = offset
+					}
 				}
 				return nil
 			}}
