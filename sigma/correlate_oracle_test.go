@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
@@ -199,6 +200,134 @@ func TestCorrelationsAgreeWithLookingAtEveryWindow(t *testing.T) {
 	for _, kind := range kinds {
 		if matched[kind] == 0 {
 			t.Errorf("%s never matched: the test shows nothing", kind)
+		}
+	}
+}
+
+// happened is one time that a rule or a correlation held, and when what it rests on began.
+type happened struct{ first, last float64 }
+
+// often are the times at which at least n of the events lie in the span that ends there, with the first of these.
+func often(events []happened, n int, span float64) (out []happened) {
+	for i, e := range events {
+		k := i
+		for k > 0 && e.last-events[k-1].last <= span {
+			k--
+		}
+		if i-k+1 >= n {
+			out = append(out, happened{events[k].first, e.last})
+		}
+	}
+	return out
+}
+
+// reports are those of the times at which a count holds that it reports: when it comes to hold, and after each span of holding.
+func reports(events, holds []happened, span float64) (out []happened) {
+	held, last := false, 0.0
+	for _, e := range events {
+		at := slices.IndexFunc(holds, func(h happened) bool { return h.last == e.last })
+		if at >= 0 && (!held || e.last-last > span) {
+			out, last = append(out, holds[at]), e.last
+		}
+		held = at >= 0
+	}
+	return out
+}
+
+// together are the times at which both have happened within the span before.
+func together(a, b []happened, span float64) (out []happened) {
+	for _, pair := range [2][2][]happened{{a, b}, {b, a}} {
+		for _, x := range pair[0] {
+			best := -1.0
+			for _, y := range pair[1] {
+				if y.last <= x.last && x.last-y.last <= span {
+					best = max(best, y.last)
+				}
+			}
+			if best >= 0 {
+				out = append(out, happened{min(best, x.last), x.last})
+			}
+		}
+	}
+	slices.SortFunc(out, func(x, y happened) int { return cmp.Compare(x.last, y.last) })
+	return out
+}
+
+// Correlations of correlations find the groups that are found by working out, for each group by itself, every time at which the inner one
+// held and then what the outer one asks of these times.
+func TestChainedCorrelationsAgreeWithWorkingThemOut(t *testing.T) {
+	const inner, outer, third = 7, 11, 6
+	text := fmt.Sprintf(`name: many
+correlation: {type: event_count, rules: [a], group-by: [u], timespan: %ds, condition: {gte: 3}}
+---
+name: x-and
+correlation: {type: temporal, rules: [many, b], group-by: [u], timespan: %ds}
+---
+name: x-then
+correlation: {type: temporal_ordered, rules: [many, b], group-by: [u], timespan: %ds}
+---
+name: x-twice
+correlation: {type: event_count, rules: [many], group-by: [u], timespan: %ds, condition: {gte: 2}}
+---
+name: x-third
+correlation: {type: temporal, rules: [x-and, c], group-by: [u], timespan: %ds}
+---
+name: x-before
+correlation: {type: temporal_ordered, rules: [c, many], group-by: [u], timespan: %ds}
+`, inner, outer, outer, 3*outer, third, outer)
+	r := rand.New(rand.NewPCG(11, 11))
+	matched := map[string]int{}
+	line := regexp.MustCompile(`^(x-[a-z]+)\[[0-9 ]+\] u=(\d) `)
+	for range 400 {
+		var given []happening
+		by := map[string][]happened{} // rule and group
+		at := 0.0
+		for range 45 {
+			at += float64(1 + r.IntN(3))
+			rule, user := string("aaabc"[r.IntN(5)]), strconv.Itoa(r.IntN(3))
+			given = append(given, happening{at, "r=" + rule + " u=" + user})
+			by[rule+user] = append(by[rule+user], happened{at, at})
+		}
+		got, _ := correlate(t, text, CorrelatorOptions{}, given)
+		found := map[string]bool{}
+		for _, s := range got {
+			if m := line.FindStringSubmatch(s); m != nil {
+				found[m[1]+m[2]] = true
+			}
+		}
+		wanted := map[string]bool{}
+		for u := range 3 {
+			user := strconv.Itoa(u)
+			a, b, c := by["a"+user], by["b"+user], by["c"+user]
+			many := often(a, 3, inner)
+			and := together(many, b, outer)
+			want := map[string]bool{
+				"x-and":   len(and) > 0,
+				"x-third": len(together(and, c, third)) > 0,
+				"x-twice": len(often(reports(a, many, inner), 2, 3*outer)) > 0,
+			}
+			for _, m := range many {
+				for _, x := range b { // from the first of the events that were many
+					want["x-then"] = want["x-then"] || m.last < x.last && x.last-m.first <= outer
+				}
+				for _, x := range c {
+					want["x-before"] = want["x-before"] || x.last < m.last && m.last-x.last <= outer
+				}
+			}
+			for name, holds := range want {
+				if holds {
+					wanted[name+user] = true
+					matched[name]++
+				}
+			}
+		}
+		if fmt.Sprint(found) != fmt.Sprint(wanted) {
+			t.Fatalf("found %v, want %v in %v", found, wanted, given)
+		}
+	}
+	for _, name := range []string{"x-and", "x-then", "x-twice", "x-third", "x-before"} {
+		if matched[name] == 0 || matched[name] == 1200 {
+			t.Errorf("%s matched %d of 1200 times: the test shows nothing", name, matched[name])
 		}
 	}
 }

@@ -154,8 +154,8 @@ func Parse(file string, data []byte) ([]*Rule, []*RuleError) {
 		case "global":
 			global = without(merge(global, root), "action")
 			continue
-		case "reset":
-			global, previous = nil, nil
+		case "reset": // of what is global; a repeat still has a rule before it
+			global = nil
 			continue
 		case "repeat":
 			if previous == nil {

@@ -87,7 +87,6 @@ func TestABrokenRuleCostsOnlyItself(t *testing.T) {
 		{"empty list", "title: x\ndetection:\n  s:\n    A: []\n  condition: s\n", 4, "empty list"},
 		{"list in a list", "title: x\ndetection:\n  s:\n    - [a]\n  condition: s\n", 4, "list inside"},
 		{"unknown action", "title: x\naction: explode\n", 2, "unknown action"},
-		{"repeat of nothing", "action: reset\n---\ntitle: x\naction: repeat\n", 3, "without a rule before"},
 		{"alias bomb", bomb(), 0, "counting aliases"},
 		{"anchor inside itself", "title: x\ndetection: &a\n  s: *a\n  condition: s\n", 0, ""},
 		{"too deep", "title: x\ndetection: " + strings.Repeat("[", 200) + strings.Repeat("]", 200) + "\n", 0, "deeper than"},
@@ -109,6 +108,13 @@ func TestABrokenRuleCostsOnlyItself(t *testing.T) {
 		if e.File != "f.yml" || e.Line < 3 || (c.line > 0 && e.Line != 3+c.line) || !strings.Contains(e.Error(), c.says) {
 			t.Errorf("%s: line %d: %v", c.name, e.Line-3, e)
 		}
+	}
+}
+
+func TestRepeatOfNothingIsAnError(t *testing.T) {
+	rules, errs := Parse("f.yml", []byte("action: global\nlevel: low\n---\ntitle: x\naction: repeat\n---\ntitle: good\ndetection: {s: {A: x}, condition: s}\n"))
+	if len(rules) != 1 || len(errs) != 1 || errs[0].Line != 4 || !strings.Contains(errs[0].Error(), "without a rule before") {
+		t.Errorf("%d rules, %v", len(rules), errs)
 	}
 }
 
