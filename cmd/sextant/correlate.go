@@ -66,11 +66,12 @@ by shifting the two against each other in time, and left out.`,
 			case found.Pairs == 0:
 				a.say("", fmt.Sprintf("There is too little to correlate between %s and %s: it takes two kinds of records, each in several steps of time, and 60 steps (of %s here).", shortStamp(found.First), shortStamp(found.Last), statistics.ShortLength(found.Step)))
 			default:
-				for i := range found.Associations[:min(len(found.Associations), shown)] {
-					writePoint(w, found.Associations[i].Sentence(), a.width)
+				sentences := found.Sentences()
+				for _, s := range sentences[:min(len(sentences), shown)] {
+					writePoint(w, s, a.width)
 				}
-				if more := len(found.Associations) - shown; more > 0 {
-					a.say("", fmt.Sprintf("… and %d weaker ones; -o jsonl has all.", more))
+				if more := len(sentences) - shown; more > 0 {
+					a.say("", fmt.Sprintf("… and %d weaker ones; -o jsonl has all pairs.", more))
 				}
 				if len(found.Associations) > 0 {
 					fmt.Fprintln(w)

@@ -53,6 +53,9 @@ and what tells so. --of asks for one address, user or host; --at for one moment.
 			}
 			w := buffered(c)
 			columns := width(c.OutOrStdout())
+			if output == "table" {
+				links = readable(links)
+			}
 			var rows [][]export.Cell
 			for _, k := range links {
 				assumed := ""
@@ -99,6 +102,25 @@ and what tells so. --of asks for one address, user or host; --at for one moment.
 	c.Flags().StringVarP(&output, "output", "o", "table", "output format: table, jsonl, csv")
 	events.read.register(c)
 	return c
+}
+
+// readable puts links together that tell a person one thing: of the same address, kind, value and source
+// of knowledge, such as a person's sessions on a host, that overlap or follow each other within an hour.
+func readable(links []analyze.Link) []analyze.Link {
+	type key struct{ address, kind, value, by string }
+	last := map[key]int{}
+	var out []analyze.Link
+	for _, k := range links {
+		at := key{k.Address, k.Kind, k.Value, k.By}
+		if i, ok := last[at]; ok && k.From <= out[i].Until+int64(time.Hour) && k.From >= out[i].From {
+			o := &out[i]
+			o.To, o.Until, o.Count = max(o.To, k.To), max(o.Until, k.Until), o.Count+k.Count
+			continue
+		}
+		last[at] = len(out)
+		out = append(out, k)
+	}
+	return out
 }
 
 // shortSpan is a stretch of time in few characters.

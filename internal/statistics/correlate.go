@@ -391,18 +391,74 @@ func spread(x []float64) float64 {
 	return max(sd, middle, 1e-9)
 }
 
-// Sentence says what goes with what.
-func (a *Association) Sentence() string {
+// Sentences says what goes with what, surest first. Series of which each two rise together, about as
+// much, are said at once: three kinds of record of one happening make three pairs, and no more news.
+func (c *Correlation) Sentences() []string {
+	together := map[[2]string]*Association{}
+	for i := range c.Associations {
+		if a := &c.Associations[i]; a.Lag == 0 {
+			together[[2]string{a.Leader, a.Follower}], together[[2]string{a.Follower, a.Leader}] = a, a
+		}
+	}
+	var out []string
+	said := map[*Association]bool{}
+	for i := range c.Associations {
+		a := &c.Associations[i]
+		if said[a] {
+			continue
+		}
+		names, of := []string{a.Leader, a.Follower}, []*Association{a}
+		for j := range c.Associations[i+1:] {
+			for _, n := range []string{c.Associations[i+1+j].Leader, c.Associations[i+1+j].Follower} {
+				pairs := make([]*Association, 0, len(names))
+				for _, m := range names {
+					if p := together[[2]string{m, n}]; p != nil && a.Lag == 0 && !said[p] && p.R >= 0.7*a.R {
+						pairs = append(pairs, p)
+					}
+				}
+				if len(pairs) == len(names) {
+					names, of = append(names, n), append(of, pairs...)
+				}
+			}
+		}
+		if len(names) == 2 {
+			out = append(out, a.Sentence())
+			continue
+		}
+		least, most := a.R, a.Q
+		for _, p := range of {
+			said[p] = true
+			least, most = min(least, p.R), max(most, p.Q)
+		}
+		q := probability("q", most)
+		out = append(out, fmt.Sprintf("%s and %s rise together, within %s (each two of them: r from %s over %s, %s).", strings.Join(names[:len(names)-1], ", "), names[len(names)-1], ShortLength(a.Step), correlation(least), a.over(), q))
+	}
+	return out
+}
+
+// correlation writes r as statistics are written, without the zero.
+func correlation(r float64) string {
+	if s := fmt.Sprintf("%.2f", r); s[0] == '0' {
+		return s[1:]
+	}
+	return fmt.Sprintf("%.2f", r)
+}
+
+// over is how long the series are.
+func (a *Association) over() string {
 	over := time.Duration(a.Steps) * a.Step
-	span := fmt.Sprintf("%.0f h", over.Hours())
 	switch {
 	case over < 2*time.Hour:
-		span = fmt.Sprintf("%.0f min", over.Minutes())
+		return fmt.Sprintf("%.0f min", over.Minutes())
 	case over >= 72*time.Hour:
-		span = fmt.Sprintf("%.0f days", over.Hours()/24)
+		return fmt.Sprintf("%.0f days", over.Hours()/24)
 	}
-	r := strings.TrimPrefix(fmt.Sprintf("%.2f", a.R), "0")
-	support := fmt.Sprintf("r = %s over %s, in %d of its %d rises, %s", r, span, a.Episodes, a.Of, probability("q", a.Q))
+	return fmt.Sprintf("%.0f h", over.Hours())
+}
+
+// Sentence says what goes with what.
+func (a *Association) Sentence() string {
+	support := fmt.Sprintf("r = %s over %s, in %d of its %d rises, %s", correlation(a.R), a.over(), a.Episodes, a.Of, probability("q", a.Q))
 	if a.Lag == 0 {
 		return fmt.Sprintf("%s and %s rise together, within %s (%s).", a.Leader, a.Follower, ShortLength(a.Step), support)
 	}

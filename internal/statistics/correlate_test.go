@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -139,4 +140,19 @@ func TestFiguresOfTheStoreAreCorrelated(t *testing.T) {
 		t.Fatalf("%+v", c.Associations)
 	}
 	t.Log(c.Associations[0].Sentence())
+}
+
+func TestSeriesOfWhichEachTwoRiseTogetherAreSaidAtOnce(t *testing.T) {
+	pair := func(a, b string, lag time.Duration) Association {
+		return Association{Leader: a, Follower: b, Lag: lag, R: 0.9, Q: 0.002, Episodes: 7, Of: 8, Step: time.Second, Steps: 7200}
+	}
+	c := Correlation{Associations: []Association{pair("a", "b", 0), pair("x", "a", time.Minute), pair("a", "c", 0), pair("c", "b", 0), pair("c", "d", 0)}}
+	want := []string{
+		"a, b and c rise together, within 1s (each two of them: r from .90 over 2 h, q = .0020).",
+		"x leads a by 1m (r = .90 over 2 h, in 7 of its 8 rises, q = .0020).",
+		"c and d rise together, within 1s (r = .90 over 2 h, in 7 of its 8 rises, q = .0020).",
+	}
+	if got := c.Sentences(); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
 }

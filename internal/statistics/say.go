@@ -3,6 +3,7 @@ package statistics
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/sextant-logs/sextant/internal/export"
@@ -35,7 +36,7 @@ func probability(name string, p float64) string {
 	case p >= 0.1:
 		return fmt.Sprintf("%s = %.2f", name, p)
 	default:
-		return fmt.Sprintf("%s = %.4f", name, p)
+		return fmt.Sprintf("%s = %s", name, strings.TrimPrefix(fmt.Sprintf("%.4f", p), "0"))
 	}
 }
 
