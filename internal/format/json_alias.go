@@ -497,9 +497,9 @@ func (d *namedRecord) addAliases(seen *[aliasNanoOfSecond + 1]*event.Leaf, b *ev
 	if l := seen[aliasOutcome]; l != nil {
 		b.Add("event.outcome", outcome(l.Value))
 	}
-	d.addHTTP(seen, b)
+	web := d.addHTTP(seen, b)
 	switch source := seen[aliasSource]; {
-	case seen[aliasMethod] != nil:
+	case web:
 		b.Add("event.category", "web")
 	case seen[aliasAction] != nil && isLogin(seen[aliasAction].Value):
 		b.Add("event.category", "authentication")
@@ -508,16 +508,38 @@ func (d *namedRecord) addAliases(seen *[aliasNanoOfSecond + 1]*event.Leaf, b *ev
 	}
 }
 
-func (d *namedRecord) addHTTP(seen *[aliasNanoOfSecond + 1]*event.Leaf, b *event.Batch) {
+// addHTTP reports whether the record is of a request.
+func (d *namedRecord) addHTTP(seen *[aliasNanoOfSecond + 1]*event.Leaf, b *event.Batch) bool {
 	if l := seen[aliasAgent]; l != nil && l.Name.Path != "user_agent.original" {
 		d.agents.add(l.Value, b)
 	}
-	method := seen[aliasMethod]
-	if method == nil {
-		return // "status" and "path" say many things elsewhere
+	method, target := "", ""
+	if l := seen[aliasMethod]; l != nil {
+		method = l.Value
+		if l.Name.Path != "http.request.method" {
+			b.Add("http.request.method", method)
+		}
 	}
-	if method.Name.Path != "http.request.method" {
-		b.Add("http.request.method", method.Value)
+	if l := seen[aliasURL]; l != nil && l.Name.Path != "url.original" && l.Name.Path != "url.path" {
+		target = l.Value
+	}
+	if l := seen[aliasRequest]; l != nil { // "GET /x HTTP/1.1", or what is asked for
+		verb, rest, _ := strings.Cut(l.Value, " ")
+		rest, version, _ := strings.Cut(rest, " HTTP/")
+		switch {
+		case method == "" && webMethods[verb] && isWebTarget(verb, rest):
+			method, target = verb, rest
+			b.Add("http.request.method", method)
+			b.Add("http.version", version)
+		case method != "" && target == "" && isWebTarget(method, l.Value):
+			target = l.Value
+		}
+	}
+	if method == "" {
+		return false // "status" and "path" say many things elsewhere
+	}
+	if l := seen[aliasQuery]; l != nil && strings.HasPrefix(l.Value, "?") && target != "" && strings.IndexByte(target, '?') < 0 {
+		target = b.Bytes(append([]byte(target), l.Value...))
 	}
 	if l := seen[aliasStatus]; l != nil && l.Name.Path != "http.response.status_code" {
 		b.AddNumber("http.response.status_code", l.Value)
@@ -533,14 +555,15 @@ func (d *namedRecord) addHTTP(seen *[aliasNanoOfSecond + 1]*event.Leaf, b *event
 	if l := seen[aliasDomain]; l != nil {
 		domain, _ = splitPort(l.Value)
 	}
-	if l := seen[aliasURL]; l != nil && l.Name.Path != "url.original" && l.Name.Path != "url.path" {
-		addTarget(l.Value, domain, b)
+	if target != "" {
+		addTarget(target, domain, b)
 	} else {
 		b.Add("url.domain", domain)
 	}
 	if l := seen[aliasReferrer]; l != nil && l.Name.Path != "http.request.referrer" {
 		b.Add("http.request.referrer", l.Value)
 	}
+	return true
 }
 
 // peer adds an address, with the port that may stand behind it.

@@ -40,6 +40,8 @@ const (
 	aliasSpan
 	aliasSourceBytes
 	aliasDestinationBytes
+	aliasRequest
+	aliasQuery
 	aliasEpochSecond
 	aliasNanoOfSecond
 )
@@ -62,6 +64,7 @@ var aliases = map[string]alias{
 	"method": aliasMethod, "httpmethod": aliasMethod, "requestmethod": aliasMethod, "verb": aliasMethod, "clientrequestmethod": aliasMethod,
 	"status": aliasStatus, "statuscode": aliasStatus, "httpstatus": aliasStatus, "httpstatuscode": aliasStatus, "responsecode": aliasStatus, "responsestatus": aliasStatus, "edgeresponsestatus": aliasStatus, "downstreamstatus": aliasStatus,
 	"url": aliasURL, "uri": aliasURL, "path": aliasURL, "requesturi": aliasURL, "requesturl": aliasURL, "requestpath": aliasURL, "urlpath": aliasURL, "clientrequesturi": aliasURL,
+	"request": aliasRequest, "requestline": aliasRequest, "httprequest": aliasRequest, "query": aliasQuery, "querystring": aliasQuery,
 	"useragent": aliasAgent, "httpuseragent": aliasAgent, "requestuseragent": aliasAgent, "clientrequestuseragent": aliasAgent, "referer": aliasReferrer, "referrer": aliasReferrer, "httpreferer": aliasReferrer,
 	"action": aliasAction, "eventname": aliasAction, "eventtype": aliasAction, "operation": aliasAction, "activity": aliasAction,
 	"outcome": aliasOutcome, "result": aliasOutcome, "success": aliasOutcome, "succeeded": aliasOutcome,
