@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,6 +12,8 @@ import (
 	"unicode/utf16"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sextant-logs/sextant/internal/enrich/geofile"
 )
 
 // sourceDir is where the tests lie: scripts run elsewhere.
@@ -43,6 +46,15 @@ func makeInput(ts *testscript.TestScript, neg bool, args []string) {
 	case "truncated-gzip":
 		data = gz()
 		data = data[:len(data)-len(data)/3]
+	case "geoip": // places of some documentation addresses, in MaxMind's format
+		var err error
+		data, err = geofile.Database([]geofile.Place{
+			{Network: netip.MustParsePrefix("198.51.100.0/24"), Country: "DE", City: "Berlin", Latitude: 52.5, Longitude: 13.4},
+			{Network: netip.MustParsePrefix("203.0.113.0/25"), Country: "AU", City: "Sydney", Latitude: -33.9, Longitude: 151.2},
+			{Network: netip.MustParsePrefix("203.0.113.128/25"), Country: "DE", City: "Potsdam", Latitude: 52.4, Longitude: 13.1},
+			{Network: netip.MustParsePrefix("2001:db8:1::/48"), Country: "JP", City: "Tokyo", Latitude: 35.7, Longitude: 139.7},
+		})
+		ts.Check(err)
 	case "utf16":
 		data = []byte{0xff, 0xfe}
 		for _, u := range utf16.Encode([]rune(string(from))) {

@@ -65,6 +65,7 @@ func BenchmarkInvestigateEve(b *testing.B)       { benchInvestigate(b, "eve", ""
 func BenchmarkInvestigateDistinct(b *testing.B) {
 	for _, c := range []struct{ name, kind, distinct string }{
 		{"addresses", "auth", "address"}, {"users", "auth", "user"}, {"hosts", "auth", "host"}, {"origins", "access", "address"},
+		{"everything", "json", "everything"},
 	} {
 		b.Run(c.name, func(b *testing.B) { benchInvestigate(b, c.kind, c.distinct, 100_000) })
 	}

@@ -93,6 +93,15 @@ func (m *made) authLog(n int) {
 	}
 }
 
+// jsonLog writes n logins in ECS, each of an account, from an address and to a path that no other record has.
+func (m *made) jsonLog(n int) {
+	for i := range n {
+		at := m.at.Add(time.Duration(i) * time.Second / 30)
+		fmt.Fprintf(m, `{"@timestamp":%q,"user":{"name":"u%d"},"source":{"ip":"%d.%d.%d.%d"},"url":{"original":"/p/%x"},"event":{"action":"request","outcome":%q,"category":["authentication"]},"message":"request %d of u%d"}`+"\n",
+			at.Format(time.RFC3339), i, 20+i>>24, i>>16&255, i>>8&255, i&255, uint32(i)*2654435761, []string{"success", "failure"}[i%7/6], i, i)
+	}
+}
+
 // accessLog writes n requests in the combined format, a few of them attacks.
 func (m *made) accessLog(n int) {
 	for range n {
@@ -151,7 +160,7 @@ func (m *made) eveLog(n int) {
 // time is that of its end, as a log's is, for stamps without a year.
 func makeLog(tb testing.TB, dir, kind, distinct string, n int, seed uint64) string {
 	tb.Helper()
-	name := map[string]string{"auth": "auth.log", "access": "access.log", "eve": "eve.json"}[kind]
+	name := map[string]string{"auth": "auth.log", "access": "access.log", "eve": "eve.json", "json": "app.json"}[kind]
 	path := filepath.Join(dir, name)
 	f, err := os.Create(path)
 	if err != nil {
@@ -164,6 +173,8 @@ func makeLog(tb testing.TB, dir, kind, distinct string, n int, seed uint64) stri
 		m.authLog(n)
 	case "access":
 		m.accessLog(n)
+	case "json":
+		m.jsonLog(n)
 	case "eve":
 		m.eveLog(n)
 	}
