@@ -79,6 +79,9 @@ func sayRules(w io.Writer, s *detect.Summary) {
 		}
 		fmt.Fprintln(w, export.Terminal(f.Error()))
 	}
+	for _, s := range s.Idle {
+		fmt.Fprintln(w, export.Terminal(s))
+	}
 	fmt.Fprintf(w, "rules: %d loaded: %d applied (%d matched, %d did not), %d not applicable (no such log here)%s\n",
 		s.Loaded, s.Applied, s.Matched, s.Applied-s.Matched, len(s.NotApplicable), othersFailed(len(s.Failed)))
 }

@@ -85,6 +85,7 @@ type ruleFlags struct {
 	noBuiltin        bool
 	minLevel         string
 	include, exclude []string
+	tags, status     []string
 	tuning           string
 	placeholders     string
 	since, until     string
@@ -96,6 +97,8 @@ func (f *ruleFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.minLevel, "min-level", "", "leave out rules below this level: informational, low, medium, high, critical")
 	c.Flags().StringSliceVar(&f.include, "include", nil, "only rules with this id, name, status, tag (t1110, credential-access), or part of the title or file")
 	c.Flags().StringSliceVar(&f.exclude, "exclude", nil, "leave out rules named likewise")
+	c.Flags().StringSliceVar(&f.tags, "tag", nil, "only rules with one of these tags: t1110 (with its sub-techniques), credential-access, cve.2021-44228")
+	c.Flags().StringSliceVar(&f.status, "status", nil, "only rules of these statuses: stable, test, experimental, deprecated, unsupported")
 	c.Flags().StringVar(&f.tuning, "tuning", "", "file that silences, raises or lowers rules, for a host, user or address, until a day")
 	registerPlaceholders(c, &f.placeholders)
 	c.Flags().StringVar(&f.since, "since", "", "match only events from this time on: 2026-03-01 or 2026-03-01T12:00:00Z")
@@ -124,7 +127,7 @@ func readPlaceholders(file string) (map[string][]string, error) {
 
 // options checks the flags and reads what they name.
 func (f *ruleFlags) options() (detect.Options, error) {
-	opt := detect.Options{Paths: f.dirs, Include: f.include, Exclude: f.exclude}
+	opt := detect.Options{Paths: f.dirs, Include: f.include, Exclude: f.exclude, Tags: f.tags, Status: f.status}
 	if !f.noBuiltin {
 		opt.Embedded = rulepack.Rules
 	}
@@ -136,6 +139,11 @@ func (f *ruleFlags) options() (detect.Options, error) {
 	var err error
 	if opt.MinLevel, err = sigma.ParseLevel(f.minLevel); err != nil {
 		return opt, usagef("--min-level: %w", err)
+	}
+	for _, s := range f.status {
+		if err := oneOf("--status", strings.ToLower(s), "stable", "test", "experimental", "deprecated", "unsupported"); err != nil {
+			return opt, err
+		}
 	}
 	if f.tuning != "" {
 		if opt.Tuning, err = detect.ReadTuning(f.tuning, time.Now()); err != nil {

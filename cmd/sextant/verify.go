@@ -157,7 +157,7 @@ func writeVerification(out io.Writer, v *pipeline.Verification) {
 
 // settings are flags that decide what an investigation finds, kept in the case
 // so that it can be made again the same way.
-var settings = []string{"format", "tz", "year", "recover", "rules", "no-builtin", "min-level", "include", "exclude", "tuning", "placeholders", "since", "until", "geoip", "max-findings-per-day"}
+var settings = []string{"format", "tz", "year", "recover", "rules", "no-builtin", "min-level", "include", "exclude", "tag", "status", "tuning", "placeholders", "since", "until", "geoip", "max-findings-per-day"}
 
 // chosenSettings are those flags that were given, as JSON: name to values.
 func chosenSettings(c *cobra.Command) (string, error) {

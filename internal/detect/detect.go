@@ -29,6 +29,8 @@ type Options struct {
 	MinLevel sigma.Level // rules below it are left out; LevelNone for all
 	Include  []string    // if any, only rules that one of these words names; see Names
 	Exclude  []string    // rules that one of these words names are left out
+	Tags     []string    // if any, only rules with one of these tags; see HasTag
+	Status   []string    // if any, only rules of one of these statuses
 	Tuning   *Tuning     // per host, user and address; nil for none
 	Since    int64       // ns since the epoch: earlier events are not matched; 0 for all
 	Until    int64       // later events are not matched; 0 for all
@@ -44,12 +46,17 @@ func Names(word string, r *sigma.Rule) bool {
 	if word == strings.ToLower(r.ID) || word == strings.ToLower(r.Name) || word == strings.ToLower(r.Status) {
 		return true
 	}
-	for _, t := range r.Tags {
-		if t = strings.ToLower(t); t == word || t == "attack."+word {
-			return true
-		}
-	}
-	return strings.Contains(strings.ToLower(r.Title), word) || strings.Contains(strings.ToLower(r.File), word)
+	return HasTag(word, r) || strings.Contains(strings.ToLower(r.Title), word) || strings.Contains(strings.ToLower(r.File), word)
+}
+
+// HasTag reports whether a rule has a tag, in any case, with or without "attack."; a technique is also that of its sub-techniques.
+func HasTag(tag string, r *sigma.Rule) bool {
+	tag = strings.TrimPrefix(strings.ToLower(tag), "attack.")
+	technique := len(tag) == 5 && tag[0] == 't' && strings.Trim(tag[1:], "0123456789") == ""
+	return slices.ContainsFunc(r.Tags, func(t string) bool {
+		t = strings.TrimPrefix(strings.ToLower(t), "attack.")
+		return t == tag || technique && strings.HasPrefix(t, tag+".")
+	})
 }
 
 // wanted reports whether the options keep a rule.
@@ -57,7 +64,9 @@ func (o *Options) wanted(r *sigma.Rule) bool {
 	named := func(words []string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return Names(w, r) })
 	}
-	return !named(o.Exclude) && r.Level >= o.MinLevel && (len(o.Include) == 0 || named(o.Include))
+	return !named(o.Exclude) && r.Level >= o.MinLevel && (len(o.Include) == 0 || named(o.Include)) &&
+		(len(o.Tags) == 0 || slices.ContainsFunc(o.Tags, func(t string) bool { return HasTag(t, r) })) &&
+		(len(o.Status) == 0 || slices.ContainsFunc(o.Status, func(s string) bool { return strings.EqualFold(s, r.Status) }))
 }
 
 // Detector is a compiled set of rules. It is immutable but for the matchers
@@ -75,6 +84,7 @@ type Detector struct {
 
 	since, until int64
 	tuning       *Tuning
+	idle         []string             // entries of the tuning that do nothing, and why
 	quiet        map[*sigma.Rule]bool // below MinLevel or not included, but a correlation needs them
 }
 
@@ -122,11 +132,21 @@ func Load(opt Options) (*Detector, error) {
 		}
 	}
 	d.dropTwins()
-	d.since, d.until, d.tuning = opt.Since, opt.Until, opt.Tuning
-	opt.Tuning.levels(d.rules)
+	d.since, d.until = opt.Since, opt.Until
+	if opt.Tuning != nil { // a copy, as it takes up these rules
+		d.tuning = &Tuning{file: opt.Tuning.file, entries: slices.Clone(opt.Tuning.entries), expired: opt.Tuning.expired}
+	}
+	d.idle = d.tuning.levels(d.rules)
 	d.keep(&opt)
 	for i, r := range d.rules {
 		d.order[r] = i
+	}
+	if d.tuning != nil {
+		for _, n := range d.tuning.entries {
+			for r, other := range n.told {
+				d.order[other] = d.order[r]
+			}
+		}
 	}
 	d.engine = sigma.Compile(d.rules, sigma.Options{Mapping: mapping, Placeholders: opt.Placeholders})
 	for s := range d.engine.Slots() {

@@ -122,7 +122,7 @@ func (g *Gatherer) Add(b *event.Batch, path string, hits []Hit) error {
 			}
 		}
 		if !h.Silent {
-			g.add(h.Rule, e, path)
+			g.add(h.Told, e, path)
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 type Hit struct {
 	Event int // index in the batch
 	sigma.Match
+	Told *sigma.Rule // the rule as it is for this event: another level, if the tuning says so
 }
 
 // Matcher matches events against the rules; one per goroutine.
@@ -182,7 +183,7 @@ func (m *Matcher) keep(e *event.Event, i int, matches []sigma.Match, hits []Hit)
 		if m.d.tuning.silences(match.Rule, e) {
 			continue
 		}
-		hits = append(hits, Hit{i, match})
+		hits = append(hits, Hit{i, match, m.d.tuning.told(match.Rule, e)})
 	}
 	return hits
 }

@@ -17,6 +17,7 @@ type Summary struct {
 	Counts        []RuleCount        // of rules that matched, most first
 	Limits        []sigma.Limit      // bounds that correlations reached
 	Coarse        bool               // too many different origins: later ones were gathered together
+	Idle          []string           // entries of the tuning that do nothing, and why
 	Untimed       int64              // matches that correlations could not use for want of a time
 }
 
@@ -36,7 +37,7 @@ func (g *Gatherer) Saw(m *Matcher) {
 
 // Summary sums up the run.
 func (g *Gatherer) Summary() Summary {
-	s := Summary{Failed: g.d.Failed(), Limits: g.correlator.Limits(), Coarse: g.coarse, Untimed: g.untimed}
+	s := Summary{Failed: g.d.Failed(), Idle: g.d.idle, Limits: g.correlator.Limits(), Coarse: g.coarse, Untimed: g.untimed}
 	type place struct{ file, rule string }
 	failed := map[place]bool{}
 	for _, f := range g.d.engine.Report().Failed {

@@ -54,6 +54,7 @@ func TestKeywordsAreLookedForInTheRecordsOwnWords(t *testing.T) {
 		var b event.Batch
 		b.Begin(0, raw)
 		b.Add("event.dataset", "cisco_ios.log")
+		b.Add("cisco.ios.facility", "PARSER")
 		b.Add("log.level", "informational")
 		b.Add("event.action", "deleted-file")
 		b.Add("message", raw)

@@ -62,7 +62,7 @@ func Detect(ctx context.Context, opt Options, rules detect.Options, w io.Writer)
 
 // appendMatch writes one match of a rule as a line of JSON.
 func appendMatch(dst []byte, e *event.Event, path string, h detect.Hit) []byte {
-	fs := detect.RuleFields(h.Rule)
+	fs := detect.RuleFields(h.Told)
 	fs = append(fs, event.Field{Name: "log.file.path", Value: path}, event.Field{Name: "log.offset", Value: itoa(e.Offset), Kind: event.Number},
 		event.Field{Name: "event.id", Value: e.ID}, event.Field{Name: "message", Value: e.Message()})
 	if e.Sequence != 0 {

@@ -532,6 +532,7 @@ func describeRules(s detect.Summary) report.Rules {
 	for _, l := range s.Limits {
 		r.Limits = append(r.Limits, fmt.Sprintf("correlation “%s” reached its bound on %s %d times: it may have missed some", l.Rule.Title, l.What, l.Count))
 	}
+	r.Limits = append(r.Limits, s.Idle...)
 	if s.Coarse {
 		r.Limits = append(r.Limits, "very many different hosts and origins matched: the last of them are gathered by rule and host alone")
 	}

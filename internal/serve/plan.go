@@ -369,7 +369,7 @@ func (p *planner) ruling() {
 func fingerprint(s *Settings) string {
 	h := sha256.New()
 	o := s.Rules
-	fmt.Fprintf(h, "%v %q %v %q %q %v %v %v\n", o.Embedded != nil, o.Paths, o.MinLevel, o.Include, o.Exclude, o.Since, o.Until, o.Placeholders)
+	fmt.Fprintf(h, "%v %q %v %q %q %q %q %v %v %v\n", o.Embedded != nil, o.Paths, o.MinLevel, o.Include, o.Exclude, o.Tags, o.Status, o.Since, o.Until, o.Placeholders)
 	note := func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return nil
