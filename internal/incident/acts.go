@@ -45,6 +45,10 @@ var acts = []act{
 		func(r *record) bool { return cloudCall(r, "rights given") }, target},
 	{"keys made", "access key or password was made", "access keys or passwords were made", "high", true,
 		func(r *record) bool { return cloudCall(r, "keys made") }, target},
+	{"workload started", "workload was started in the cluster", "workloads were started in the cluster", "medium", true,
+		func(r *record) bool { return cloudCall(r, "workload started") }, func(r *record) string { return "" }},
+	{"command in a pod", "command was run in a pod", "commands were run in pods", "medium", true,
+		func(r *record) bool { return cloudCall(r, "command in a pod") }, func(r *record) string { return "" }},
 	{"secrets read", "secret was read", "secrets were read", "medium", true,
 		func(r *record) bool { return cloudCall(r, "secrets read") }, func(r *record) string { return "" }},
 	{"data destroyed", "store of data was deleted", "stores of data were deleted", "critical", true,
@@ -117,13 +121,16 @@ func policyTest(file string) bool { return strings.Contains(file, "__PSScriptPol
 // actTechniques are the ATT&CK techniques that acts are, where the act says which.
 var actTechniques = map[string]string{
 	"account created": "T1136", "rights gained": "T1098", "rights given": "T1098.003", "keys made": "T1098.001", "logs destroyed": "T1070", "backups destroyed": "T1490",
-	"defences down": "T1562", "service stopped": "T1489", "data destroyed": "T1485",
+	"defences down": "T1562", "service stopped": "T1489", "data destroyed": "T1485", "workload started": "T1610", "command in a pod": "T1609",
 }
 
 // techniqueOf names the technique that an act is, by what the record shows.
 func techniqueOf(a *act, r *record) string {
 	if a.kind == "logs destroyed" && cloudOf(r.dataset) != "" {
 		return "T1562.008"
+	}
+	if a.kind == "secrets read" && strings.HasPrefix(r.dataset, "kubernetes.") {
+		return "T1552.007"
 	}
 	if a.kind != "persistence" {
 		return actTechniques[a.kind]
@@ -313,7 +320,7 @@ func afterOptions(words []string) string {
 // done is what was run or called.
 func done(r *record) string {
 	if cloudOf(r.dataset) != "" {
-		return r.action
+		return r.call()
 	}
 	return program(r)
 }

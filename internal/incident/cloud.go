@@ -21,6 +21,7 @@ const (
 // clouds are the services whose logs are of calls, by the beginning of their datasets' names.
 var clouds = []struct{ dataset, name string }{
 	{"aws.", "AWS"}, {"gcp.", "Google Cloud"}, {"azure.", "Azure"}, {"o365.", "Microsoft 365"}, {"google_workspace.", "Google Workspace"},
+	{"kubernetes.", "Kubernetes"},
 }
 
 // cloudOf names the cloud that a log is of; "" when it is of none.
@@ -34,7 +35,8 @@ func cloudOf(dataset string) string {
 }
 
 // cloudCalls says what calls do that matters afterwards, by the last part of
-// their names in lower case (google.iam.admin.v1.CreateServiceAccountKey).
+// their names in lower case (google.iam.admin.v1.CreateServiceAccountKey), in
+// Kubernetes by verb and resource.
 var cloudCalls = map[string]string{
 	"attachuserpolicy": "rights given", "attachrolepolicy": "rights given", "attachgrouppolicy": "rights given", "putuserpolicy": "rights given", "putrolepolicy": "rights given",
 	"putgrouppolicy": "rights given", "addusertogroup": "rights given", "updateassumerolepolicy": "rights given", "setdefaultpolicyversion": "rights given", "setiampolicy": "rights given",
@@ -46,14 +48,21 @@ var cloudCalls = map[string]string{
 	"deletedetector": "defences down", "deleteconfigurationrecorder": "defences down", "stopconfigurationrecorder": "defences down",
 	"getsecretvalue": "secrets read", "accesssecretversion": "secrets read", "secretget": "secrets read",
 	"deletedbinstance": "data destroyed", "deletedbcluster": "data destroyed", "deletebucket": "data destroyed", "deletesnapshot": "data destroyed", "deletedbsnapshot": "data destroyed", "schedulekeydeletion": "data destroyed",
+	"get secrets": "secrets read", "list secrets": "secrets read",
+	"create pods": "workload started", "create deployments": "workload started", "create daemonsets": "workload started", "create jobs": "workload started", "create cronjobs": "workload started",
+	"create pods/exec": "command in a pod", "get pods/exec": "command in a pod", "create pods/attach": "command in a pod",
+	"create clusterrolebindings": "rights given", "create rolebindings": "rights given",
 }
+
+// call names what a call of a cloud does: in Kubernetes the verb alone does not.
+func (r *record) call() string { return strings.TrimSpace(r.action + " " + r.object) }
 
 // cloudCall reports whether a record is of a call that does such a thing.
 func cloudCall(r *record, kind string) bool {
 	if cloudOf(r.dataset) == "" {
 		return false
 	}
-	name := strings.TrimSuffix(strings.ToLower(r.action), ".")
+	name := strings.TrimSuffix(strings.ToLower(r.call()), ".")
 	if !strings.Contains(name, "/") { // the type of a resource has dots as well
 		name = name[strings.LastIndexByte(name, '.')+1:]
 	}
@@ -107,7 +116,7 @@ func (g *group) readCalls(ctx context.Context, c *court) error {
 	var order, read []string
 	var taken, matter []record
 	for _, r := range calls {
-		k := r.action + " " + r.outcome
+		k := r.call() + " " + r.outcome
 		if kinds[k] == nil {
 			order = append(order, k)
 		}
@@ -123,7 +132,7 @@ func (g *group) readCalls(ctx context.Context, c *court) error {
 	var told []record
 	for _, k := range order {
 		told = append(told, spreadRecords(kinds[k], callsEach)...)
-		text := cmp.Or(kinds[k][0].action, "a call")
+		text := cmp.Or(kinds[k][0].call(), "a call")
 		if n := len(kinds[k]); n > 1 {
 			text += " " + count(n) + " times"
 		}

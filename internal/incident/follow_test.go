@@ -698,6 +698,27 @@ func TestAnAddressIsWhoseItWasAtThatTime(t *testing.T) {
 	}
 }
 
+func TestACallOfAClusterSaysItselfWhatCameOfIt(t *testing.T) {
+	w := &world{}
+	const token = "system:serviceaccount:shop:ci"
+	call := func(seconds int, verb, object, outcome string) string {
+		return w.log(seconds, record{dataset: "kubernetes.audit_logs", category: []string{"configuration"}, types: []string{"access"}, action: verb, object: object, outcome: outcome,
+			source: attacker, user: token, url: "/api/v1/" + object})
+	}
+	first := call(0, "list", "secrets", "success")
+	call(5, "list", "nodes", "failure")
+	call(10, "create", "pods", "success")
+	call(20, "create", "pods/exec", "success")
+	w.find("Token of a service account used from outside", "high", []string{"T1078.004"}, []string{"initial-access"}, first)
+	inc := w.one(t)
+	if inc.Outcome.Result != Succeeded || !hasFact(inc, "1 secret was read") || !hasFact(inc, "1 workload was started") || !hasFact(inc, "1 command was run in a pod") {
+		t.Errorf("%+v %+v", inc.Outcome, inc.Impact)
+	}
+	if !slices.Contains(inc.Techniques, "T1610") || !slices.ContainsFunc(inc.What, func(s Sentence) bool { return strings.Contains(s.Text, "list nodes, refused") }) {
+		t.Errorf("%v %v", inc.Techniques, inc.What)
+	}
+}
+
 func TestWhatASensorSawHappenedOnTheHostThatItSaw(t *testing.T) {
 	w := &world{ips: []hostAddress{{"bastion1", "192.0.2.22"}}}
 	var ids []string

@@ -41,7 +41,8 @@ func (g *group) readFootprint(ctx context.Context, c *court) error {
 			continue
 		}
 		var came []string
-		if n.behaviour != other { // else an address may be that of a server that answered
+		called := len(n.f.Datasets) > 0 && !slices.ContainsFunc(n.f.Datasets, func(d string) bool { return cloudOf(d) == "" })
+		if n.behaviour != other || called { // else an address may be that of a server that answered
 			came = slices.Clone(n.strangers)
 		}
 		if len(n.trail) > 0 {

@@ -169,6 +169,8 @@ func behaviourOf(f *analyze.Finding) behaviour {
 	switch {
 	case technique(f, "T1110"):
 		return bruteForce
+	case len(f.Datasets) > 0 && !slices.ContainsFunc(f.Datasets, func(d string) bool { return cloudOf(d) == "" }):
+		return other // calls of a cloud have URLs, and say themselves what came of them
 	case sensorScan(f):
 		return scanning
 	case technique(f, "T1046") || technique(f, "T1595.001") || technique(f, "T1595") && len(f.Entities.URLs) == 0:

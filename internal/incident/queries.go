@@ -139,6 +139,7 @@ type record struct {
 	share                        string // of a file server
 	runs                         string // what a service runs, or a registry value holds
 	account, region              string // of a cloud
+	object                       string // what a call of Kubernetes is about: "pods/exec"
 	from                         string // source.domain: the name of where it came from
 }
 
@@ -220,6 +221,12 @@ var columnReaders = []struct {
 	{"winlog.event_data.Action ID", func(r *record, v string) { r.remedy = v }},
 	{"cloud.account.id", func(r *record, v string) { r.account = v }},
 	{"cloud.region", func(r *record, v string) { r.region = v }},
+	{"kubernetes.audit.objectRef.resource", func(r *record, v string) { r.object = v + r.object }},
+	{"kubernetes.audit.objectRef.subresource", func(r *record, v string) {
+		if v != "" {
+			r.object += "/" + v
+		}
+	}},
 }
 
 func readState(r *record, v string)   { r.connection = cmp.Or(v, r.connection) }

@@ -181,7 +181,6 @@ var _ = campaign(Campaign{
 	Title: "A deployment key that leaked is used from elsewhere: an administrator is made, the trail is stopped, data is taken",
 	Run: func(k *attack) {
 		w, a, h := k.w, k.actor, k.w.cloud
-		k.host(h)
 		k.user("svc-deploy")
 		k.tells("aws1/cloudtrail")
 		key := w.cloudKey("svc-deploy")

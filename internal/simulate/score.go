@@ -40,7 +40,7 @@ type IncidentScore struct {
 
 	OutcomeExpected string `json:"outcome_expected"` // unknown if the log that tells was not kept
 	OutcomeGiven    string `json:"outcome_given,omitempty"`
-	OutcomeRight    bool   `json:"outcome_right"` // as expected, or as it really was
+	OutcomeRight    bool   `json:"outcome_right"` // as expected, or as it really was; unknown only if a log is named that would tell
 
 	Detect  float64 `json:"seconds_to_detect"` // from the campaign's first record to the first that is cited
 	Hosts   float64 `json:"host_recall"`
@@ -100,7 +100,8 @@ type caseReport struct {
 			SourceIPs []string `json:"source_ips"`
 		} `json:"who"`
 		Outcome struct {
-			Result string `json:"result"`
+			Result string   `json:"result"`
+			Needs  []string `json:"needs"`
 		} `json:"outcome"`
 		Impact struct {
 			Facts []struct {
@@ -230,9 +231,16 @@ func score(truth *Truth, labels map[string]*Label, report *caseReport) *Score {
 	return s
 }
 
+// foundShare is the share of what an incident cites, or of a campaign's records,
+// from which on the one is an answer about the other.
+const foundShare = 0.1
+
 // compare scores the case's best incident for a campaign.
 func (s *IncidentScore) compare(truth *Truth, k *Incident, labels map[string]*Label, report *caseReport, best int, cited []string, hits int) {
 	in := &report.Incidents[best]
+	if ratio(hits, len(cited)) < foundShare && ratio(hits, len(k.Records)) < foundShare {
+		return // told of something else, and met it in passing
+	}
 	s.Found, s.Incident, s.Title = true, in.ID, in.Title
 	s.Purity = ratio(hits, len(cited))
 	s.Records = ratio(hits, len(k.Records))
@@ -263,6 +271,9 @@ func (s *IncidentScore) compare(truth *Truth, k *Incident, labels map[string]*La
 	})
 	s.OutcomeGiven = in.Outcome.Result
 	s.OutcomeRight = s.OutcomeGiven == s.OutcomeExpected || s.OutcomeGiven == k.Outcome
+	if s.OutcomeGiven == "unknown" && len(in.Outcome.Needs) == 0 {
+		s.OutcomeRight = false // who does not know must say which log would tell
+	}
 	s.Hosts = recall(k.Hosts, func(want string) bool { return slices.ContainsFunc(in.Where.Hosts, truth.sameHost(want)) })
 	s.Users = recall(k.Users, func(want string) bool { return slices.ContainsFunc(in.Who.Users, sameUser(want)) })
 	s.Sources = recall(k.Sources, func(want string) bool { return slices.Contains(in.Who.SourceIPs, want) })

@@ -105,7 +105,7 @@ func TestUnknownIsRightWhereTheLogThatTellsIsMissing(t *testing.T) {
 	k := truth.Incidents[0]
 	for result, want := range map[string]bool{"unknown": true, "succeeded": true, "failed": false} {
 		s, err := ReadScore(filepath.Join(dir, "truth.json"), forged(t, map[string]any{
-			"incidents": []any{map[string]any{"id": "i", "evidence": k.Records[:1], "outcome": map[string]any{"result": result}}},
+			"incidents": []any{map[string]any{"id": "i", "evidence": k.Records[:1], "outcome": map[string]any{"result": result, "needs": []string{"authentication log of host web1"}}}},
 		}))
 		if err != nil {
 			t.Fatal(err)
@@ -113,5 +113,27 @@ func TestUnknownIsRightWhereTheLogThatTellsIsMissing(t *testing.T) {
 		if s.Incidents[0].OutcomeRight != want {
 			t.Errorf("%s is right: %v", result, !want)
 		}
+	}
+	s, err := ReadScore(filepath.Join(dir, "truth.json"), forged(t, map[string]any{
+		"incidents": []any{map[string]any{"id": "i", "evidence": k.Records[:1], "outcome": map[string]any{"result": "unknown"}}},
+	}))
+	if err != nil || s.Incidents[0].OutcomeRight {
+		t.Errorf("unknown is right that names no log: %v", err)
+	}
+}
+
+func TestWhatIsMetInPassingIsNotFound(t *testing.T) {
+	dir := simulated(t, Options{Campaigns: []string{"ssh-brute-force-succeeds"}, Days: 1, Users: 5, Seed: 21})
+	truth, _ := truthOf(t, dir)
+	k := truth.Incidents[0]
+	evidence := k.Records[:1:1]
+	for i := range 30 {
+		evidence = append(evidence, fmt.Sprintf("%024d-%010x", 0, i))
+	}
+	s, err := ReadScore(filepath.Join(dir, "truth.json"), forged(t, map[string]any{
+		"incidents": []any{map[string]any{"id": "i", "evidence": evidence, "outcome": map[string]any{"result": "succeeded"}}},
+	}))
+	if err != nil || len(k.Records) <= 10 || s.Incidents[0].Found || s.Incidents[0].OutcomeRight || s.Summary.False != 0 {
+		t.Errorf("%v %+v", err, s.Incidents[0])
 	}
 }
