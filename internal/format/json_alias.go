@@ -26,7 +26,7 @@ func timeRank(name string) int32 {
 	if r := timeNames[key]; r > 0 {
 		return r
 	}
-	if strings.HasSuffix(key, "timestamp") || strings.HasSuffix(key, "datetime") || strings.HasSuffix(name, "_time") || strings.HasSuffix(name, "Time") || strings.HasSuffix(name, "_at") {
+	if strings.HasSuffix(key, "timestamp") || endsIn(key, "timestampms", "timestampns", "timestampus", "timestampmillis") || strings.HasSuffix(key, "datetime") || strings.HasSuffix(name, "_time") || strings.HasSuffix(name, "Time") || strings.HasSuffix(name, "_at") {
 		return 20
 	}
 	return 0
@@ -75,9 +75,11 @@ func nameTag(path string) int32 {
 	}
 	mention := int32(0)
 	switch {
-	case a == aliasUser || a == aliasUserID || a == aliasEmail || endsIn(key, "username", "user", "userid", "email", "upn", "userprincipalname", "samaccountname", "login", "accountname") || namesPerson(path, key):
+	case a == aliasUser || a == aliasUserID || a == aliasEmail || endsIn(key, "username", "user", "userid", "email", "upn", "userprincipalname", "samaccountname", "login", "accountname",
+		"ownerid", "operatorid", "actorid", "authorid", "creatorid", "requesterid", "initiatorid", "assigneeid", "useruid", "usersid", "accountsid", "emailaddress", "emailaddr", "mailaddress") || namesPerson(path, key):
 		mention = tagUser
-	case a == aliasHost || a == aliasDomain || endsIn(key, "hostname", "host", "computername", "machinename", "devicename", "fqdn", "domain"):
+	case a == aliasHost || a == aliasDomain || endsIn(key, "hostname", "host", "computername", "machinename", "devicename", "fqdn", "domain", "dnsname", "netbiosname", "endpointname", "servername",
+		"workstation", "workstationname", "queryname", "qname") || namesMachine(path, key):
 		mention = tagHost
 	}
 	if depth > 0 {
@@ -233,10 +235,29 @@ func (d *namedRecord) addTime(leaves []event.Leaf, b *event.Batch) bool {
 			}
 		}
 	}
-	if seconds != nil || d.dateAndTime(leaves, e) {
+	if seconds != nil || d.dateAndTime(leaves, e) || d.timeInText(leaves, e) {
 		return true
 	}
 	d.p.Clock.NoTime()
+	return false
+}
+
+// timeInText finds a time at the beginning of the text that a record carries, which may be another record.
+func (d *namedRecord) timeInText(leaves []event.Leaf, e *event.Event) bool {
+	for i := range leaves {
+		l := &leaves[i]
+		if l.Kind != event.String || len(l.Value) < 15 || tagDepth(l.Name.Tag) > 1 {
+			continue
+		}
+		switch plainName(l.Name.Path[strings.LastIndexByte(l.Name.Path, '.')+1:]) {
+		case "message", "msg", "rawmsg", "raw", "log", "logmessage", "rawlog", "original":
+			finder := timeFinder{clock: d.p.Clock}
+			if ns, _, ok := finder.find(l.Value); ok {
+				e.Time = ns
+				return true
+			}
+		}
+	}
 	return false
 }
 

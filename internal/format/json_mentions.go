@@ -97,7 +97,14 @@ func (m *mentions) value(v string, name *event.Name) {
 	switch {
 	case name.Tag&tagUser != 0:
 		m.user(v)
+		if mailAddress(v, "") { // who signs in by it is the account before the sign
+			local, _, _ := strings.Cut(v, "@")
+			m.user(local)
+		}
+	case strings.IndexByte(v, '@') > 0 && mailAddress(v, name.Path):
+		m.user(v)
 	case name.Tag&tagHost != 0:
+		v = strings.TrimSuffix(v, ".")
 		if isHost(v) {
 			m.host(v)
 		} else if host, port := splitPort(v); port != "" {
@@ -110,9 +117,19 @@ func (m *mentions) value(v string, name *event.Name) {
 		}
 		host, _ = splitPort(host[strings.LastIndexByte(host, '@')+1:])
 		m.end(strings.Trim(host, "[]"))
+	case v[0] == '/' && isIP(v[1:]): // as Java shows an address without a name
+		m.ip(v[1:])
+	case fuzzyHash(name.Path):
+		if m.hashes++; m.hashes <= maxMentioned {
+			m.b.Add("related.hash", v)
+		}
 	default:
 		if host, port := splitPort(v); port != "" && isIP(host) {
 			m.ip(host)
+		} else if port != "" && isFullName(host) {
+			m.host(host)
+		} else if ip, port, ok := strings.Cut(v, "#"); ok && isDigits(port) && isIP(ip) { // as BIND shows a peer
+			m.ip(ip)
 		} else if strings.IndexByte(v, ' ') > 0 || strings.IndexByte(v, ',') > 0 {
 			m.text(v)
 		}
@@ -175,8 +192,53 @@ func namesPerson(path, key string) bool {
 	return persons[plainName(parent[strings.LastIndexByte(parent, '.')+1:])]
 }
 
+// fuzzyHash reports whether a name is that of a digest that is written otherwise than in the hexadecimal digits of the common ones.
+func fuzzyHash(path string) bool {
+	switch plainName(path[strings.LastIndexByte(path, '.')+1:]) {
+	case "ssdeep", "tlsh", "imphash", "pehash", "vhash", "telfhash", "authentihash":
+		return true
+	}
+	return false
+}
+
+// namesMachine reports whether the last part of a path, key, is the name of what its parent says is a machine.
+func namesMachine(path, key string) bool {
+	if key != "name" && key != "displayname" {
+		return false
+	}
+	parent := strings.TrimSuffix(path[:len(path)-len(path[strings.LastIndexByte(path, '.')+1:])], ".")
+	switch plainName(parent[strings.LastIndexByte(parent, '.')+1:]) {
+	case "host", "device", "endpoint", "machine", "computer", "workstation", "server":
+		return true
+	}
+	return false
+}
+
+// mailAddress reports whether v is an address of electronic mail (RFC 5321), and no identifier of a message.
+func mailAddress(v, path string) bool {
+	local, domain, ok := strings.Cut(v, "@")
+	if !ok || local == "" || len(v) > 128 || strings.IndexByte(domain, '.') <= 0 || !isHostName(domain) {
+		return false
+	}
+	for i := range len(local) {
+		if c := local[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`<>()[],;:\"/`, c) >= 0 {
+			return false
+		}
+	}
+	top := domain[strings.LastIndexByte(domain, '.')+1:]
+	return len(top) >= 2 && !strings.ContainsAny(top, "0123456789-_") &&
+		!endsIn(plainName(path[strings.LastIndexByte(path, '.')+1:]), "messageid", "msgid", "references", "inreplyto", "mid")
+}
+
 // namesHash reports whether a name promises a hash, and not an identifier of hex digits.
 func namesHash(path string) bool {
 	last := plainName(path[strings.LastIndexByte(path, '.')+1:])
+	switch last {
+	case "value": // of what its parent says: "hashes": [{"value": …}]
+		parent := strings.TrimSuffix(path, ".value")
+		last = plainName(parent[strings.LastIndexByte(parent, '.')+1:])
+	case "indicator", "ioc", "indicatorvalue", "iocvalue", "observable", "observablevalue":
+		return true
+	}
 	return strings.Contains(last, "md5") || strings.Contains(last, "sha") || strings.Contains(last, "hash") || strings.Contains(last, "fingerprint") || strings.Contains(last, "checksum") || strings.Contains(last, "digest")
 }

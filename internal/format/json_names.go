@@ -90,5 +90,5 @@ var timeNames = map[string]int32{
 	"date": 9, "eventtimestamp": 9, "logtime": 9, "logtimestamp": 9, "creationtime": 9, "createdat": 10, "eventcreated": 10, "loggedat": 10, "timeiso8601": 4, "timelocal": 4, "requesttime": 11,
 	"starttime": 11, "edgestarttimestamp": 11, "startutc": 5, "startlocal": 11, "published": 8, "activitydatetime": 8, "receivedat": 14, "asctime": 8, "epoch": 9, "msec": 9, "t": 12, "when": 12, "occurred": 12, "occured": 12, "timesecondsepoch": 5, "timeflowstartns": 9, "createdon": 13, "datecreate": 13, "createddate": 13, "timeunixnano": 5,
 	"creationdate": 9, "zeit": 4, "zeitstempel": 2, "datum": 9, "datumundzeit": 4, "datumuhrzeit": 4, "horodatage": 2, "dateheure": 4, "dateetheure": 4, "fecha": 9, "fechahora": 4, "fechayhora": 4,
-	"created": 12, "firstseen": 13, "realtimetimestamp": 6, "datetimeutc": 5,
+	"created": 12, "start": 21, "detectedon": 12, "occurredon": 12, "publisheddate": 21, "lastupdated": 24, "lastmodified": 24, "updated": 24, "firstseen": 13, "realtimetimestamp": 6, "datetimeutc": 5,
 }

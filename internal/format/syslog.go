@@ -62,6 +62,7 @@ type syslogHeader struct {
 	facility string // its word, where the header spells it
 	severity string
 	host     string
+	address  string // the host's, where it follows its name
 	relay    string // who passed the record on, where it said so before it
 	hops     int    // how many relays' headers were taken off
 	tag      string // program as written: "sshd", "/usr/sbin/cron", "sshd(pam_unix)"
@@ -236,6 +237,11 @@ func (h *syslogHeader) cutHost() {
 		return
 	}
 	h.host = word
+	if ip, rest, ok := strings.Cut(t, " "); ok && len(ip) >= 7 && isDigit(ip[0]) && isIPv4(ip) { // "ns1.example.com 192.0.2.53 named[7]: …", as appliances write
+		if tag, _, ok := strings.Cut(rest, " "); ok && isTag(tag) {
+			h.address, t = ip, rest
+		}
+	}
 	if strings.HasPrefix(t, ": ") { // "fw1 : %ASA-6-302013: …"
 		t = t[2:]
 	}
@@ -435,6 +441,12 @@ func (d *syslogDecoder) decode(line string, b *event.Batch) error {
 		d.m.Dataset = datasetAuth
 	}
 	d.m.decode(b)
+	if h.data != "" && lookupProgram(d.m.Program) == nil { // what an unknown program says in its structured data
+		if d.m.facts == nil {
+			d.m.facts = &textFacts{}
+		}
+		d.m.facts.add(h.data, true, b)
+	}
 	return nil
 }
 
@@ -466,6 +478,7 @@ func (h *syslogHeader) add(b *event.Batch) {
 	}
 	b.Add("host.hostname", h.host)
 	b.Add("host.name", h.host)
+	b.Add("host.ip", h.address)
 	b.Add("log.source.address", h.relay)
 }
 

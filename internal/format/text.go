@@ -71,6 +71,8 @@ func newTextDecoder(p *Params) func(line string, b *event.Batch) {
 					facts.level(first[:min(finder.at, len(first))], b)
 				}
 			}
+		} else if ns, ok := keyedTime(p.Clock, first); ok {
+			b.Event().Time = ns
 		} else {
 			p.Clock.NoTime()
 		}
@@ -88,6 +90,46 @@ const (
 	maxFactSearch = 8 << 10 // bytes in which the rest is
 	maxFacts      = 16      // of each kind
 )
+
+// keyedTime finds a time farther behind in a line, where a name says that it is one: "date_time=Jan 29 2016
+// 06:09:59", `"timestamp": "1676769042"`.
+func keyedTime(c *timestamp.Clock, s string) (ns int64, ok bool) {
+	s = s[:min(len(s), maxFactSearch)]
+	finder := timeFinder{clock: c}
+	for from := 0; from < len(s); {
+		i := strings.IndexByte(s[from:], '=')
+		if j := strings.IndexByte(s[from:], ':'); j >= 0 && (i < 0 || j < i) {
+			i = j
+		}
+		if i < 0 {
+			return 0, false
+		}
+		i += from
+		from = i + 1
+		end := i
+		for end > 0 && (s[end-1] == '"' || s[end-1] == '\'' || s[end-1] == '\\' || s[end-1] == ' ') {
+			end--
+		}
+		name := s[max(0, end-9):end]
+		if !hasSuffixFold(name, "time") && !hasSuffixFold(name, "timestamp") && !hasSuffixFold(name, "date") {
+			continue
+		}
+		for from < len(s) && (s[from] == ' ' || s[from] == '"' || s[from] == '\'' || s[from] == '\\' || s[from] == '[') {
+			from++
+		}
+		if from == len(s) || !isDigit(s[from]) && !isLetter(s[from]) {
+			continue
+		}
+		if ns, _, ok := finder.find(s[from:min(len(s), from+48)]); ok && finder.at == 0 {
+			return ns, true
+		}
+	}
+	return 0, false
+}
+
+func hasSuffixFold(s, suffix string) bool {
+	return len(s) >= len(suffix) && strings.EqualFold(s[len(s)-len(suffix):], suffix)
+}
 
 // timeFinder finds the time of a line. Lines of one log write it in one place, so
 // the place and shape of the last one is tried first.

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -48,14 +49,14 @@ func wordRole(s string) role {
 	}
 	switch string(buf[:len(s)]) {
 	case "from", "src", "srcip", "src_ip", "source", "source_ip", "sourceip", "client", "client_ip", "clientip", "client-ip", "remote", "remote_addr",
-		"remote_ip", "remoteip", "rhost", "peer", "rip", "raddr", "saddr", "ip_src", "attacker", "caller", "sip", "cip", "c-ip", "srcaddr", "src_addr", "src-ip",
+		"remote_ip", "remoteip", "rhost", "peer", "rip", "raddr", "saddr", "ip_src", "attacker", "caller", "sip", "cip", "c-ip", "srcaddr", "src_addr", "src-ip", "source-address", "client-address", "src-address",
 		"source-ip", "sourceaddress", "source_address", "client_addr", "client_address", "clientaddress", "clientaddr", "remoteaddr", "remote_address", "remoteaddress",
 		"remote-addr", "remote-ip", "x-forwarded-for", "callerip", "ipaddress":
 		return asSource
 	case "to":
 		return asTo
 	case "dst", "dstip", "dst_ip", "dest", "dest_ip", "destination", "daddr", "server_ip", "lip", "dip", "dstaddr", "dst_addr", "dst-ip", "destip", "destinationip",
-		"destination_ip", "destination-ip", "destinationaddress", "s-ip", "target_ip", "targetip", "ip_dst":
+		"destination_ip", "destination-ip", "destinationaddress", "dst-address", "dest-address", "s-ip", "target_ip", "targetip", "ip_dst":
 		return asDest
 	case "user", "username", "user_name", "login", "usr", "uname", "account", "acct", "userid", "user_id", "suser", "duser", "ruser", "usrname", "src_user", "srcuser", "dst_user",
 		"dstuser", "user-name", "cs-username", "accountname", "account_name", "samaccountname", "targetusername", "subjectusername", "userprincipalname", "upn", "logonname",
@@ -72,6 +73,9 @@ func wordRole(s string) role {
 		return asFor
 	case "version", "ver", "release":
 		return asVersion
+	}
+	if word := buf[:len(s)]; len(s) > 6 && (bytes.HasSuffix(word, []byte("user")) || bytes.HasSuffix(word, []byte("username")) || bytes.HasSuffix(word, []byte("user_name"))) {
+		return asUser // "SourceUser=", "caller_user_name: "
 	}
 	return plain
 }
@@ -94,6 +98,7 @@ func (f *textFacts) add(s string, roles bool, b *event.Batch) {
 		hasSource: !roles || e.Has("source.ip"), hasUser: !roles || e.Has("user.name"),
 		hasURL: e.Has("url.original"), hasDest: !roles || e.Has("destination.ip"), hasFile: !roles || e.Has("file.path"),
 	}
+	f.recall(e)
 	var last, before string // the words before this one
 	lastEnd := 0
 	lastRole, beforeRole, thirdRole := plain, plain, plain
@@ -168,6 +173,22 @@ func (f *textFacts) add(s string, roles bool, b *event.Batch) {
 				f.name(name, b)
 			}
 		}
+		if dots >= 3 && digits >= 4 && colons > 0 { // "req:192.0.2.7", "localgw:192.0.2.7:500", "192.0.2.7:80:X1"
+			if key, rest, _ := strings.Cut(w, ":"); isLetter(w[0]) && rest != "" && isDigit(rest[0]) && strings.IndexByte(key, '.') < 0 {
+				f.address4(rest, wordRole(key), b)
+				before, beforeRole, thirdRole = last, lastRole, beforeRole
+				last, lastRole = w, plain
+				continue
+			} else if colons == 2 && isDigit(w[0]) {
+				if ip, port, _ := strings.Cut(w, ":"); isIPv4(ip) {
+					port, _, _ = strings.Cut(port, ":")
+					f.address4(ip+":"+port, lastRole, b)
+					before, beforeRole, thirdRole = last, lastRole, beforeRole
+					last, lastRole = w, plain
+					continue
+				}
+			}
+		}
 		switch {
 		case dots >= 3 && digits >= 4 && colons <= 1 && hex:
 			f.address4(w, lastRole, b)
@@ -200,11 +221,43 @@ func (f *textFacts) add(s string, roles bool, b *event.Batch) {
 			f.mail(w, last, b)
 		case colons == 1 && dots >= 1 && digits >= 2:
 			f.hostAndPort(w, b)
+		case dots >= 2 && gap == " " && (lastRole == asSource || lastRole == asTo || lastRole == asDest || last == "via" || last == "domain" || last == "server"):
+			if i == len(s) || s[i] != '(' { // no function
+				f.fullName(w, b)
+			}
 		case hex && dots == 0 && colons == 0 && digits > 0 && digits < len(w):
 			f.hash(w, b)
 		}
 		before, beforeRole, thirdRole = last, lastRole, beforeRole
 		last, lastRole = w, wordRole(strings.TrimRight(w, ":"))
+		if lastRole == plain && (strings.EqualFold(w, "name:") || strings.EqualFold(w, "name")) { // "Account Name: alice", "Computer name=pc8"
+			if beforeRole == asUser || beforeRole == asHost {
+				lastRole = beforeRole
+			}
+		}
+	}
+}
+
+// recall notes what the event mentions already, so that nothing is mentioned twice.
+func (f *textFacts) recall(e *event.Event) {
+	for i := range e.Fields {
+		field := &e.Fields[i]
+		if len(field.Name) < len("related.ip") || field.Name[:8] != "related." {
+			continue
+		}
+		list, n := &f.ips, &f.nIPs
+		switch field.Name {
+		case "related.user":
+			list, n = &f.users, &f.nUsers
+		case "related.hosts":
+			list, n = &f.hosts, &f.nHosts
+		case "related.hash":
+			list, n = &f.hashes, &f.nHashes
+		}
+		if *n < maxFacts {
+			list[*n] = field.Value
+			*n++
+		}
 	}
 }
 
@@ -263,6 +316,7 @@ func (f *textFacts) user(s string, start int, sep byte, word string, beforeRole 
 	case sep == '=' || word[len(word)-1] == ':':
 	case sep == ' ' && strings.EqualFold(word, "login"): // "invalid login attempts"
 		return false
+	case sep == ' ' && word[len(word)-1] != ':' && isVerbOfUser(s, start):
 	case sep == ' ' && beforeRole == asFor && start >= 2 && s[start-2] != ',' && s[start-2] != '.':
 	default:
 		return false
@@ -298,6 +352,27 @@ func (f *textFacts) user(s string, start int, sep byte, word string, beforeRole 
 	}
 	f.name(name, b)
 	return true
+}
+
+// isVerbOfUser reports whether the word at start is followed by what a user does or has done to it: "user tsmith logged in".
+func isVerbOfUser(s string, start int) bool {
+	end := start
+	for end < len(s) && s[end] != ' ' {
+		end++
+	}
+	if !isUserName(s[start:end]) || end-start < 2 || end == len(s) {
+		return false
+	}
+	verb, _, _ := strings.Cut(s[end+1:min(len(s), end+24)], " ")
+	switch strings.TrimRight(verb, ".,;:") {
+	case "logged", "authenticated", "connected", "disconnected", "signed":
+		switch s[start:end] {
+		case "was", "is", "has", "not", "account", "successfully", "session", "name", "agent", "have", "been":
+			return false
+		}
+		return true
+	}
+	return false
 }
 
 func (f *textFacts) name(name string, b *event.Batch) {
@@ -355,17 +430,23 @@ func (f *textFacts) hostAndPort(w string, b *event.Batch) {
 
 // fullName takes the name of a host with its domain.
 func (f *textFacts) fullName(host string, b *event.Batch) {
-	host = strings.TrimRight(host, ".:")
-	top := host[strings.LastIndexByte(host, '.')+1:]
-	if len(top) < 2 || len(top) == len(host) || !isHostName(host) || sourceSuffixes[top] {
-		return
+	if host = strings.TrimRight(host, ".:"); isFullName(host) {
+		f.host(host, b)
+	}
+}
+
+// isFullName reports whether s can be a host's name with its domain, and not that of a class or a program's source.
+func isFullName(s string) bool {
+	top := s[strings.LastIndexByte(s, '.')+1:]
+	if len(top) < 2 || len(top) == len(s) || !isHostName(s) || sourceSuffixes[top] {
+		return false
 	}
 	for i := range len(top) {
 		if top[i] < 'a' || top[i] > 'z' {
-			return
+			return false
 		}
 	}
-	f.host(host, b)
+	return true
 }
 
 // sourceSuffixes are the ends of names of files that logs write with a line's number.
