@@ -89,6 +89,8 @@ type collecting struct {
 	Records, Lost, Errors, Behind int64
 	Idle                          time.Duration
 	Never                         bool
+	Alone                         bool          // it has one sender, which is itself
+	Lag                           time.Duration // then
 	Peers                         []pipeline.SourceStats
 }
 
@@ -108,6 +110,10 @@ func (s *Server) state(r *http.Request) map[string]any {
 				Idle: time.Since(time.Unix(0, last)), Never: last == 0}
 			for _, src := range st.Sources {
 				if rest, ok := strings.CutPrefix(src.Collector, name); ok && (rest == "" || rest[0] == '/') && len(one.Peers) < pagePeers {
+					if src.Peer == "" && rest == "" { // nobody sends: a file is followed
+						one.Alone, one.Lag = true, src.Lag
+						continue
+					}
 					one.Peers = append(one.Peers, src)
 				}
 			}
