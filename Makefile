@@ -36,7 +36,7 @@ bench:
 	$(GO) run golang.org/x/perf/cmd/benchstat@latest bench/latest.txt
 	$(MAKE) bench-serve
 
-# How fast sextant serve takes, matches and stores events by TCP, UDP and Lumberjack, beside rsyslog writing a file.
+# How fast sextant serve takes, matches and stores events by TCP, UDP and Lumberjack, beside rsyslog and syslog-ng writing a file.
 EVENTS ?= 500000
 bench-serve: build
 	$(GO) run ./bench/serve -binary bin/sextant -n $(EVENTS)

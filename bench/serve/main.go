@@ -1,5 +1,5 @@
 // Command serve measures how fast `sextant serve` takes, matches and stores events,
-// beside rsyslog writing the same stream to a file:
+// beside rsyslog and syslog-ng writing the same stream to a file:
 //
 //	go run ./bench/serve -binary bin/sextant -n 500000
 //
@@ -38,7 +38,7 @@ var (
 	binary = flag.String("binary", "bin/sextant", "the program to measure")
 	n      = flag.Int("n", 300_000, "events of each run")
 	rate   = flag.Int("rate", 0, "events sent a second (default: 60,000 over UDP, otherwise as fast as they are taken)")
-	only   = flag.String("only", "", "one of tcp, udp, beats, rsyslog")
+	only   = flag.String("only", "", "one of tcp, udp, beats, rsyslog, syslog-ng")
 	rules  = flag.Bool("rules", true, "match the built-in rules")
 	conns  = flag.Int("connections", 4, "of TCP and Beats senders")
 )
@@ -49,7 +49,7 @@ func main() {
 	for now.Load() == nil {
 		time.Sleep(time.Millisecond)
 	}
-	for _, way := range []string{"tcp", "udp", "beats", "rsyslog"} {
+	for _, way := range []string{"tcp", "udp", "beats", "rsyslog", "syslog-ng"} {
 		if *only != "" && *only != way {
 			continue
 		}
@@ -114,6 +114,9 @@ type server struct {
 	file   string // rsyslog's
 }
 
+// isOther reports whether a way is another program, that writes a file.
+func isOther(way string) bool { return way == "rsyslog" || way == "syslog-ng" }
+
 func freePort() int {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -129,14 +132,18 @@ func start(way string) (*server, error) {
 		return nil, err
 	}
 	s := &server{dir: dir, syslog: freePort(), beats: freePort(), web: freePort()}
-	if way == "rsyslog" {
+	if isOther(way) {
 		s.file = filepath.Join(dir, "out.log")
-		conf := filepath.Join(dir, "rsyslog.conf")
+		conf := filepath.Join(dir, way+".conf")
 		text := fmt.Sprintf("module(load=\"imtcp\")\nmain_queue(queue.size=\"100000\" queue.type=\"LinkedList\")\ninput(type=\"imtcp\" port=\"%d\" address=\"127.0.0.1\")\naction(type=\"omfile\" file=%q)\n", s.syslog, s.file)
+		s.cmd = exec.Command("rsyslogd", "-n", "-f", conf, "-i", filepath.Join(dir, "pid"))
+		if way == "syslog-ng" {
+			text = fmt.Sprintf("@version: 3.38\noptions { stats-freq(0); };\nsource s { network(ip(\"127.0.0.1\") port(%d) transport(\"tcp\") log-iw-size(100000)); };\ndestination d { file(%q log-fifo-size(200000)); };\nlog { source(s); destination(d); flags(flow-control); };\n", s.syslog, s.file)
+			s.cmd = exec.Command("syslog-ng", "-F", "-f", conf, "--persist-file", filepath.Join(dir, "persist"), "--pidfile", filepath.Join(dir, "pid"), "--control", filepath.Join(dir, "ctl"))
+		}
 		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 			return nil, err
 		}
-		s.cmd = exec.Command("rsyslogd", "-n", "-f", conf, "-i", filepath.Join(dir, "pid"))
 		if err := s.cmd.Start(); err != nil {
 			return nil, err
 		}
@@ -259,8 +266,9 @@ func (s *server) probe(done <-chan struct{}) (waits []time.Duration) {
 }
 
 func measure(way string) error {
-	if way == "rsyslog" {
-		if _, err := exec.LookPath("rsyslogd"); err != nil {
+	if program := map[string]string{"rsyslog": "rsyslogd", "syslog-ng": "syslog-ng"}[way]; program != "" {
+		if _, err := exec.LookPath(program); err != nil {
+			fmt.Printf("%-9s is not installed\n", way)
 			return nil
 		}
 	}
@@ -270,11 +278,11 @@ func measure(way string) error {
 	}
 	defer os.RemoveAll(s.dir)
 	defer func() { s.cmd.Process.Signal(syscall.SIGTERM); s.cmd.Wait() }()
-	send := map[string]func() error{"tcp": s.sendTCP, "rsyslog": s.sendTCP, "udp": s.sendUDP, "beats": s.sendBeats}[way]
+	send := map[string]func() error{"tcp": s.sendTCP, "rsyslog": s.sendTCP, "syslog-ng": s.sendTCP, "udp": s.sendUDP, "beats": s.sendBeats}[way]
 	done := make(chan struct{})
 	var waits []time.Duration
 	var probing sync.WaitGroup
-	if way != "rsyslog" {
+	if !isOther(way) {
 		probing.Go(func() { waits = s.probe(done) })
 	}
 	began, cpu := time.Now(), s.cpu()
@@ -293,7 +301,7 @@ func measure(way string) error {
 		time.Sleep(100 * time.Millisecond)
 	}
 	took, used := time.Since(began), s.cpu()-cpu
-	line := fmt.Sprintf("%-8s %8d events  sent in %6.2f s  stored after %6.2f s  %9.0f events/s  %9.0f events/CPU-s  lost %d  %4d MiB", way, *n, sent.Seconds(), took.Seconds(),
+	line := fmt.Sprintf("%-9s %8d events  sent in %6.2f s  stored after %6.2f s  %9.0f events/s  %9.0f events/CPU-s  lost %d  %4d MiB", way, *n, sent.Seconds(), took.Seconds(),
 		float64(*n)/took.Seconds(), float64(*n)/used, max(0, *n+len(waits)-count), s.memory())
 	if len(waits) > 0 {
 		slices.Sort(waits)

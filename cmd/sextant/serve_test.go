@@ -159,10 +159,7 @@ action(type="omelasticsearch" server="127.0.0.1" serverport="%d" template="doc" 
 }
 
 func TestSyslogNGIsDecodedAsTheLogItSends(t *testing.T) {
-	ng, err := exec.LookPath("/usr/sbin/syslog-ng")
-	if err != nil { // also in CI: Debian has either it or rsyslog
-		t.Skip("syslog-ng is not installed (it and rsyslog exclude each other)")
-	}
+	ng := client(t, "syslog-ng")
 	s := startLive(t)
 	dir := s.dir
 	path := filepath.Join(dir, "syslog-ng.conf")
