@@ -39,7 +39,9 @@ type question struct {
 }
 
 var questions = []question{
-	{"beacon", []string{"T1071.001"}, []string{"source.ip"}, "sources that call out 20 times and more", 20, func(e *event.Event) bool { return e.Get("destination.ip") != "" && e.Get("destination.port") != "53" },
+	{"beacon", []string{"T1071.001"}, []string{"source.ip"}, "sources that call out 20 times and more", 20, func(e *event.Event) bool {
+		return e.Get("destination.ip") != "" && e.Get("dns.question.name") == "" // a resolver answers, it does not call
+	},
 		"contacts with one destination", func(f *facts, e string) float64 { return f.contacts[e] }},
 	{"tunnel", []string{"T1071.004"}, []string{"source.ip"}, "sources that look up names that carry data", 100, has("dns.question.name"),
 		"different names looked up", func(f *facts, e string) float64 { return f.names[e] }},
@@ -56,7 +58,7 @@ var questions = []question{
 	{"travel", []string{"T1078"}, []string{"user.name"}, "accounts that are logged in to from outside, within ten hours of a login from another place", 1, func(e *event.Event) bool {
 		return e.Get("event.outcome") == "success" && e.Get("source.geo.location.lat") != ""
 	}, "different places of logins", func(f *facts, e string) float64 { return f.places[e] }},
-	{"pairs", []string{"T1078", "T1021", "T1550"}, []string{"user.name"}, "accounts that are logged in to, from the eighth day on", 1, nil,
+	{"pairs", []string{"T1078", "T1021", "T1550"}, []string{"user.name"}, "accounts that are logged in to from where they never were, from the eighth day on", 1, nil,
 		"different sources", func(f *facts, e string) float64 { return f.sources[e] }},
 	{"rates", []string{"T1110", "T1039", "T1558", "T1486", "T1046"}, []string{"source.ip", "user.name"}, "of 50 records and more", 50, nil,
 		"records in its busiest hour", func(f *facts, e string) float64 { return f.busiest[e] }},
@@ -333,6 +335,8 @@ func (m *measurement) ask(w *world, st *store.Embedded, tallies, hours []tally, 
 		malicious bool
 	}
 	logins := map[string][]login{}
+	used := map[[2]string]bool{}           // account and source, in records that no intrusion caused
+	strange := map[string]map[string]int{} // by account, sources of malicious logins
 	var batch event.Batch
 	flush := func() {
 		if d := isolation.Digest("", &batch); d != nil {
@@ -367,6 +371,9 @@ func (m *measurement) ask(w *world, st *store.Embedded, tallies, hours []tally, 
 				night.add(user, "", "", 1)
 			}
 			if source != "" && e.Get("event.outcome") == "success" {
+				if w.labels[e.ID].Label != "malicious" {
+					used[[2]string{user, source}] = true
+				}
 				sources.add(user, "", source, 1)
 				if l := e.Get("source.geo.location.lat"); l != "" {
 					places.add(user, "", l, 1)
@@ -388,6 +395,15 @@ func (m *measurement) ask(w *world, st *store.Embedded, tallies, hours []tally, 
 				who[i][v] = true
 				if !labelled || l.Label != "malicious" || !meant(l.Technique, q.means) || q.of != nil && !q.of(e) || q.technique == "pairs" && (e.Time < eighth || e.Get("event.outcome") != "success") {
 					continue
+				}
+				if q.technique == "pairs" {
+					if source == "" {
+						continue
+					}
+					if strange[v] == nil {
+						strange[v] = map[string]int{}
+					}
+					strange[v][source]++
 				}
 				malicious[i][v]++
 				incident[i][v] = l.Incident
@@ -485,7 +501,16 @@ func (m *measurement) ask(w *world, st *store.Embedded, tallies, hours []tally, 
 	for i := range questions {
 		q, t := &questions[i], &tallies[i]
 		for _, e := range slices.Sorted(maps.Keys(who[i])) {
-			is := malicious[i][e] >= q.least && (q.technique != "travel" || travelled(e))
+			is := malicious[i][e] >= q.least
+			switch q.technique {
+			case "travel":
+				is = is && travelled(e)
+			case "pairs":
+				is = false
+				for s := range strange[e] {
+					is = is || !used[[2]string{e, s}]
+				}
+			}
 			t.truth, t.score, t.simple = append(t.truth, is), append(t.score, scores[i][e]), append(t.simple, q.by(f, e))
 			t.told, t.sure = append(t.told, scores[i][e] > 0), append(t.sure, sure[i][e])
 			if is && scores[i][e] == 0 {

@@ -4,6 +4,8 @@ package analyze
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -48,6 +50,24 @@ type Finding struct {
 	Entities   Entities `json:"entities"`
 
 	Evidence []Evidence `json:"evidence"` // in time order; the first and the last are always there
+}
+
+// stableID is an id that is the same in every run: a hash of what makes the finding this one.
+func stableID(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:8])
+}
+
+// cover has the finding's span of time be that of its evidence. NoTime is below every other time.
+func (f *Finding) cover() {
+	for _, e := range f.Evidence {
+		if e.Time != event.NoTime {
+			if f.First == event.NoTime || e.Time < f.First {
+				f.First = e.Time
+			}
+			f.Last = max(f.Last, e.Time)
+		}
+	}
 }
 
 // MaxEvidence is how many records a finding cites by id.

@@ -3,8 +3,6 @@ package analyze
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -136,17 +134,8 @@ func (l *numbered) finding(ctx context.Context, q Querier, source string, missin
 		return f, err
 	}
 	f.Count = len(f.Evidence)
-	for _, e := range f.Evidence {
-		if e.Time == event.NoTime {
-			continue
-		}
-		if f.First == event.NoTime || e.Time < f.First {
-			f.First = e.Time
-		}
-		f.Last = max(f.Last, e.Time)
-	}
-	sum := sha256.Sum256([]byte("gaps\x00" + source))
-	f.ID = hex.EncodeToString(sum[:8])
+	f.cover()
+	f.ID = stableID("gaps", source)
 	return f, nil
 }
 

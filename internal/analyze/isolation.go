@@ -3,8 +3,6 @@ package analyze
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"math"
 	"math/bits"
@@ -183,7 +181,7 @@ func (*isolation) Digest(_ string, b *event.Batch) any {
 			}
 		}
 		n, _ := strconv.ParseFloat(sent, 64)
-		hour := floorHour(e.Time)
+		hour := floorDiv(e.Time, int64(time.Hour))
 		for k, entity := range [...]string{user, host, source} {
 			if entity == "" || len(entity) > 256 {
 				continue
@@ -233,14 +231,6 @@ func (*isolation) Digest(_ string, b *event.Batch) any {
 		return nil
 	}
 	return &d
-}
-
-func floorHour(ns int64) int64 {
-	h := ns / int64(time.Hour)
-	if ns%int64(time.Hour) < 0 {
-		h--
-	}
-	return h
 }
 
 // Merge implements Technique. Sums and sets do not depend on the order, nor
@@ -318,7 +308,7 @@ func isoFill(own []isoHourOf) {
 	var volumes []float64
 	for _, h := range own {
 		ofDay[(h.key.hour%24+24)%24]++
-		days[floorDay(h.key.hour)] = true
+		days[floorDiv(h.key.hour, 24)] = true
 		volumes = append(volumes, math.Log1p(h.cell.events))
 	}
 	slices.Sort(volumes)
@@ -345,13 +335,6 @@ func isoFill(own []isoHourOf) {
 		}
 		h.features = f
 	}
-}
-
-func floorDay(hour int64) int64 {
-	if hour < 0 {
-		return (hour - 23) / 24
-	}
-	return hour / 24
 }
 
 // Findings implements Technique.
@@ -522,7 +505,6 @@ func (t *isolation) finding(k int, h isoHourOf, why []string, rows int, median f
 	if n := t.hours[k].level; n > 0 {
 		f.Explanation += fmt.Sprintf(" There are so many that one in %d was looked at.", 1<<n)
 	}
-	sum := sha256.Sum256([]byte("isolation\x00" + isoKinds[k].field + "\x00" + h.key.entity + "\x00" + strconv.FormatInt(h.key.hour, 10)))
-	f.ID = hex.EncodeToString(sum[:8])
+	f.ID = stableID("isolation", isoKinds[k].field, h.key.entity, strconv.FormatInt(h.key.hour, 10))
 	return f
 }

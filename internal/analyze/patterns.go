@@ -3,8 +3,6 @@ package analyze
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"math"
 	"slices"
@@ -219,8 +217,7 @@ func (k *messageKind) finding(title string, total *messageKind) Finding {
 		f.Explanation += fmt.Sprintf(", first %s after the log begins, which spans %s", lasting(k.first-total.first), lasting(total.last-total.first))
 	}
 	f.Explanation += fmt.Sprintf(": %.1f bits of surprise.", k.bits)
-	sum := sha256.Sum256([]byte("patterns\x00" + k.dataset + "\x00" + k.text))
-	f.ID = hex.EncodeToString(sum[:8])
+	f.ID = stableID("patterns", k.dataset, k.text)
 	ids := make([]string, len(k.ids))
 	for i, id := range k.ids {
 		ids[i] = strconv.Quote(id)

@@ -3,8 +3,6 @@ package analyze
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -275,21 +273,8 @@ func (s *sequences) finding(x *seqSurprise) Finding {
 	if alarming(next) != "" {
 		f.Level = "low"
 	}
-	for _, e := range x.evidence {
-		if e.Outcome != "" && !slices.Contains(f.Outcomes, e.Outcome) {
-			f.Outcomes = append(f.Outcomes, e.Outcome)
-		}
-		if e.Time == event.NoTime {
-			continue
-		}
-		if f.First == event.NoTime || e.Time < f.First {
-			f.First = e.Time
-		}
-		f.Last = max(f.Last, e.Time)
-	}
-	slices.Sort(f.Outcomes)
+	f.cover()
 	slices.SortFunc(f.Evidence, func(a, b Evidence) int { return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.ID, b.ID)) })
-	sum := sha256.Sum256([]byte("sequences\x00" + x.dataset + "\x00" + before + "\x00" + next + "\x00" + strconv.Itoa(x.count) + "\x00" + x.evidence[0].ID))
-	f.ID = hex.EncodeToString(sum[:8])
+	f.ID = stableID("sequences", x.dataset, before, next, strconv.Itoa(x.count), x.evidence[0].ID)
 	return f
 }
