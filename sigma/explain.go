@@ -38,6 +38,25 @@ type TestResult struct {
 	Matched   bool
 }
 
+// Wanted puts neighbours of what tests want together: contains "a", "b" is both.
+func Wanted(wanted []string) (out []string) {
+	verb := func(s string) string {
+		before, _, ok := strings.Cut(s, `"`)
+		if !ok || !strings.HasSuffix(s, `"`) {
+			return ""
+		}
+		return before
+	}
+	for i, w := range wanted {
+		if v := verb(w); i > 0 && v != "" && v == verb(wanted[i-1]) {
+			out[len(out)-1] += ", " + w[len(v):]
+			continue
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
 // Explain evaluates one detection rule on one event, slowly and without the compiled matcher, and says what it saw. The
 // event is as for Matcher.MatchMap.
 func (e *Engine) Explain(r *Rule, sources []SourceID, event map[string]any, message string) (*Explanation, error) {
@@ -317,7 +336,7 @@ func (v *view) describe(leaves []*expr, want bool) string {
 	for _, l := range leaves[:min(len(leaves), most)] {
 		wanted = append(wanted, l.test.want)
 	}
-	what := strings.Join(wanted, ", or ")
+	what := strings.Join(Wanted(wanted), ", or ")
 	if n := len(leaves) - most; n > 0 {
 		what += fmt.Sprintf(", or one of %d more", n)
 	}
@@ -344,6 +363,9 @@ func (v *view) describe(leaves []*expr, want bool) string {
 	}
 	name := field
 	if from := v.log.Resolve(field).From; !slices.Equal(from, []string{field}) {
+		if n := len(from) - 4; n > 1 {
+			from = append(slices.Clone(from[:4]), fmt.Sprintf("%d more", n))
+		}
 		name += " (" + strings.Join(from, ", ") + ")"
 	}
 	verb := "should be one that "

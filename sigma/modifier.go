@@ -340,6 +340,7 @@ func (o *operand) test(it *Item, cased bool) (*expr, error) {
 
 // setPattern picks the cheapest operation that means the pattern.
 func (t *test) setPattern(p pattern) {
+	written := p
 	if !t.cased {
 		p = p.each(fold)
 	}
@@ -347,7 +348,7 @@ func (t *test) setPattern(p pattern) {
 	if t.cased {
 		suffix = " (case-sensitive)"
 	}
-	quoted := func(verb string) string { return verb + " " + strconv.Quote(t.text) + suffix }
+	quoted := func(verb string) string { return verb + " " + strconv.Quote(written.longest()) + suffix }
 	wild := func(i int) bool { return p[i].wild == '*' }
 	switch {
 	case len(p) == 0:
@@ -368,6 +369,6 @@ func (t *test) setPattern(p pattern) {
 		t.want = quoted("contains")
 	default:
 		t.op, t.glob = opGlob, p
-		t.want = "is like " + strconv.Quote(p.String()) + suffix
+		t.want = "is like " + strconv.Quote(written.String()) + suffix
 	}
 }

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -148,8 +150,71 @@ func isCase(dir string) error {
 	return err
 }
 
+// sayer returns what writes a line; on a terminal a longer one goes on below, indented a little more.
+func sayer(w io.Writer) func(format string, args ...any) {
+	columns := 0
+	if termIsTerminal(os.Stdout) {
+		columns = width(os.Stdout)
+	}
+	return func(format string, args ...any) {
+		line := export.Terminal(fmt.Sprintf(format, args...))
+		indent := line[:len(line)-len(strings.TrimLeft(line, " "))] + "    "
+		for columns > 2*len(indent) && utf8.RuneCountInString(line) > columns {
+			cut := 0 // bytes of what fits
+			for n := 0; n < columns; n++ {
+				_, size := utf8.DecodeRuneInString(line[cut:])
+				cut += size
+			}
+			if space := strings.LastIndexByte(line[:cut+1], ' '); space > len(indent) {
+				cut = space
+			}
+			fmt.Fprintln(w, line[:cut])
+			line = indent + strings.TrimLeft(line[cut:], " ")
+		}
+		fmt.Fprintln(w, line)
+	}
+}
+
+// writeTests says what the tests of one field looked for and what was there.
+func writeTests(say func(format string, args ...any), tests []sigma.TestResult) {
+	field, first := tests[0].Field, tests[0]
+	if field == "" {
+		field = "any text"
+	}
+	names := first.EventName
+	if n := len(names) - 4; n > 1 {
+		names = append(slices.Clone(names[:4]), fmt.Sprintf("%d more", n))
+	}
+	if of := strings.Join(names, " or "); of != "" && of != field {
+		field += " (" + of + ")"
+	}
+	switch {
+	case first.Field == "":
+		say("   %s:", field)
+	case len(first.Got) > 0:
+		say("   %s: it is %s", field, quoteAll(first.Got))
+	case first.Present:
+		say("   %s: it is null", field)
+	default:
+		say("   %s: it is not there", field)
+	}
+	for i := 0; i < len(tests); {
+		var wanted []string
+		n := i
+		for ; n < len(tests) && tests[n].Matched == tests[i].Matched && (n == i || first.Field != "" || !tests[n].Matched); n++ {
+			wanted = append(wanted, tests[n].Wanted)
+		}
+		what := strings.Join(sigma.Wanted(wanted), "; ")
+		if first.Field == "" && tests[i].Matched {
+			what += ", in " + quoteAll(tests[i].Got)
+		}
+		say("      %s %s", map[bool]string{true: "yes", false: "no "}[tests[i].Matched], what)
+		i = n
+	}
+}
+
 func writeExplanation(w io.Writer, r *sigma.Rule, x *sigma.Explanation) {
-	say := func(format string, args ...any) { fmt.Fprintln(w, export.Terminal(fmt.Sprintf(format, args...))) }
+	say := sayer(w)
 	verdict := "does not match"
 	if x.Matched {
 		verdict = "matches"
@@ -162,24 +227,13 @@ func writeExplanation(w io.Writer, r *sigma.Rule, x *sigma.Explanation) {
 	}
 	for _, s := range x.Searches {
 		say("%s: %s", s.Name, map[bool]string{true: "holds", false: "does not hold"}[s.Matched])
-		for _, t := range s.Tests {
-			field := t.Field
-			if field == "" {
-				field = "any text"
+		for i := 0; i < len(s.Tests); {
+			n := i + 1
+			for n < len(s.Tests) && s.Tests[n].Field == s.Tests[i].Field {
+				n++
 			}
-			if names := strings.Join(t.EventName, " or "); names != "" && names != field {
-				field += " (" + names + ")"
-			}
-			got := "it is not there"
-			switch {
-			case t.Field == "" && t.Matched:
-				got = "in " + quoteAll(t.Got)
-			case t.Field == "":
-				got = "nowhere"
-			case t.Present:
-				got = "it is " + quoteAll(t.Got)
-			}
-			say("   %s %s %s: %s", map[bool]string{true: "yes", false: "no "}[t.Matched], field, t.Wanted, got)
+			writeTests(say, s.Tests[i:n])
+			i = n
 		}
 	}
 	for _, c := range x.Conditions {
@@ -195,7 +249,7 @@ func writeExplanation(w io.Writer, r *sigma.Rule, x *sigma.Explanation) {
 
 // writeCorrelation says how near a correlation came.
 func writeCorrelation(w io.Writer, x *detect.CorrelationExplanation, id string) {
-	say := func(format string, args ...any) { fmt.Fprintln(w, export.Terminal(fmt.Sprintf(format, args...))) }
+	say := sayer(w)
 	verdict := "does not match"
 	if x.Matches > 0 {
 		verdict = "matches"
