@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -18,6 +19,17 @@ import (
 
 // sourceDir is where the tests lie: scripts run elsewhere.
 var sourceDir, _ = os.Getwd()
+
+// freePortFor sets a variable to a port that nobody has: free-port NAME.
+func freePortFor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: free-port NAME")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	defer l.Close()
+	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+}
 
 // makeInput makes files that a script cannot hold:
 //

@@ -17,6 +17,6 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"make-input": makeInput},
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"make-input": makeInput, "free-port": freePortFor},
 	})
 }

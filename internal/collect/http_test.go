@@ -257,3 +257,68 @@ func uploadJournal(t testing.TB, url string, body io.Reader) int {
 	resp.Body.Close()
 	return resp.StatusCode
 }
+
+// TestAgentsThatAreNotHereFindWhatTheyAskFor goes through what agents that no test
+// can run ask an Elasticsearch for before and when they send: Beats (libbeat's
+// eslegclient, licenser, idxmgmt), Logstash's elasticsearch output (http_client, ilm,
+// license checker), Vector (sinks/elasticsearch: version, health), Fluent Bit (out_es).
+func TestAgentsThatAreNotHereFindWhatTheyAskFor(t *testing.T) {
+	sink := newKept()
+	s := web(t, sink)
+	doc := "{\"index\":{\"_index\":\"x\"}}\n{\"message\":\"a\"}\n"
+	create := "{\"create\":{\"_index\":\"filebeat-8.17.0\"}}\n{\"message\":\"a\"}\n"
+	sent := 0
+	for agent, asks := range map[string][][3]string{
+		"Filebeat 8": {{"GET", "/", ""}, {"GET", "/_license?human=false", ""}, {"GET", "/_ilm/policy/filebeat", ""}, {"PUT", "/_ilm/policy/filebeat", "{}"}, {"HEAD", "/_index_template/filebeat-8.17.0", ""}, {"PUT", "/_index_template/filebeat-8.17.0", "{}"},
+			{"GET", "/_data_stream/filebeat-8.17.0", ""}, {"PUT", "/_data_stream/filebeat-8.17.0", ""}, {"PUT", "/_ingest/pipeline/filebeat-8.17.0-system-auth-pipeline", "{}"}, {"POST", "/_bulk?filter_path=errors%2Citems.%2A.error%2Citems.%2A.status", create}},
+		"Filebeat 6": {{"GET", "/", ""}, {"GET", "/_xpack", ""}, {"HEAD", "/_template/filebeat-6.8.0", ""}, {"PUT", "/_template/filebeat-6.8.0", "{}"}, {"POST", "/_bulk", doc}},
+		"Logstash":   {{"HEAD", "/", ""}, {"GET", "/", ""}, {"GET", "/_license", ""}, {"HEAD", "/_index_template/ecs-logstash", ""}, {"PUT", "/_index_template/ecs-logstash", "{}"}, {"POST", "/_bulk?filter_path=errors,items.*.error,items.*.status", create}},
+		"Vector":     {{"GET", "/", ""}, {"GET", "/_cluster/health", ""}, {"POST", "/_bulk?timeout=60s", create}},
+		"Fluent Bit": {{"POST", "/_bulk", doc}, {"POST", "/logs/_bulk", "{\"create\":{}}\n{\"a\":1}\n"}},
+	} {
+		for _, a := range asks {
+			req, err := http.NewRequest(a[0], s.URL+a[1], strings.NewReader(a[2]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", "application/json")
+			if strings.Contains(a[1], "_bulk") {
+				req.Header.Set("Content-Type", "application/vnd.elasticsearch+x-ndjson;compatible-with=8")
+			}
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if resp.StatusCode != 200 || resp.Header.Get("X-Elastic-Product") != "Elasticsearch" || !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
+				t.Errorf("%s: %s %s: %d %v", agent, a[0], a[1], resp.StatusCode, resp.Header)
+			}
+			if a[0] == "HEAD" {
+				continue
+			}
+			var answer struct {
+				Version struct{ Number string }
+				License struct{ Status, Type string }
+				Errors  *bool
+				Items   []map[string]struct{ Status int }
+			}
+			if err := json.Unmarshal(body, &answer); err != nil {
+				t.Errorf("%s: %s %s: %v: %s", agent, a[0], a[1], err, body)
+			}
+			switch {
+			case a[1] == "/" && !strings.HasPrefix(answer.Version.Number, "8."):
+				t.Errorf("%s: version %q", agent, answer.Version.Number)
+			case (strings.HasPrefix(a[1], "/_license") || a[1] == "/_xpack") && answer.License.Status != "active":
+				t.Errorf("%s: licence %s", agent, body)
+			case strings.Contains(a[1], "_bulk"):
+				if sent++; answer.Errors == nil || *answer.Errors || len(answer.Items) != 1 {
+					t.Errorf("%s: bulk answer %s", agent, body)
+				}
+			}
+		}
+	}
+	if got := sink.wait(t, sent); len(got) != sent {
+		t.Errorf("%d documents sent, %d are there", sent, len(got))
+	}
+}
