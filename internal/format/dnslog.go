@@ -20,23 +20,29 @@ var (
 	_ = registerProgram(program{Names: []string{"unbound"}, Dataset: "unbound.log", Decode: decodeUnbound})
 	_ = register(Format{
 		Name:  datasetBIND,
-		Title: "BIND query log (named, print-time yes)",
+		Title: "BIND query log (named)",
 		Group: "network",
 		Recognise: func(s *Sample) int {
 			return s.majority(95, func(l string) bool {
 				i := bindClient(l)
-				return i > 0 && i < 80 && isDigit(l[0]) && strings.Contains(l[i:], "#")
+				return i >= 0 && i < 80 && (isDigit(l[0]) || i == 0 || strings.HasPrefix(l, "quer") || strings.HasPrefix(l, "security: ")) && bindPeer(l[i:])
 			})
 		},
 		Lines: func(p *Params) LineDecoder {
 			return func(line string, b *event.Batch) error {
 				ns, n, ok := dayMonthYear(p.Clock, line)
 				if !ok {
-					if ns, n, ok = p.Clock.ISO(line); !ok {
-						return errors.New("no time at the beginning of the line")
-					}
+					ns, n, ok = p.Clock.ISO(line)
 				}
-				b.Event().Time = ns
+				switch {
+				case ok:
+					b.Event().Time = ns
+				case !isDigit(line[0]): // print-time no
+					n = 0
+					p.Clock.NoTime()
+				default:
+					return errors.New("no time at the beginning of the line")
+				}
 				b.Add("event.kind", "event")
 				b.Add("event.dataset", datasetBIND)
 				if !decodeBIND(strings.TrimLeft(line[n:], " "), b) {
@@ -180,6 +186,16 @@ func dnsmasqDHCP(verb, iface, s string, b *event.Batch) bool {
 		s = rest
 	}
 	return true
+}
+
+// bindPeer reports whether s goes on with the client's address and port: "client [@0x7f… ]192.0.2.9#53211 ".
+func bindPeer(s string) bool {
+	s = strings.TrimPrefix(s, "client ")
+	if strings.HasPrefix(s, "@0x") {
+		_, s, _ = strings.Cut(s, " ")
+	}
+	ip, port, ok := strings.Cut(s[:min(len(s), 60)], "#")
+	return ok && ipVersion(ip) != 0 && port != "" && isDigit(port[0])
 }
 
 // bindClient is where "client …" begins in s, at its start or behind the names of category and

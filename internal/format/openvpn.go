@@ -27,6 +27,10 @@ var (
 					continue
 				}
 				dated++
+				if strings.HasPrefix(rest, "us=") { // nobody else's
+					ours++
+					continue
+				}
 				for _, w := range openVPNWords {
 					if strings.Contains(rest, w) {
 						ours++
