@@ -66,7 +66,7 @@ level and of how rare the rule is.`,
 				items = cases[0].RankIncidents(model)
 			}
 			if model.Judged == 0 {
-				fmt.Fprintln(c.ErrOrStderr(), "No verdicts yet: the rank is that of level and rarity. `sextant mark ID --verdict tp` or fp teaches it.")
+				fmt.Fprintln(c.ErrOrStderr(), "No verdicts yet: ranked by level and rarity. `sextant mark` teaches the ranking.")
 			}
 			if open {
 				items = slices.DeleteFunc(items, func(it triage.Item) bool { return it.Verdict != "" })
@@ -91,7 +91,14 @@ level and of how rare the rule is.`,
 func writeTriage(c *cobra.Command, w io.Writer, items []triage.Item, output string, limit int) error {
 	options := export.Options{Columns: []string{"id", "chance", "prior", "level", "verdict", "title", "why"}}
 	if output == "table" {
-		options.Columns = []string{"id", "chance", "level", "verdict", "title", "why"}
+		options.Columns = []string{"id", "chance", "level"}
+		if slices.ContainsFunc(items, func(it triage.Item) bool { return it.Verdict != "" }) {
+			options.Columns = append(options.Columns, "verdict")
+		}
+		options.Columns = append(options.Columns, "title")
+		if slices.ContainsFunc(items, func(it triage.Item) bool { return len(it.Why) > 0 }) {
+			options.Columns = append(options.Columns, "why")
+		}
 	}
 	if out := c.OutOrStdout(); isTerminal(out) {
 		options.Width = width(out)
