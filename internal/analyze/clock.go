@@ -14,9 +14,10 @@ import (
 // written in order of time: a clock that was set, or parts put together or put in.
 // And it finds logs that end within a record. See docs/techniques/clock.md.
 type clock struct {
-	logs    map[string]*ticks // by source id
+	logs    map[string]*ticks // by source id, or path
 	order   []string
 	tooMany bool
+	going   bool // logs go on: they are known by their paths, and have no end yet
 }
 
 // ticks is how time goes in a stretch of a log.
@@ -47,6 +48,8 @@ var _ = register(newClock)
 
 func newClock() Technique { return &clock{logs: map[string]*ticks{}} }
 
+func (t *clock) live() { t.going = true }
+
 // Name implements Technique.
 func (*clock) Name() string { return "clock" }
 
@@ -68,6 +71,9 @@ func (t *clock) Digest(path string, b *event.Batch) any {
 		return nil
 	}
 	id, _, _ := strings.Cut(b.Events[0].ID, "-")
+	if t.going {
+		id = path
+	}
 	d := &clockDigest{source: strings.Clone(id)}
 	d.ticks.path = path
 	var last *event.Event
@@ -165,7 +171,7 @@ func (t *clock) Findings(context.Context, Querier) ([]Finding, error) {
 		if len(l.steps) > 0 && (l.back <= 2 || float64(l.back) <= orderly*float64(l.records)) && l.records >= 20 {
 			out = append(out, l.stepped())
 		}
-		if l.broken != "" && l.undecoded == 1 && l.records >= 20 {
+		if l.broken != "" && !t.going && l.undecoded == 1 && l.records >= 20 {
 			out = append(out, l.cut())
 		}
 	}

@@ -32,10 +32,20 @@ func NewSet(perDay int) *Set {
 	return s
 }
 
-// Leave takes techniques out, before the first digest.
-func (s *Set) Leave(names ...string) {
-	s.techniques = slices.DeleteFunc(s.techniques, func(t Technique) bool { return slices.Contains(names, t.Name()) })
-	s.worked = make([]bool, len(s.techniques))
+// Live says, before the first digest, that logs keep coming in parts: what is at
+// the end of one is not its end, and a path stays while its source changes.
+func (s *Set) Live() {
+	for _, t := range s.techniques {
+		if o, ok := t.(ordered); ok {
+			o.live()
+		}
+	}
+}
+
+// ordered is a technique that looks at the order in which a log was written.
+type ordered interface {
+	Technique
+	live()
 }
 
 // A counter is a technique that works on rows, which are made once for all.
@@ -46,8 +56,22 @@ type counter interface {
 
 // Digest returns what each technique keeps of a batch, a stretch of the source path.
 func (s *Set) Digest(path string, b *event.Batch, dst []any) []any {
+	return s.digest(path, b, dst, true)
+}
+
+// DigestUnordered is Digest of records that do not come in the order in which they
+// were written, or are of several writers.
+func (s *Set) DigestUnordered(path string, b *event.Batch, dst []any) []any {
+	return s.digest(path, b, dst, false)
+}
+
+func (s *Set) digest(path string, b *event.Batch, dst []any, inOrder bool) []any {
 	var rs *rows
 	for _, t := range s.techniques {
+		if _, ok := t.(ordered); ok && !inOrder {
+			dst = append(dst, nil)
+			continue
+		}
 		c, ok := t.(counter)
 		if !ok {
 			dst = append(dst, t.Digest(path, b))

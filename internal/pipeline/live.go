@@ -192,7 +192,7 @@ func (l *Live) look(ctx context.Context, since time.Time) error {
 		for _, path := range slices.Sorted(maps.Keys(batches)) {
 			b := batches[path]
 			if l.watch != nil {
-				l.watch.take(l.watch.set.Digest(path, b, nil))
+				l.watch.take(l.watch.set.DigestUnordered(path, b, nil))
 			}
 			var hits []detect.Hit
 			for i := range b.Events {
@@ -692,15 +692,22 @@ func (w *liveWorker) digest(t *liveTask) {
 		return
 	}
 	path := func(e *spool.Entry) string { return cmp.Or(e.Delivery.Path, e.Delivery.Collector) }
+	// A file that is followed is read in order. What comes by network is not in the
+	// order of anybody's clock: several machines write it.
+	followed := func(e *spool.Entry) bool { return strings.HasPrefix(e.Delivery.Collector, "tail:") }
 	from := 0
 	for i := 0; i < len(t.entries); {
 		j := i + 1
-		for j < len(t.entries) && path(t.entries[j]) == path(t.entries[i]) {
+		for j < len(t.entries) && path(t.entries[j]) == path(t.entries[i]) && followed(t.entries[j]) == followed(t.entries[i]) {
 			j++
 		}
 		b := event.Batch{Events: t.batch.Events[from:t.bounds[j-1]]}
 		if len(b.Events) > 0 {
-			t.digests = append(t.digests, w.setup.watch.set.Digest(path(t.entries[i]), &b, nil))
+			digest := w.setup.watch.set.DigestUnordered
+			if followed(t.entries[i]) {
+				digest = w.setup.watch.set.Digest
+			}
+			t.digests = append(t.digests, digest(path(t.entries[i]), &b, nil))
 		}
 		from, i = t.bounds[j-1], j
 	}

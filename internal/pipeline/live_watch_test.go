@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -101,6 +102,26 @@ func TestALiveCaseTellsOfWhatRulesAndTechniquesFindAndOfIncidentsOnce(t *testing
 		lines = append(lines, fmt.Sprintf("<30>1 %s gate dnsmasq 9 - - query[A] update.invalid from 192.0.2.7", now.Add(time.Duration(i-310)*time.Minute).Format(time.RFC3339)))
 	}
 	send(t, l, lines...)
+	// A clock that is set back: said of a file, not of what many may send.
+	for _, d := range []*spool.Delivery{{Collector: "tail:/var/log/*.log", Path: "/var/log/app.log"}, {Collector: "syslog+tcp://127.0.0.1:1"}} {
+		for part := range 3 { // in parts, of which the last is set back
+			d := *d
+			d.Format, d.Received = "syslog", time.Now().UnixNano()
+			for i := range 20 {
+				at := now.Add(time.Duration(part*20+i-70) * time.Second)
+				if part == 2 {
+					at = at.Add(-20 * time.Minute)
+				}
+				d.Records = append(d.Records, spool.Record{Data: fmt.Appendf(nil, "<14>1 %s app1 app 9 - - working on item %d", at.Format(time.RFC3339), i)})
+			}
+			if err := l.Accept(context.Background(), &d); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	h.wait(t, "a clock set back", func() bool {
+		return slices.ContainsFunc(h.findings, func(f analyze.Finding) bool { return f.Rule.ID == "clock.back" })
+	})
 	h.wait(t, "a finding of a rule", func() bool { return len(h.findings) > 0 })
 	h.wait(t, "an incident", func() bool { return len(h.incidents) > 0 && h.incidents[0].Outcome.Result != incident.Succeeded })
 	h.wait(t, "a finding of a technique", func() bool {
@@ -113,6 +134,11 @@ func TestALiveCaseTellsOfWhatRulesAndTechniquesFindAndOfIncidentsOnce(t *testing
 	})
 	// The same goes on: no news. Then it succeeds: that is.
 	h.mu.Lock()
+	for _, f := range h.findings {
+		if f.Rule.ID == "clock.back" && !strings.HasPrefix(f.Explanation, "/var/log/app.log") {
+			t.Errorf("a clock set back by network: %s", f.Explanation)
+		}
+	}
 	was, told := len(h.findings), len(h.incidents)
 	h.mu.Unlock()
 	lines = lines[:0]
