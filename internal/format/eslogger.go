@@ -50,6 +50,17 @@ func finishES(r *cloudRecord) {
 		if l.Name.Path == "event.exec.args" && l.Kind == event.String {
 			args = append(args, l.Value)
 		}
+		if l.Kind != event.String { // of Jamf Protect's record around it, and the hashes of images
+			continue
+		}
+		switch n := len(l.Value); {
+		case l.Name.Path == "host.hostname":
+			b.Add("host.name", l.Value)
+		case l.Name.Path == "host.ips" && isIP(l.Value):
+			b.Add("host.ip", l.Value)
+		case strings.HasSuffix(l.Name.Path, ".sha256") && isHash(l.Value, 64), strings.HasSuffix(l.Name.Path, ".sha1") && isHash(l.Value, 40), n == 32 && strings.HasSuffix(l.Name.Path, ".md5") && isHash(l.Value, n):
+			b.Add("related.hash", l.Value)
+		}
 	}
 	b.Add("event.action", kind)
 	if c, ok := esEvents[kind]; ok {

@@ -112,6 +112,9 @@ func (m *mentions) value(v string, name *event.Name) {
 		}
 	case strings.HasPrefix(v, "http://") || strings.HasPrefix(v, "https://"):
 		host := v[strings.Index(v, "://")+3:]
+		if i := strings.IndexByte(host, '?'); i > 0 {
+			m.query(host[i+1:])
+		}
 		if i := strings.IndexAny(host, "/?#"); i >= 0 {
 			host = host[:i]
 		}
@@ -128,6 +131,8 @@ func (m *mentions) value(v string, name *event.Name) {
 			m.ip(host)
 		} else if port != "" && isFullName(host) {
 			m.host(host)
+		} else if port == "" && isFullName(strings.TrimSuffix(v, ".")) && namesPeer(name.Path) {
+			m.host(strings.TrimSuffix(v, "."))
 		} else if ip, port, ok := strings.Cut(v, "#"); ok && isDigits(port) && isIP(ip) { // as BIND shows a peer
 			m.ip(ip)
 		} else if strings.IndexByte(v, ' ') > 0 || strings.IndexByte(v, ',') > 0 {
@@ -161,6 +166,20 @@ func (m *mentions) host(v string) {
 	}
 }
 
+// query takes the user of a URL's query: "username=alice&page=2".
+func (m *mentions) query(s string) {
+	for n := 0; s != "" && n < 16; n++ {
+		var pair string
+		pair, s, _ = strings.Cut(s, "&")
+		switch key, value, _ := strings.Cut(pair, "="); key {
+		case "user", "username", "user_name", "login":
+			if isUserName(value) {
+				m.user(value)
+			}
+		}
+	}
+}
+
 // end is the host of a URL or a peer.
 func (m *mentions) end(host string) {
 	switch {
@@ -190,6 +209,15 @@ func namesPerson(path, key string) bool {
 	}
 	parent := path[:i]
 	return persons[plainName(parent[strings.LastIndexByte(parent, '.')+1:])]
+}
+
+// namesPeer reports whether a name is one under which the name of a host may stand, as other things may.
+func namesPeer(path string) bool {
+	switch plainName(path[strings.LastIndexByte(path, '.')+1:]) {
+	case "uri", "url", "helo", "ehlo", "relay", "peer", "sni", "server", "address", "remoteaddress", "remote", "target", "site", "origin":
+		return true
+	}
+	return false
 }
 
 // fuzzyHash reports whether a name is that of a digest that is written otherwise than in the hexadecimal digits of the common ones.

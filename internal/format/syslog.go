@@ -100,7 +100,7 @@ func (h *syslogHeader) parse(s string, c *timestamp.Clock) error {
 		return nil // as Check Point and collectors write files: RFC 5424 without its <PRI>
 	}
 	ns, n, ok := stamp(s, c)
-	loose := ok && (isDigit(s[0]) && s[10] != 'T' || s[3] == ' ' && s[8] == '-')
+	loose := ok && (isDigit(s[0]) && s[10] != 'T' && s[4] != ':' || s[3] == ' ' && s[8] == '-')
 	switch {
 	case ok && n == len(s):
 		return errNoSyslogHeader
@@ -165,6 +165,8 @@ func stamp(s string, c *timestamp.Clock) (ns int64, n int, ok bool) {
 	case s[3] == ' ' && s[8] == '-': // journalctl -o short-full: "Mon 2006-01-02 15:04:05 UTC"
 		ns, n, ok = c.ISO(s[4:])
 		return ns, n + 4, ok
+	case isDigit(s[0]) && s[4] == ':' && s[7] == ':' && s[10] == '-' && len(s) > 19: // Sophos UTM: "2006:01:02-15:04:05 host …"
+		return c.Written(s)
 	case isDigit(s[0]):
 		if s[10] != 'T' && s[10] != ' ' {
 			return 0, 0, false

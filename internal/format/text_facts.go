@@ -58,7 +58,7 @@ func wordRole(s string) role {
 	case "dst", "dstip", "dst_ip", "dest", "dest_ip", "destination", "daddr", "server_ip", "lip", "dip", "dstaddr", "dst_addr", "dst-ip", "destip", "destinationip",
 		"destination_ip", "destination-ip", "destinationaddress", "dst-address", "dest-address", "s-ip", "target_ip", "targetip", "ip_dst":
 		return asDest
-	case "user", "username", "user_name", "login", "usr", "uname", "account", "acct", "userid", "user_id", "suser", "duser", "ruser", "usrname", "src_user", "srcuser", "dst_user",
+	case "user", "users", "username", "user_name", "login", "usr", "uname", "account", "acct", "userid", "user_id", "suser", "duser", "ruser", "usrname", "src_user", "srcuser", "dst_user",
 		"dstuser", "user-name", "cs-username", "accountname", "account_name", "samaccountname", "targetusername", "subjectusername", "userprincipalname", "upn", "logonname",
 		"principal", "benutzer", "utilisateur", "usuario", "utente":
 		return asUser
@@ -76,6 +76,9 @@ func wordRole(s string) role {
 	}
 	if word := buf[:len(s)]; len(s) > 6 && (bytes.HasSuffix(word, []byte("user")) || bytes.HasSuffix(word, []byte("username")) || bytes.HasSuffix(word, []byte("user_name"))) {
 		return asUser // "SourceUser=", "caller_user_name: "
+	}
+	if word := buf[:len(s)]; len(s) > 7 && (bytes.HasSuffix(word, []byte("host")) || bytes.HasSuffix(word, []byte("hostname"))) && string(word) != "localhost" {
+		return asHost // "http-host=", "target_hostname: "
 	}
 	return plain
 }
