@@ -19,6 +19,18 @@ func requiredLiterals(re *syntax.Regexp) [][]string {
 		}
 		return short*most - len(lits)
 	}
+	// useful orders sets, the best first, without those that filter nothing and cost the automaton: of what nearly
+	// every log line has.
+	useful := func(sets [][]string) [][]string {
+		sets = slices.DeleteFunc(sets, func(lits []string) bool {
+			return slices.ContainsFunc(lits, func(l string) bool {
+				return l == "" || len(l) == 1 && (l[0] >= 0x80 || l[0] >= 'a' && l[0] <= 'z' || l[0] >= '0' && l[0] <= '9' ||
+					strings.Contains(` .,:/\-_"'=()`, l))
+			})
+		})
+		slices.SortStableFunc(sets, func(a, b []string) int { return score(b) - score(a) })
+		return sets
+	}
 	var walk func(re *syntax.Regexp) [][]string
 	walk = func(re *syntax.Regexp) [][]string {
 		switch re.Op {
@@ -27,6 +39,10 @@ func requiredLiterals(re *syntax.Regexp) [][]string {
 				return nil
 			}
 			return [][]string{{fold(string(re.Rune))}}
+		case syntax.OpCharClass:
+			if all := spellings(re); len(all) > 0 {
+				return [][]string{all}
+			}
 		case syntax.OpCapture, syntax.OpPlus:
 			return walk(re.Sub[0])
 		case syntax.OpRepeat:
@@ -39,7 +55,7 @@ func requiredLiterals(re *syntax.Regexp) [][]string {
 			var run []string
 			for _, sub := range re.Sub {
 				next := spellings(sub)
-				if len(next) == 0 || len(run)*len(next) > 16 {
+				if len(next) == 0 || len(run)*len(next) > maxSpellings {
 					if len(run) > 0 {
 						all = append(all, run)
 					}
@@ -55,32 +71,35 @@ func requiredLiterals(re *syntax.Regexp) [][]string {
 				all = append(all, run)
 			}
 			return all
-		case syntax.OpAlternate: // the best set of each branch together are one set
-			var all []string
+		case syntax.OpAlternate:
+			// The best set of each branch together are one set, and so are the second best: (<|%3c)(script|img)
+			// among others must not be tried on every path with an img.
+			var best, second []string
+			two := false
 			for _, sub := range re.Sub {
-				sets := walk(sub)
+				sets := useful(walk(sub))
 				if len(sets) == 0 {
 					return nil
 				}
-				all = append(all, slices.MaxFunc(sets, func(a, b []string) int { return score(a) - score(b) })...)
+				best, second = append(best, sets[0]...), append(second, sets[min(1, len(sets)-1)]...)
+				two = two || len(sets) > 1
 			}
-			if len(all) <= most {
-				return [][]string{all}
+			var out [][]string
+			if len(best) <= most {
+				out = append(out, best)
 			}
+			if two && len(second) <= most {
+				out = append(out, second)
+			}
+			return out
 		}
 		return nil
 	}
-	sets := walk(re)
-	// What nearly every log line has filters nothing and costs the automaton.
-	sets = slices.DeleteFunc(sets, func(lits []string) bool {
-		return slices.ContainsFunc(lits, func(l string) bool {
-			return l == "" || len(l) == 1 && (l[0] >= 0x80 || l[0] >= 'a' && l[0] <= 'z' || l[0] >= '0' && l[0] <= '9' ||
-				strings.Contains(` .,:/\-_"'=()`, l))
-		})
-	})
-	slices.SortStableFunc(sets, func(a, b []string) int { return score(b) - score(a) })
+	sets := useful(walk(re))
 	return sets[:min(len(sets), mostSets)]
 }
+
+const maxSpellings = 16
 
 // spellings lists all folded strings that an expression matches, if they are few.
 func spellings(re *syntax.Regexp) []string {
@@ -89,8 +108,34 @@ func spellings(re *syntax.Regexp) []string {
 		if !slices.Contains(re.Rune, utf8.RuneError) {
 			return []string{fold(string(re.Rune))}
 		}
+	case syntax.OpEmptyMatch:
+		return []string{""}
 	case syntax.OpCapture:
 		return spellings(re.Sub[0])
+	case syntax.OpQuest:
+		if all := spellings(re.Sub[0]); 0 < len(all) && len(all) < maxSpellings {
+			return append(all, "")
+		}
+	case syntax.OpConcat:
+		var all []string
+		for _, sub := range re.Sub {
+			next := spellings(sub)
+			if len(next) == 0 || len(all)*len(next) > maxSpellings {
+				return nil
+			}
+			all = product(all, next)
+		}
+		return all
+	case syntax.OpAlternate:
+		var all []string
+		for _, sub := range re.Sub {
+			next := spellings(sub)
+			if len(next) == 0 || len(all)+len(next) > maxSpellings {
+				return nil
+			}
+			all = append(all, next...)
+		}
+		return all
 	case syntax.OpCharClass:
 		var out []string
 		for i := 0; i+1 < len(re.Rune); i += 2 {

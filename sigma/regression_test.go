@@ -102,3 +102,36 @@ func plainEvent(sections map[string]any) map[string]any {
 	}
 	return event
 }
+
+// A regular expression of many branches waits for all that each of them needs, not for its best literal alone.
+func TestBranchesOfARegularExpressionNeedMoreThanOneLiteralEach(t *testing.T) {
+	for _, c := range []struct {
+		re, tried string
+		vain      []string
+	}{
+		{`(?i)(<|%3c)\s*/?\s*(script|svg|img)|on(load|error)\s*=\s*.{0,40}(alert|eval)`, "/?q=<img src=x>", []string{"/static/img/logo.png", "/onload=1"}},
+		{`(?i)(^|&)(cmd|c|exec)=(%20|\+)*(id|ls|cat)\b`, "a=1&cmd=id", []string{"ref=search&tools=ls"}},
+		{`(;|\||%7c)(cat|id|nc|ncat)`, "x;nc", []string{"/cat/pid"}},
+	} {
+		r, err := translateRegexp(c.re, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		has := func(s string) bool {
+			for _, any := range r.lits {
+				if !slices.ContainsFunc(any, func(l string) bool { return strings.Contains(fold(s), l) }) {
+					return false
+				}
+			}
+			return len(r.lits) > 0
+		}
+		if !has(c.tried) || !r.re.MatchString(c.tried) {
+			t.Errorf("%s: %q is not tried: %q", c.re, c.tried, r.lits)
+		}
+		for _, v := range c.vain {
+			if has(v) {
+				t.Errorf("%s: %q is tried in vain: %q", c.re, v, r.lits)
+			}
+		}
+	}
+}
