@@ -229,7 +229,13 @@ func (m *measurement) verdicts() error {
 		for _, n := range networks {
 			told, rest := judged(groups[n], verdicts)
 			q, r, c := ranked(learn.Learn(told), rest)
-			show(fmt.Sprintf("%s (%d groups)", n, len(rest)), q)
+			real := 0
+			for _, e := range told {
+				if e.True {
+					real++
+				}
+			}
+			show(fmt.Sprintf("%s (%d groups; %d of the verdicts real)", n, len(rest), real), q)
 			show("  simply: rarest kind first", r)
 			show("  simply: most alerts first", c)
 			sum, rare, count = sum+q.AUC/float64(len(networks)), rare+r.AUC/float64(len(networks)), count+c.AUC/float64(len(networks))
