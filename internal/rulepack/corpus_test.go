@@ -76,8 +76,12 @@ func TestOrdinaryLogsRaiseNothing(t *testing.T) {
 	// One of the journals holds a cloud machine's first boot, which makes the
 	// default account and lets it use sudo: that is what the rule says.
 	firstBoot := map[string]bool{"New account put into a privileged group": true}
+	// And a log of Cloudflare's shows somebody who asks for /.env.
+	probed := func(m match) bool {
+		return m.Rule.Name == "Request for a file that holds secrets" && strings.Contains(filepath.ToSlash(m.Log.File.Path), "lnav/logfile_cloudflare")
+	}
 	for _, m := range detectIn(t, paths...) {
-		if level, _ := sigma.ParseLevel(m.Rule.Level); level >= sigma.LevelLow && !firstBoot[m.Rule.Name] {
+		if level, _ := sigma.ParseLevel(m.Rule.Level); level >= sigma.LevelLow && !firstBoot[m.Rule.Name] && !probed(m) {
 			t.Errorf("%s: %s: %.300s", m.Rule.Level, m.Rule.Name, m.Message)
 		}
 	}
