@@ -365,18 +365,18 @@ func (s *victim) post(path, contentType string, body []byte) error {
 func (s *victim) sendBulk(from int) error {
 	var b bytes.Buffer
 	for i := range tortureBatch {
-		fmt.Fprintf(&b, "{\"create\":{%s}}\n{\"@timestamp\":\"2026-03-04T10:11:12Z\",\"message\":\"torture bulk %d\"}\n", s.bulkID(from+i), from+i)
+		fmt.Fprintf(&b, "{\"create\":{}}\n{\"@timestamp\":\"2026-03-04T10:11:12%sZ\",\"message\":\"torture bulk %d\"}\n", s.fraction(), from+i)
 	}
 	return s.post("/logs/_bulk", "application/x-ndjson", b.Bytes())
 }
 
-// bulkID is the _id of a document where answers get lost on their way: an agent
-// that wants each once gives it one. A server that is killed must do without.
-func (s *victim) bulkID(n int) string {
+// fraction is that of a document's time, where answers get lost on their way: by it a
+// request is known again. A server that is killed must do without.
+func (s *victim) fraction() string {
 	if s.webVia == 0 {
 		return ""
 	}
-	return fmt.Sprintf(`"_id":"%d"`, n)
+	return ".345"
 }
 
 func (s *victim) sendOTLP(from int) error {
