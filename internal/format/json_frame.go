@@ -168,7 +168,7 @@ func isJSONStream(head []byte) bool {
 // envelopeKeys are the members under which products put an array of records.
 var envelopeKeys = map[string]bool{
 	"Records": true, "records": true, "events": true, "Events": true, "logs": true, "logEvents": true, "value": true,
-	"entries": true, "items": true, "results": true,
+	"entries": true, "items": true, "results": true, "Findings": true, "findings": true, "alerts": true,
 }
 
 const maxEnvelope = 8 << 10
