@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/incident"
+	"github.com/sextant-logs/sextant/internal/kind"
 )
 
 // Message is what is told at once.
@@ -59,25 +59,14 @@ type output interface {
 
 // kinds are the outputs by the first part of their URL's scheme; a file of this
 // package that brings one registers it.
-var kinds = map[string]struct {
-	title string
-	make  func(u *url.URL) (output, error)
-}{}
+var kinds = kind.Registry[func(u *url.URL) (output, error)]{}
 
 func register(scheme, title string, make func(*url.URL) (output, error)) bool {
-	kinds[scheme] = struct {
-		title string
-		make  func(u *url.URL) (output, error)
-	}{title, make}
-	return true
+	return kinds.Add(scheme, title, make)
 }
 
 // Kinds calls fn with every scheme and what it is.
-func Kinds(fn func(scheme, title string)) {
-	for _, n := range slices.Sorted(maps.Keys(kinds)) {
-		fn(n, kinds[n].title)
-	}
-}
+func Kinds(fn func(scheme, title string)) { kinds.Each(fn) }
 
 // Options configure New.
 type Options struct {
@@ -157,18 +146,16 @@ func newOutput(raw string) (output, *url.URL, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("--alert: %w", errors.Unwrap(err)) // the URL may hold a secret
 	}
-	kind, rest, _ := strings.Cut(u.Scheme, "+")
-	k, ok := kinds[kind]
+	scheme, rest, _ := strings.Cut(u.Scheme, "+")
+	k, ok := kinds[scheme]
 	if !ok {
-		var known []string
-		Kinds(func(name, _ string) { known = append(known, name) })
-		return nil, nil, fmt.Errorf("--alert: no output is named %q; known are %s", kind, strings.Join(known, ", "))
+		return nil, nil, fmt.Errorf("--alert: no output is named %q; known are %s", scheme, strings.Join(kinds.Names(), ", "))
 	}
 	inner := *u
 	inner.Scheme = rest
-	out, err := k.make(&inner)
+	out, err := k.New(&inner)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--alert %s: %w", kind, err)
+		return nil, nil, fmt.Errorf("--alert %s: %w", scheme, err)
 	}
 	return out, u, nil
 }

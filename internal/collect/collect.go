@@ -19,7 +19,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -27,6 +26,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sextant-logs/sextant/internal/kind"
 	"github.com/sextant-logs/sextant/internal/spool"
 )
 
@@ -65,25 +65,14 @@ type Options struct {
 	Stats *Stats // of this collector
 }
 
-// scheme is a kind of collector.
-type scheme struct {
-	title string
-	make  func(u *url.URL, o Options) (Collector, error)
-}
-
-var schemes = map[string]scheme{}
+var schemes = kind.Registry[func(u *url.URL, o Options) (Collector, error)]{}
 
 func register(name, title string, make func(*url.URL, Options) (Collector, error)) bool {
-	schemes[name] = scheme{title, make}
-	return true
+	return schemes.Add(name, title, make)
 }
 
 // Schemes calls fn with each URL scheme and what it is, in order.
-func Schemes(fn func(name, title string)) {
-	for _, name := range slices.Sorted(maps.Keys(schemes)) {
-		fn(name, schemes[name].title)
-	}
-}
+func Schemes(fn func(name, title string)) { schemes.Each(fn) }
 
 // New makes the collector of a URL such as "syslog+udp://127.0.0.1:5514".
 func New(rawURL string, o Options) (Collector, error) {
@@ -93,7 +82,7 @@ func New(rawURL string, o Options) (Collector, error) {
 	}
 	s, ok := schemes[u.Scheme]
 	if !ok {
-		return nil, fmt.Errorf("--listen %q: no protocol is named %q; known are http, %s", rawURL, u.Scheme, strings.Join(slices.Sorted(maps.Keys(schemes)), ", "))
+		return nil, fmt.Errorf("--listen %q: no protocol is named %q; known are http, %s", rawURL, u.Scheme, strings.Join(schemes.Names(), ", "))
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -101,7 +90,7 @@ func New(rawURL string, o Options) (Collector, error) {
 	if o.Stats == nil {
 		o.Stats = &Stats{}
 	}
-	return s.make(u, o)
+	return s.New(u, o)
 }
 
 // Endpoint is a path of the HTTP listener that takes logs.

@@ -21,12 +21,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,6 +32,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/kind"
 	"github.com/sextant-logs/sextant/internal/store"
 )
 
@@ -94,25 +93,14 @@ type later struct {
 func (e later) Unwrap() error { return e.error }
 
 // kinds are the receivers by the first part of their URL's scheme.
-var kinds = map[string]struct {
-	title string
-	make  func(u *url.URL) (output, error)
-}{}
+var kinds = kind.Registry[func(u *url.URL) (output, error)]{}
 
 func register(scheme, title string, make func(*url.URL) (output, error)) bool {
-	kinds[scheme] = struct {
-		title string
-		make  func(u *url.URL) (output, error)
-	}{title, make}
-	return true
+	return kinds.Add(scheme, title, make)
 }
 
 // Kinds calls fn with each kind of receiver and how its URL looks.
-func Kinds(fn func(scheme, title string)) {
-	for _, name := range slices.Sorted(maps.Keys(kinds)) {
-		fn(name, kinds[name].title)
-	}
-}
+func Kinds(fn func(scheme, title string)) { kinds.Each(fn) }
 
 // Stats count what a forwarder did. They may be read at any time.
 type Stats struct {
@@ -156,10 +144,10 @@ func New(raw, dir string, log *slog.Logger) (*Forwarder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--forward: %w", errors.Unwrap(err)) // the URL may hold a secret
 	}
-	kind, inner, _ := strings.Cut(u.Scheme, "+")
-	k, ok := kinds[kind]
+	scheme, inner, _ := strings.Cut(u.Scheme, "+")
+	k, ok := kinds[scheme]
 	if !ok {
-		return nil, fmt.Errorf("--forward: no receiver is named %q; known are %s", kind, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+		return nil, fmt.Errorf("--forward: no receiver is named %q; known are %s", scheme, strings.Join(kinds.Names(), ", "))
 	}
 	if log == nil {
 		log = slog.Default()
@@ -184,7 +172,7 @@ func New(raw, dir string, log *slog.Logger) (*Forwarder, error) {
 		return nil, fmt.Errorf("--forward %s: from=%s: want start or now", name, q.Get("from"))
 	}
 	u.Scheme = inner
-	if f.out, err = k.make(u); err != nil {
+	if f.out, err = k.New(u); err != nil {
 		return nil, fmt.Errorf("--forward %s: %w", name, err)
 	}
 	return f, nil
