@@ -264,7 +264,7 @@ func stops(r *record, services ...string) bool {
 
 func runKey(p string) bool {
 	p = strings.ToLower(p)
-	return strings.Contains(p, `\currentversion\run`) || strings.Contains(p, `\winlogon\`) || strings.Contains(p, `\services\`) && strings.HasSuffix(p, `\imagepath`)
+	return strings.Contains(p, `\currentversion\run`) || strings.HasSuffix(p, `\environment\userinitmprlogonscript`) || strings.Contains(p, `\winlogon\`) || strings.Contains(p, `\services\`) && strings.HasSuffix(p, `\imagepath`)
 }
 
 // lastElements shortens a registry path, whose end tells more than its beginning.
