@@ -126,7 +126,12 @@ func (r *cloudRecord) azure() {
 		if isIP(host) {
 			b.Add("client.ip", plainIP(host))
 			addSource(b, host, port)
+		} else {
+			b.Add("source.address", host) // a network: "127.0.0.0/8"
 		}
+	}
+	if place := r.get("location"); len(place) == 2 { // of whoever signed in
+		b.Add("geo.name", place)
 	}
 	if ms := r.get("durationMs"); isDigits(ms) {
 		b.AddInt("event.duration", wholeNumber(ms)*1_000_000)

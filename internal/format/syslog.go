@@ -56,21 +56,22 @@ func indented(line []byte) bool {
 
 // syslogHeader is what stands before a message.
 type syslogHeader struct {
-	priority string // digits of <PRI>, "" when there is none
-	version  string // "1" for RFC 5424
-	time     int64  // event.NoTime when the header has none
-	facility string // its word, where the header spells it
-	severity string
-	host     string
-	address  string // the host's, where it follows its name
-	relay    string // who passed the record on, where it said so before it
-	hops     int    // how many relays' headers were taken off
-	tag      string // program as written: "sshd", "/usr/sbin/cron", "sshd(pam_unix)"
-	pid      string // as written, digits or not
-	msgid    string
-	data     string // RFC 5424 STRUCTURED-DATA, "" for "-"
-	rest     string // everything behind the time
-	text     string // the message
+	priority  string // digits of <PRI>, "" when there is none
+	version   string // "1" for RFC 5424
+	time      int64  // event.NoTime when the header has none
+	facility  string // its word, where the header spells it
+	severity  string
+	host      string
+	address   string // the host's, where it follows its name
+	relay     string // who passed the record on, where it said so before it
+	collected bool   // another stamp, which has a year, stands before its own
+	hops      int    // how many relays' headers were taken off
+	tag       string // program as written: "sshd", "/usr/sbin/cron", "sshd(pam_unix)"
+	pid       string // as written, digits or not
+	msgid     string
+	data      string // RFC 5424 STRUCTURED-DATA, "" for "-"
+	rest      string // everything behind the time
+	text      string // the message
 }
 
 var errNoSyslogHeader = errors.New("no syslog header")
@@ -109,6 +110,7 @@ func (h *syslogHeader) parse(s string, c *timestamp.Clock) error {
 		h.rest = s[n+1:]
 		if isDigit(s[0]) && isRFC3164Stamp(h.rest) { // CloudWatch and other collectors put theirs, which has a year, before the line's own
 			h.rest = h.rest[16:]
+			h.collected = true
 		}
 	case ok && strings.HasPrefix(s[n:], ": "): // "Jan  2 03:04:05: %SYS-5-CONFIG_I: …"
 		h.time = ns
@@ -482,6 +484,16 @@ func (h *syslogHeader) add(b *event.Batch) {
 	b.Add("host.name", h.host)
 	b.Add("host.ip", h.address)
 	b.Add("log.source.address", h.relay)
+	if h.collected && isEC2Name(h.host) { // an instance's log as CloudWatch hands it out
+		b.Add("aws.ec2.ip_address", h.host)
+		b.Add("cloud.provider", "aws")
+	}
+}
+
+// isEC2Name: "ip-10-0-1-17", the name that AWS gives an instance by its private address.
+func isEC2Name(s string) bool {
+	rest, ok := strings.CutPrefix(s, "ip-")
+	return ok && strings.Count(rest, "-") == 3 && isDigits(strings.ReplaceAll(rest, "-", ""))
 }
 
 func (h *syslogHeader) facilityCode() int {

@@ -22,6 +22,7 @@ var _ = register(Format{
 		_, ok := cutTomcat(event.View(line))
 		return !ok
 	},
+	Blank: true, // in what JSPs say of their errors
 })
 
 // recogniseTomcat: every line that begins as a record of Java does is one of Tomcat's form, and one is of its classes.
