@@ -143,3 +143,59 @@ func TestSkipperLeavesShortAndManyNeedlesToTheAutomaton(t *testing.T) {
 		t.Error("needles that begin in a thousand ways have a skipper")
 	}
 }
+
+// The same value in events of other logs is looked through for those logs' keywords, also when it was seen before.
+func TestKeywordsOfEachLogAreFoundInValuesSeenBefore(t *testing.T) {
+	mapping, err := ParseMapping("m.yml", []byte("logs:\n  - {name: one, product: one}\n  - {name: two, product: two}\n  - {name: three, product: three}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, errs := Parse("r.yml", []byte(`
+title: k1
+logsource: {product: one}
+detection: {k: [alphabet, 'plain words'], condition: k}
+---
+title: k2
+logsource: {product: two}
+detection: {k: [betamax], s: {f|contains: alphabet}, condition: k or s}
+---
+title: k3
+logsource: {product: three}
+detection: {s: {f|endswith: words}, condition: s}
+---
+title: k4
+logsource: {product: two}
+detection: {k: {'|re': 'b.tam'}, condition: not k}
+`))
+	for _, e := range errs {
+		t.Fatal(e)
+	}
+	eng := Compile(rules, Options{Mapping: mapping})
+	m := eng.NewMatcher()
+	r := rand.New(rand.NewPCG(2, 2))
+	found := map[string]int{}
+	for i := range 3000 {
+		var sources []SourceID
+		for s := range SourceID(3) {
+			if r.IntN(2) == 0 {
+				sources = append(sources, s)
+			}
+		}
+		e := ev{"f": []string{"alphabet soup", "betamax tapes", "some plain words", "nothing at all"}[r.IntN(4)], "g": []string{"betamax tapes", "other"}[r.IntN(2)]}
+		got, want := m.MatchMap(sources, e, ""), eng.NewMatcher().MatchMap(sources, e, "")
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("event %d, %v of %v: %v, by a new matcher %v", i, e, sources, got, want)
+		}
+		for _, x := range got {
+			found[x.Rule.Title]++
+			if ex, err := eng.Explain(x.Rule, sources, e, ""); err != nil || !ex.Matched {
+				t.Fatalf("%s matches %v of %v, and is explained as %+v, %v", x.Rule.Title, e, sources, ex, err)
+			}
+		}
+	}
+	for _, title := range []string{"k1", "k2", "k3", "k4"} {
+		if found[title] == 0 {
+			t.Errorf("%s never matched", title)
+		}
+	}
+}
