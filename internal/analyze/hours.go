@@ -120,7 +120,7 @@ func (t *working) limits() []string {
 
 // What it takes to know somebody's hours.
 const (
-	workLearnt  = 5   // days: a working week
+	workLearnt  = 10  // days
 	workQuiet   = 8   // hours of the day, in a row, in which nothing ever happened
 	workBits    = 2.5 // surprise, in bits, that older days weighing less may leave
 	workAway    = 2   // hours to the nearest at which one is known to work
