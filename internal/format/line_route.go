@@ -32,10 +32,10 @@ const sureLine = 75
 type lineRouter struct {
 	p        *Params
 	decoders map[*Format]LineDecoder
-	last     *Format // which the line before was of: it is tried first
-	hint     string  // that line's
-	sure     int     // how sure a format must be
-	not      string  // a format that is none of them
+	last     *Format   // which the line before was of: it is tried first
+	hint     string    // that line's
+	sure     int       // how sure a format must be
+	not      [2]string // formats that are none of them
 
 	sample Sample
 	shapes map[string]*Format // by hint and line with all its digits alike; nil where no format knows it
@@ -123,7 +123,7 @@ func (d *lineRouter) search(line, hint string) *Format {
 		f = nil
 		best := d.sure - 1
 		for _, c := range carriedLogs() {
-			if c.Name == d.not {
+			if d.not[0] == c.Name || d.not[1] == c.Name {
 				continue
 			}
 			if n := c.Recognise(s); n > best {

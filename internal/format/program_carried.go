@@ -9,8 +9,8 @@ import (
 
 // Many a program of no decoder writes the lines of another log to syslog or the journal: a web server its
 // access log, an application its JSON, a container runtime whatever is within. Such a text is recognised as
-// a line of that log. Another syslog header is not believed: who may write to one program's
-// log would write in the name of any other.
+// a line of that log. Another syslog header is not believed, nor a line of the kernel's: who may write to one
+// program's log would write in the name of any other.
 type carriedText struct {
 	lines  *lineRouter
 	json   LineDecoder
@@ -27,7 +27,7 @@ const (
 func newCarriedText() *carriedText {
 	p := &Params{Clock: timestamp.NewClock(nil, 0)}
 	lines := newLineRouter(p)
-	lines.not = "syslog"
+	lines.not = [2]string{"syslog", "dmesg"}
 	return &carriedText{lines: lines, json: newJSONDecoder(p), clock: p.Clock, misses: map[string]int{}}
 }
 
