@@ -19,11 +19,12 @@ import (
 // before the oldest of those that came lately. What is older than that all the same
 // has the next snapshot begin at the beginning.
 type ongoing struct {
-	past   *correlation      // nil: to be made anew
-	upTo   int64             // past has all observations before
-	behind []decoded         // those from upTo on
-	oldest [lateRounds]int64 // of the last rounds, the present one first
-	count  int               // of the present round
+	past    *correlation      // nil: to be made anew
+	upTo    int64             // past has all observations before
+	behind  []decoded         // those from upTo on
+	ordered int               // of them, from the first, are in order
+	oldest  [lateRounds]int64 // of the last rounds, the present one first
+	count   int               // of the present round
 }
 
 const (
@@ -48,7 +49,7 @@ func (o *ongoing) add(ctx context.Context, d decoded) error {
 	switch {
 	case o.past == nil:
 	case d.time < o.upTo || len(o.behind) >= maxBehind:
-		o.past, o.behind = nil, nil
+		o.past, o.behind, o.ordered = nil, nil, 0
 	default:
 		d.id = strings.Clone(d.id)
 		fields := make([]string, len(d.fields))
@@ -76,7 +77,7 @@ func (o *ongoing) advance(ctx context.Context) error {
 	if o.past == nil {
 		return nil
 	}
-	slices.SortStableFunc(o.behind, func(a, b decoded) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.id, b.id)) })
+	o.order()
 	n := 0
 	for ; n < len(o.behind) && o.behind[n].time < horizon; n++ {
 		if err := o.past.observe(ctx, o.behind[n]); err != nil {
@@ -85,8 +86,33 @@ func (o *ongoing) advance(ctx context.Context) error {
 		}
 	}
 	o.behind = slices.Delete(o.behind, 0, n)
+	o.ordered = len(o.behind)
 	o.upTo = max(o.upTo, horizon)
 	return nil
+}
+
+// order brings what came since it was called last into its place: mostly the end.
+func (o *ongoing) order() {
+	compare := func(a, b decoded) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.id, b.id)) }
+	fresh := slices.Clone(o.behind[o.ordered:])
+	if len(fresh) > 0 {
+		slices.SortStableFunc(fresh, compare)
+		at := o.ordered
+		for at > 0 && compare(fresh[0], o.behind[at-1]) < 0 {
+			at--
+		}
+		later := slices.Clone(o.behind[at:o.ordered])
+		o.behind = o.behind[:at]
+		for len(later) > 0 && len(fresh) > 0 {
+			if compare(fresh[0], later[0]) < 0 {
+				o.behind, fresh = append(o.behind, fresh[0]), fresh[1:]
+			} else {
+				o.behind, later = append(o.behind, later[0]), later[1:]
+			}
+		}
+		o.behind = append(append(o.behind, later...), fresh...)
+	}
+	o.ordered = len(o.behind)
 }
 
 // horizon is the time before which nothing more is expected.
@@ -112,7 +138,7 @@ func (g *Gatherer) soFar(ctx context.Context) (*correlation, error) {
 		return nil, err
 	}
 	if o.past == nil {
-		o.behind, o.upTo = nil, horizon
+		o.behind, o.ordered, o.upTo = nil, 0, horizon
 		past := newCorrelation(g.d, sigma.NewCorrelator(g.d.engine, sigma.CorrelatorOptions{}))
 		tooMany := false
 		err := g.observations.each(func(d decoded) error {
@@ -139,7 +165,7 @@ func (g *Gatherer) soFar(ctx context.Context) (*correlation, error) {
 			past.flush()
 			return past, nil
 		}
-		o.past = past
+		o.past, o.ordered = past, len(o.behind) // each gives them in order
 	}
 	now := o.past.clone()
 	for _, d := range o.behind {
