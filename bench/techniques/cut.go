@@ -15,7 +15,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/store"
 )
 
-// The stretch that is cut out, on the last day but one.
+// The stretch that is cut out, on the last working day but one or two.
 const (
 	cutFrom = 10 * time.Hour
 	cutLong = 4 * time.Hour
@@ -30,7 +30,11 @@ func (m *measurement) cut() error {
 	var missed []string
 	for _, seed := range m.seeds {
 		err := m.within(seed, func(w *world, st *store.Embedded) error {
-			from := w.first.AddDate(0, 0, m.days-2).Add(cutFrom).UnixNano()
+			day := w.first.AddDate(0, 0, m.days-2)
+			for day.Weekday() == time.Saturday || day.Weekday() == time.Sunday {
+				day = day.AddDate(0, 0, -1) // two weekends are not enough to know them
+			}
+			from := day.Add(cutFrom).UnixNano()
 			to := from + int64(cutLong)
 			type log struct {
 				path, host, dataset string
