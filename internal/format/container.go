@@ -34,7 +34,7 @@ var (
 		Goes: func(before, line string) bool {
 			stream, text, whole, ok := dockerLine(before)
 			next, more, _, ok2 := dockerLine(line)
-			return ok && ok2 && stream == next && (!whole || text != "" && carriedTail(more))
+			return ok && ok2 && stream == next && (!whole || text != "" && carriedTail(more) || goGoesOn(text, more))
 		},
 		Joined: maxCarried,
 	})
@@ -52,7 +52,7 @@ var (
 		Goes: func(before, line string) bool {
 			i, stream, tags, ok := criLine(before)
 			j, next, _, ok2 := criLine(line)
-			return ok && ok2 && stream == next && (tags[0] == 'P' || i < len(before) && carriedTail(line[j:]))
+			return ok && ok2 && stream == next && (tags[0] == 'P' || i < len(before) && carriedTail(line[j:]) || goGoesOn(before[i:], line[j:]))
 		},
 		Joined: maxCarried,
 	})

@@ -41,23 +41,7 @@ type logfmt struct {
 func (d *logfmt) decode(line string, b *event.Batch) error {
 	d.leaves = d.leaves[:0]
 	ns, pairs, stamped := stampedPairs(line, d.named.p.Clock)
-	ok := logfmtPairs(pairs, func(key, value string, quoted bool) {
-		name := d.names[key]
-		if name == nil {
-			key = strings.Clone(key)
-			name = &event.Name{Path: key, Tag: nameTag(key)}
-			if len(d.names) < 1<<12 {
-				d.names[key] = name
-			}
-		}
-		kind := event.String
-		if quoted && strings.IndexByte(value, '\\') >= 0 {
-			value = unescapeQuoted(value, b)
-		} else if !quoted && isJSONNumber(value) {
-			kind = event.Number
-		}
-		d.leaves = append(d.leaves, event.Leaf{Name: name, Value: value, Kind: kind})
-	})
+	ok := d.read(pairs, b)
 	if !ok || len(d.leaves) == 0 {
 		return errorString("not a line of key=value pairs")
 	}
@@ -67,6 +51,31 @@ func (d *logfmt) decode(line string, b *event.Batch) error {
 		b.Event().Time = ns
 	}
 	return nil
+}
+
+// read adds the pairs of a text to the leaves.
+func (d *logfmt) read(pairs string, b *event.Batch) bool {
+	return logfmtPairs(pairs, func(key, value string, quoted bool) {
+		kind := event.String
+		if quoted && strings.IndexByte(value, '\\') >= 0 {
+			value = unescapeQuoted(value, b)
+		} else if !quoted && isJSONNumber(value) {
+			kind = event.Number
+		}
+		d.leaf(key, value, kind)
+	})
+}
+
+func (d *logfmt) leaf(key, value string, kind event.Kind) {
+	name := d.names[key]
+	if name == nil {
+		key = strings.Clone(key)
+		name = &event.Name{Path: key, Tag: nameTag(key)}
+		if len(d.names) < 1<<12 {
+			d.names[key] = name
+		}
+	}
+	d.leaves = append(d.leaves, event.Leaf{Name: name, Value: value, Kind: kind})
 }
 
 // maxPairs are the pairs of a line that are read.
