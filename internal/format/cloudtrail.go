@@ -87,6 +87,8 @@ func finishCloudTrail(r *cloudRecord) {
 	outcome := "success"
 	if r.get("errorCode") != "" || r.get("errorMessage") != "" || r.get("responseElements.ConsoleLogin") == "Failure" {
 		outcome = "failure"
+	} else if name == "ConsoleLogin" && r.get("responseElements.ConsoleLogin") == "" {
+		outcome = "unknown" // the console's export leaves the answer out
 	}
 	b.Add("event.outcome", outcome)
 	category, types := cloudTrailClass(service, name)

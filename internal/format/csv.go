@@ -465,6 +465,12 @@ func newCSVDecoder(p *Params, columns []string) tableDecoder {
 		names[i] = event.Name{Path: c, Tag: nameTag(c)}
 	}
 	carried := carriedColumn(columns)
+	table := cloudTableOf(columns)
+	var cloud LineDecoder
+	var row []byte
+	if table != nil {
+		cloud = table.format.Lines(p)
+	}
 	var router *jsonRouter
 	var leaves []event.Leaf
 	return func(fields []string, b *event.Batch) error {
@@ -478,6 +484,16 @@ func newCSVDecoder(p *Params, columns []string) tableDecoder {
 					if i != carried && v != "" {
 						b.Add(b.Bytes([]byte("csv."+columns[i])), v)
 					}
+				}
+				return nil
+			}
+			b.Rollback()
+		}
+		if cloud != nil {
+			row = table.record(row[:0], fields)
+			if cloud(b.Bytes(row), b) == nil {
+				if table.blind {
+					b.Set("event.outcome", "unknown")
 				}
 				return nil
 			}
