@@ -5,7 +5,8 @@ import (
 )
 
 // AWS CloudTrail, as files of {"Records":[…]}, as lines, or as CloudWatch and Athena
-// hand them out.
+// hand them out; and its digests, which name the files of an hour with their hashes.
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-log-file-validation-digest-file-structure.html
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 var _ = registerCloud(&cloudLog{
 	name:   "aws.cloudtrail",
@@ -13,9 +14,10 @@ var _ = registerCloud(&cloudLog{
 	prefix: "aws.cloudtrail.",
 	recognise: func(has func(string) bool) bool {
 		return has("eventTime") && has("eventVersion") && (has("eventName") && has("eventSource") || has("eventCategory") || has("insightDetails.state")) || // the latter: insight events
-			has("eventName") && has("eventSource") && has("awsRegion") && (has("userIdentity.type") || has("eventID") || has("eventTime"))
+			has("eventName") && has("eventSource") && has("awsRegion") && (has("userIdentity.type") || has("eventID") || has("eventTime")) ||
+			has("digestStartTime") && has("digestEndTime") && has("digestS3Object")
 	},
-	times: []string{"eventTime"},
+	times: []string{"eventTime", "digestEndTime"},
 	fields: map[string]string{
 		"awsRegion":   "cloud.region",
 		"eventName":   "event.action",
@@ -37,7 +39,13 @@ var _ = registerCloud(&cloudLog{
 		"errorCode": "aws.cloudtrail.error_code error.code",
 		"userAgent": "", "sourceIPAddress": "", "eventTime": "", "eventID": "",
 		"resources.ARN": "aws.cloudtrail.resources.arn", "resources.accountId": "aws.cloudtrail.resources.account_id",
-		"requestID": "aws.cloudtrail.request_id",
+		"requestID":       "aws.cloudtrail.request_id",
+		"awsAccountId":    "cloud.account.id",
+		"digestStartTime": "aws.cloudtrail.digest.start_time", "digestEndTime": "aws.cloudtrail.digest.end_time",
+		"digestS3Bucket": "aws.cloudtrail.digest.s3_bucket", "digestS3Object": "aws.cloudtrail.digest.s3_object",
+		"digestPublicKeyFingerprint": "aws.cloudtrail.digest.public_key_fingerprint", "digestSignatureAlgorithm": "aws.cloudtrail.digest.signature_algorithm",
+		"newestEventTime": "aws.cloudtrail.digest.newest_event_time", "oldestEventTime": "aws.cloudtrail.digest.oldest_event_time",
+		"previousDigestS3Bucket": "aws.cloudtrail.digest.previous_s3_bucket", "previousDigestHashAlgorithm": "aws.cloudtrail.digest.previous_hash_algorithm",
 	},
 	rename: func(path string) string {
 		head, rest, nested := strings.Cut(path, ".")
@@ -59,6 +67,12 @@ func finishCloudTrail(r *cloudRecord) {
 	b := r.b
 	name, service := r.get("eventName"), r.get("eventSource")
 	b.Add("cloud.provider", "aws")
+	if end := r.get("digestEndTime"); end != "" && name == "" {
+		b.Add("event.start", r.get("digestStartTime"))
+		b.Add("event.end", end)
+		b.Add("event.type", "info")
+		return
+	}
 	r.source(r.get("sourceIPAddress"))
 	r.agent(r.get("userAgent"))
 	if account := r.get("recipientAccountId"); r.get("userIdentity.accountId") == "" {

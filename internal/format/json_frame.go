@@ -134,7 +134,7 @@ func isJSONStream(head []byte) bool {
 	if head[i] != '{' {
 		return false
 	}
-	if _, ok := envelope(head[i:], false); ok {
+	if _, _, ok := envelope(head[i:], false); ok {
 		return true
 	}
 	var v valueScanner
@@ -171,12 +171,21 @@ var envelopeKeys = map[string]bool{
 	"entries": true, "items": true, "results": true, "Findings": true, "findings": true, "alerts": true,
 }
 
-const maxEnvelope = 8 << 10
+const (
+	maxEnvelope     = 8 << 10
+	maxRecordLooked = 64 << 10 // of a record in a body
+)
 
 // envelope reports whether the object at the start of p is an envelope and
 // measures it up to and with the bracket of its records; n is -1 where p ends
-// too early to tell. An object with a time of its own is a record.
-func envelope(p []byte, final bool) (n int, ok bool) {
+// too early to tell. An object with a time of its own is a record. within says that the records
+// stand in a member's object, as Azure's do in the documents of an event hub's messages: {"body":{"records":[…]},…}.
+func envelope(p []byte, final bool) (n int, within, ok bool) {
+	n, ok = envelopeOf(p, final, 1, &within)
+	return n, within, ok
+}
+
+func envelopeOf(p []byte, final bool, depth int, within *bool) (n int, ok bool) {
 	i := skipSpace(p, 1)
 	for i < len(p) && i < maxEnvelope && p[i] == '"' {
 		j := stringEnd(p, i)
@@ -191,8 +200,28 @@ func envelope(p []byte, final bool) (n int, ok bool) {
 			break
 		}
 		i = skipSpace(p, i+1)
+		if i < len(p) && p[i] == '{' && depth > 0 && strings.EqualFold(string(key), "body") {
+			m, ok := envelopeOf(p[i:], final, 0, within)
+			if *within = ok; ok {
+				return i + m, true
+			}
+			if m < 0 {
+				return -1, false
+			}
+		}
 		if i < len(p) && p[i] == '[' && envelopeKeys[string(key)] {
-			if k := skipSpace(p, i+1); k < len(p) && p[k] == '{' || k == len(p) && final {
+			k := skipSpace(p, i+1)
+			if depth == 0 && k < len(p) { // another program's body is a part of its record
+				var v valueScanner
+				m, done := v.feed(p[k:])
+				if !done && !final && m < maxRecordLooked {
+					return -1, false
+				}
+				if string(key) != "records" || !bytes.Contains(p[k:k+m], []byte(`"resourceId"`)) {
+					return 0, false
+				}
+			}
+			if k < len(p) && p[k] == '{' || k == len(p) && final {
 				return i + 1, true
 			}
 		}
@@ -222,7 +251,7 @@ func envelope(p []byte, final bool) (n int, ok bool) {
 // jsonCutter cuts a stream of JSON into records and what stands between them.
 type jsonCutter struct {
 	state  byte   // where in the stream it is
-	prefix string // the envelope's text before its records
+	prefix string // the envelope's text before its records; behind "[" in an array, and "{" where they stand in a member's object
 }
 
 const (
@@ -263,9 +292,12 @@ func (c *jsonCutter) next(p []byte, final bool) (n int, record bool) {
 			c.state = newArray
 			return 1, false
 		case '{':
-			n, ok := envelope(p, final)
+			n, within, ok := envelope(p, final)
 			if ok {
 				c.state, c.prefix = inEnvelope, string(p[:n])
+				if within {
+					c.prefix = "{" + c.prefix
+				}
 				return n, false
 			}
 			if n < 0 && !final {
@@ -291,9 +323,12 @@ func (c *jsonCutter) next(p []byte, final bool) (n int, record bool) {
 		}
 		if c.state == newArray { // an event hub's messages: [{"records":[…]},…]
 			if p[0] == '{' {
-				n, ok := envelope(p, final)
+				n, within, ok := envelope(p, final)
 				if ok {
 					c.state, c.prefix = inEnvelope, "["+string(p[:n])
+					if within {
+						c.prefix = "[{" + string(p[:n])
+					}
 					return n, false
 				}
 				if n < 0 && !final {
@@ -322,6 +357,10 @@ func (c *jsonCutter) next(p []byte, final bool) (n int, record bool) {
 // envelopeEnd measures one member behind an envelope's records, or its end.
 func (c *jsonCutter) envelopeEnd(p []byte, final bool) int {
 	if p[0] == '}' {
+		if array, inner, ok := strings.Cut(c.prefix, "{{"); ok && (array == "" || array == "[") {
+			c.prefix = array + "{" + inner // of the member; that around it ends later
+			return 1
+		}
 		if c.state = topLevel; strings.HasPrefix(c.prefix, "[") {
 			c.state = newArray
 		}
@@ -510,7 +549,11 @@ func envelopeFields(prefix string) []event.Field {
 	}
 	var s event.Scanner
 	var b event.Batch
-	leaves, err := s.Scan(strings.TrimPrefix(prefix, "[")+"]}", &b)
+	text, within := strings.CutPrefix(strings.TrimPrefix(prefix, "["), "{{")
+	if text += "]}"; within {
+		text = "{" + text + "}"
+	}
+	leaves, err := s.Scan(text, &b)
 	if err != nil {
 		return nil
 	}
