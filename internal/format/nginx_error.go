@@ -134,15 +134,15 @@ func addNginxMessage(message string, b *event.Batch) {
 				first = c
 			}
 			several = several || c != first
-			if several {
+			if several && isIP(c) {
 				b.Add("related.ip", c)
 			}
 		}
 		host, port := splitPort(first)
-		if several {
-			b.Add("related.ip", host)
-		} else {
+		if !several {
 			addSource(b, host, port)
+		} else if isIP(host) {
+			b.Add("related.ip", host)
 		}
 		addNginxContext(last, b)
 	} else if rest, ok := strings.CutPrefix(message, "client "); ok { // "client 192.0.2.1:4711 connected to …"
