@@ -10,6 +10,7 @@
 //	ait         alerts of four simulated enterprise networks (AIT-ADS): hours of hosts, and what verdicts teach
 //	simulated   worlds of `sextant simulate intrusion`, with their labels: what each technique finds of whom
 //	cut         the same worlds, with four hours cut out of each log
+//	night       the same worlds, with a record in the night put into the life of each account
 //
 // all of them without one. The first three need the corpus and are left out without it. It exits with 1 if something is
 // worse than the floor that is written beside it.
@@ -55,6 +56,7 @@ func main() {
 		{"ait", (*measurement).ait, "ait_alert_data_set"},
 		{"simulated", (*measurement).simulated, ""},
 		{"cut", (*measurement).cut, ""},
+		{"night", (*measurement).night, ""},
 	}
 	for _, a := range flag.Args() {
 		if !slices.ContainsFunc(parts, func(p struct {
