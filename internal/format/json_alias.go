@@ -180,6 +180,9 @@ func (d *namedRecord) own(l *event.Leaf, b *event.Batch) {
 		var few [64]byte
 		name = b.Bytes(append(append(few[:0], d.prefix...), name...))
 	}
+	if side, ok := strings.CutSuffix(name, ".ip"); ok && (side == "source" || side == "destination") && ipVersion(withoutZone(l.Value)) == 0 {
+		name = b.Bytes(append([]byte(side), ".address"...)) // whatever else an agent was told
+	}
 	b.AddKind(name, l.Value, l.Kind)
 }
 
