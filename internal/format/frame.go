@@ -338,3 +338,34 @@ func (f *BlockFramer) Next() (*Chunk, error) {
 	f.offset += int64(n)
 	return c, nil
 }
+
+// decodeCut decodes a chunk of records of many lines: next measures the first of what is
+// left, decode reads it without the blank space around it. What decode refuses becomes plain text.
+func (p *Params) decodeCut(c *Chunk, b *event.Batch, next func([]byte) int, decode func(record string) error) Bytes {
+	var n Bytes
+	for data, offset := c.Data, c.Offset; len(data) > 0; {
+		size := next(data)
+		text := bytes.TrimRight(data[:size], " \t\r\n")
+		start := len(text) - len(bytes.TrimLeft(text, " \t\r\n"))
+		if text = text[start:]; len(text) > 0 {
+			raw := event.View(text)
+			b.Begin(offset+int64(start), raw)
+			if err := decode(raw); err != nil {
+				b.Rollback()
+				newTextDecoder(p)(raw, b)
+				b.Event().Err = err.Error()
+			}
+			if p.Done != nil {
+				p.Done(b)
+			}
+		}
+		n.Events += int64(len(text))
+		n.Structure += int64(size - len(text))
+		data, offset = data[size:], offset+int64(size)
+	}
+	for _, r := range c.Refused {
+		n.Refused += r.Length
+	}
+	n.Refusals = c.Refused
+	return n
+}

@@ -70,36 +70,14 @@ type modsecChunks struct{ p *Params }
 
 // Decode implements Decoder.
 func (d *modsecChunks) Decode(c *Chunk, b *event.Batch) Bytes {
-	var n Bytes
 	m := &modsec{p: d.p}
-	data, offset := c.Data, c.Offset
-	for len(data) > 0 {
-		size := modsecNext(data)
-		if size < 0 {
-			size = len(data)
+	next := func(p []byte) int {
+		if n := modsecNext(p); n >= 0 {
+			return n
 		}
-		text := bytes.TrimRight(data[:size], " \t\r\n")
-		if len(text) > 0 {
-			raw := event.View(text)
-			b.Begin(offset, raw)
-			if err := m.decodeSerial(raw, b); err != nil {
-				b.Rollback()
-				newTextDecoder(d.p)(raw, b)
-				b.Event().Err = err.Error()
-			}
-			if d.p.Done != nil {
-				d.p.Done(b)
-			}
-		}
-		n.Events += int64(len(text))
-		n.Structure += int64(size - len(text))
-		data, offset = data[size:], offset+int64(size)
+		return len(p)
 	}
-	for _, r := range c.Refused {
-		n.Refused += r.Length
-	}
-	n.Refusals = c.Refused
-	return n
+	return d.p.decodeCut(c, b, next, func(record string) error { return m.decodeSerial(record, b) })
 }
 
 type modsec struct {

@@ -177,34 +177,8 @@ type winTextChunks struct {
 
 // Decode implements Decoder.
 func (d *winTextChunks) Decode(c *Chunk, b *event.Batch) Bytes {
-	var n Bytes
 	t := winTextOf(c.Data)
-	fallback := newTextDecoder(d.p)
-	for data, offset := c.Data, c.Offset; len(data) > 0; {
-		size := t.next(data)
-		text := bytes.TrimRight(data[:size], " \t\r\n")
-		start := len(text) - len(bytes.TrimLeft(text, " \t\r\n"))
-		if text = text[start:]; len(text) > 0 {
-			raw := event.View(text)
-			b.Begin(offset+int64(start), raw)
-			if err := d.decode(t, raw, b); err != nil {
-				b.Rollback()
-				fallback(raw, b)
-				b.Event().Err = err.Error()
-			}
-			if d.p.Done != nil {
-				d.p.Done(b)
-			}
-		}
-		n.Events += int64(len(text))
-		n.Structure += int64(size - len(text))
-		data, offset = data[size:], offset+int64(size)
-	}
-	for _, r := range c.Refused {
-		n.Refused += r.Length
-	}
-	n.Refusals = c.Refused
-	return n
+	return d.p.decodeCut(c, b, t.next, func(record string) error { return d.decode(t, record, b) })
 }
 
 var errNotWinText = errorString("not an event of Windows as text")
