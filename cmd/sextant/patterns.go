@@ -93,7 +93,7 @@ a row for each line in order, with the template as all lines together show it.`,
 				return err
 			}
 			defer done()
-			miner, err := patterns.Load(dirOf(st, events.caseDir))
+			miner, err := minerOf(c.Context(), st, events.caseDir)
 			if err != nil {
 				return err
 			}
@@ -157,6 +157,17 @@ a row for each line in order, with the template as all lines together show it.`,
 	c.Flags().StringVar(&id, "id", "", "show the values of the variables of the template with this id")
 	c.Flags().StringVar(&parameter, "parameter", "", "show the records with this value of a variable: TYPE=VALUE, number>1000, or 2=VALUE for the second variable")
 	return c
+}
+
+// minerOf returns what is known of the kinds of messages where a store is: of the
+// server that it asks, or of its case.
+func minerOf(ctx context.Context, st store.Store, dir string) (*logpattern.Miner, error) {
+	if s, ok := st.(interface {
+		Patterns(context.Context) (*logpattern.Miner, error)
+	}); ok {
+		return s.Patterns(ctx)
+	}
+	return patterns.Load(dirOf(st, dir))
 }
 
 // sinceTime reads a time, or a duration before the last record.

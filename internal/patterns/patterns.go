@@ -72,18 +72,23 @@ func Synonyms(dir string) store.Synonyms {
 		if err != nil {
 			return nil // each id stands for itself
 		}
-		all := map[string][]string{}
-		for _, t := range m.Templates() {
-			ids := append([]string{t.ID}, t.Aliases...)
-			for i, id := range ids {
-				if len(ids) > 1 {
-					all[id] = slices.Concat(ids[:i], ids[i+1:])
-				}
-			}
-		}
-		return all
+		return Aliases(m)
 	})
 	return store.Synonyms{Field: func(id string) []string { return others()[id] }}
+}
+
+// Aliases returns for each id of a pattern that has several the others.
+func Aliases(m *logpattern.Miner) map[string][]string {
+	all := map[string][]string{}
+	for _, t := range m.Templates() {
+		ids := append([]string{t.ID}, t.Aliases...)
+		for i, id := range ids {
+			if len(ids) > 1 {
+				all[id] = slices.Concat(ids[:i], ids[i+1:])
+			}
+		}
+	}
+	return all
 }
 
 // Querier answers LogsQL, as analyze.Querier does.

@@ -22,6 +22,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/format"
 	"github.com/sextant-logs/sextant/internal/incident"
+	"github.com/sextant-logs/sextant/internal/patterns"
 	"github.com/sextant-logs/sextant/internal/report"
 	"github.com/sextant-logs/sextant/internal/spool"
 	"github.com/sextant-logs/sextant/internal/store"
@@ -81,6 +82,9 @@ type Live struct {
 	halting            chan struct{} // closed when nobody is to wait for the disk any more
 	haltOnce           sync.Once
 
+	mining *mining // names the kinds of messages
+	turns  *turns  // in which it does
+
 	gatherer *detect.Gatherer  // the sequencer's
 	dirty    bool              // it has learnt something since the last snapshot
 	took     time.Duration     // by the last snapshot
@@ -126,9 +130,10 @@ func OpenLive(ctx context.Context, o LiveOptions) (*Live, error) {
 			return nil, err
 		}
 	}
-	l := &Live{o: o, detector: detector, fresh: make(chan struct{}, 1), sources: map[[2]string]*SourceStats{}, changes: make(chan *liveChange), ended: make(chan struct{}), halting: make(chan struct{})}
+	l := &Live{o: o, detector: detector, fresh: make(chan struct{}, 1), sources: map[[2]string]*SourceStats{}, changes: make(chan *liveChange), ended: make(chan struct{}), halting: make(chan struct{}), turns: newTurns()}
 	// The spool stops taking while the store still has room for what it took.
-	st, err := store.Open(o.Case, store.Options{Log: o.Log, MinFreeDisk: spool.Reserve(o.Case) / 2, DiskFull: l.awaitDisk})
+	st, err := store.Open(o.Case, store.Options{Log: o.Log, MinFreeDisk: spool.Reserve(o.Case) / 2, DiskFull: l.awaitDisk,
+		Synonyms: store.Synonyms{patterns.Field: func(id string) []string { return l.mining.synonyms(id) }}})
 	if err != nil {
 		return nil, err
 	}
@@ -155,6 +160,10 @@ func (l *Live) open(ctx context.Context) error {
 		l.o.Log.Error(p)
 	}
 	if l.told, err = openTold(l.o.Case); err != nil {
+		return err
+	}
+	// The ids that the rows of a segment have that is not committed are forgotten with the rows.
+	if l.mining, err = openMining(l.o.Case, l.store.Ledger()); err != nil {
 		return err
 	}
 	return l.look(ctx, time.Now().Add(-l.o.Window))
@@ -297,6 +306,9 @@ func (l *Live) Progress() (segment string, upTo int64) {
 	return "", 0
 }
 
+// Patterns returns the state of the miner of the case, as a case has it in a file.
+func (l *Live) Patterns() ([]byte, error) { return l.mining.state() }
+
 // Ledger is the case's.
 func (l *Live) Ledger() *store.Ledger { return l.store.Ledger() }
 
@@ -379,6 +391,7 @@ type liveTask struct {
 	end     bool
 
 	batch     event.Batch
+	kinds     masked
 	bounds    []int // where the events of each entry end
 	hits      []detect.Hit
 	digests   [][]any // of the techniques
@@ -412,10 +425,12 @@ func (l *Live) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	for range threads {
 		workers.Go(func() {
-			w := &liveWorker{l: l, writer: l.store.NewWriter()}
+			w := &liveWorker{l: l, writer: l.store.NewWriter(), mask: newMasker()}
 			for t := range work {
 				if !t.end && ctx.Err() == nil {
 					t.fail = w.do(t)
+				} else {
+					l.turns.do(t.seq, nil)
 				}
 				done <- t
 			}
@@ -464,7 +479,7 @@ func (l *Live) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		if l.watch != nil && ctx.Err() == nil {
-			l.watch.ask(ctx, l.store)
+			l.watch.ask(ctx, l.store, l.mining)
 		}
 		if len(changes) == 0 && time.Now().UnixNano()-l.since.Load() > int64(2*l.o.Window) {
 			changes = append(changes, &liveChange{detector: l.detector, done: make(chan error, 1)})
@@ -660,6 +675,7 @@ type liveWorker struct {
 	setup   *liveSetup
 	matcher *detect.Matcher
 	writer  store.Writer
+	mask    *masker
 	en      enrich.Enricher
 }
 
@@ -669,6 +685,7 @@ func (w *liveWorker) do(t *liveTask) error {
 	}
 	t.batch.Reset()
 	t.hits, t.bounds, t.digests, t.undecoded = t.hits[:0], t.bounds[:0], t.digests[:0], 0
+	w.mask.begin(&t.kinds)
 	for _, e := range t.entries {
 		from := len(t.batch.Events)
 		w.decode(t, e)
@@ -676,11 +693,16 @@ func (w *liveWorker) do(t *liveTask) error {
 		for i := from; i < len(t.batch.Events); i++ {
 			t.hits = w.matcher.Match(&t.batch.Events[i], i, t.hits)
 		}
+	}
+	w.l.turns.do(t.seq, func() { w.l.mining.name(&t.batch, &t.kinds) })
+	from := 0
+	for i, e := range t.entries {
 		d := e.Delivery
 		src := store.Source{ID: t.segment, Path: cmp.Or(d.Path, d.Collector), Fallback: d.Received}
-		if err := w.writer.Add(&src, t.batch.Events[from:]); err != nil {
+		if err := w.writer.Add(&src, t.batch.Events[from:t.bounds[i]]); err != nil {
 			return err
 		}
+		from = t.bounds[i]
 	}
 	w.digest(t)
 	return w.writer.Flush()
@@ -741,6 +763,7 @@ func (w *liveWorker) decode(t *liveTask, e *spool.Entry) {
 		b.Add("event.created", created)
 		b.Add("log.source.address", d.Peer)
 		w.en.Enrich(b)
+		w.mask.add(b)
 	}}, d.Header)
 	for i := range d.Records {
 		record = &d.Records[i]
@@ -771,6 +794,10 @@ func (l *Live) settle(ctx context.Context, t *liveTask, segmentRecords *int64) e
 	}
 	if t.end {
 		if err := l.store.Sync(ctx); err != nil {
+			return err
+		}
+		// Before the ledger says that the segment is stored: its rows hold ids of these patterns.
+		if err := l.mining.save(); err != nil {
 			return err
 		}
 		books, err := json.Marshal(report.Source{ID: t.segment, Path: LivePath, Format: "live", TimeQuality: timestamp.Exact.String(),

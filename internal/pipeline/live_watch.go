@@ -77,7 +77,7 @@ func (w *watch) caught(watched) {
 }
 
 // ask has the techniques say what they found, if it is time to.
-func (w *watch) ask(ctx context.Context, st store.Store) {
+func (w *watch) ask(ctx context.Context, st store.Store, mined *mining) {
 	if w.busy || !w.dirty || !w.first && time.Since(w.taken) < max(watchEvery, watchCost*w.took) {
 		return
 	}
@@ -87,6 +87,7 @@ func (w *watch) ask(ctx context.Context, st store.Store) {
 		err := st.Flush(ctx)
 		var r watched
 		if err == nil {
+			w.set.SetTemplates(mined.templates())
 			r.findings, _, err = w.set.Findings(ctx, st)
 		}
 		r.err, r.took = err, time.Since(began)

@@ -96,13 +96,17 @@ func appendKind(dst []byte, e *event.Event) []byte {
 	return dst
 }
 
-// mining is the miner of a case during an investigation.
+// mining is the miner of a case at work. All may be called from any goroutine; what
+// ids are given depends on the order of the calls of name alone.
 type mining struct {
-	mu    sync.Mutex // the miner is asked in order by one goroutine and saved by another
-	dir   string
-	miner *logpattern.Miner
-	saved int // what the miner knew when it was saved last
-	ids   []string
+	dir string
+
+	mu     sync.Mutex // guards what follows
+	miner  *logpattern.Miner
+	saved  int // what the miner knew when it was saved last
+	ids    []string
+	others map[string][]string // for each id those of the same template
+	known  int                 // what the miner knew when others was made
 }
 
 // openMining takes up the miner where the case left it. A case without a whole
@@ -146,6 +150,8 @@ func (p *mining) save() error {
 
 // templates tells what ids stand for now that all messages are known.
 func (p *mining) templates() analyze.Templates {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	now := p.miner.Resolve()
 	texts := map[string]string{}
 	for _, t := range p.miner.Templates() {
@@ -155,4 +161,51 @@ func (p *mining) templates() analyze.Templates {
 		id = cmp.Or(now[id], id)
 		return id, texts[id]
 	}
+}
+
+// state returns the miner's state, as patterns.Save writes it into a case.
+func (p *mining) state() ([]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var b bytes.Buffer
+	_, err := p.miner.WriteTo(&b)
+	return b.Bytes(), err
+}
+
+// synonyms are those of the ids as they are at the time of a query.
+func (p *mining) synonyms(id string) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known != p.miner.Len() {
+		p.known, p.others = p.miner.Len(), patterns.Aliases(p.miner)
+	}
+	return p.others[id]
+}
+
+// turns lets those who work on numbered tasks do a part of it in the order of the
+// numbers, which begin with 0. Each task must have its turn.
+type turns struct {
+	mu   sync.Mutex
+	next int64
+	come sync.Cond
+}
+
+func newTurns() *turns {
+	t := &turns{}
+	t.come.L = &t.mu
+	return t
+}
+
+// do calls fn, which may be nil, when it is the turn of a task.
+func (t *turns) do(task int64, fn func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.next != task {
+		t.come.Wait()
+	}
+	if fn != nil {
+		fn()
+	}
+	t.next++
+	t.come.Broadcast()
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/store"
+	"github.com/sextant-logs/sextant/logpattern"
 )
 
 // Options configure New.
@@ -158,6 +159,21 @@ func (c *Client) QueryWith(ctx context.Context, logsql string, o store.QueryOpti
 		return fmt.Errorf("%s: the answer breaks off: %w", c.base.Host, err)
 	}
 	return nil
+}
+
+// Patterns returns what the server's case knows of the kinds of messages, those
+// included that came a moment ago.
+func (c *Client) Patterns(ctx context.Context) (*logpattern.Miner, error) {
+	body, err := c.Do(ctx, http.MethodGet, "/api/patterns", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	m, err := logpattern.Read(body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: the answer: %w", c.base.Host, err)
+	}
+	return m, nil
 }
 
 // Close gives up connections.

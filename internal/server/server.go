@@ -33,6 +33,7 @@ type Case interface {
 	Stats() pipeline.LiveStats
 	Investigation(ctx context.Context) (*report.Investigation, error)
 	Latest() *report.Investigation // the one built last, nil before the first
+	Patterns() ([]byte, error)     // the kinds of messages, as the case has them in a file
 }
 
 // Options configure New.
@@ -202,6 +203,7 @@ func (s *Server) handler() http.Handler {
 	viewer("GET /api/query", s.limited(s.query))
 	viewer("POST /api/query", s.limited(s.query))
 	viewer("GET /api/incidents", s.incidents)
+	viewer("GET /api/patterns", s.patterns)
 	viewer("GET /now", s.now)
 	viewer("GET /api/investigation", s.investigation)
 	viewer("GET /report", s.limited(s.report))
@@ -270,6 +272,17 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusBadRequest
 	}
 	http.Error(w, err.Error(), status)
+}
+
+// patterns answers with the state of the miner of messages' templates.
+func (s *Server) patterns(w http.ResponseWriter, _ *http.Request) {
+	state, err := s.o.Case.Patterns()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write(state)
 }
 
 func (s *Server) investigation(w http.ResponseWriter, r *http.Request) {

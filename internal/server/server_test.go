@@ -36,6 +36,8 @@ func (*fake) Investigation(context.Context) (*report.Investigation, error) {
 	return &report.Investigation{Incidents: []incident.Incident{{Title: hostile}}}, nil
 }
 
+func (*fake) Patterns() ([]byte, error) { return nil, nil }
+
 func (*fake) Latest() *report.Investigation {
 	return &report.Investigation{Incidents: []incident.Incident{{Title: hostile, What: []incident.Sentence{{Text: hostile, Evidence: []string{hostile}}}}}}
 }
