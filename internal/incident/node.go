@@ -2,6 +2,7 @@ package incident
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -50,12 +51,25 @@ type node struct {
 type verdict struct {
 	result   string // Succeeded, Failed, Mixed, Unknown; "" not decided
 	why      []Sentence
+	states   statement // what its records state, if that is why
 	needs    []string
 	followed []record // the records that showed it: accepted logins, processes, flows
 	tried    []record // the same attempts in a log that has their addresses, where the finding's has none
 	users    []string // accounts that were got
 	known    bool     // the address had logged in like that before: likely its owner
 	covered  bool     // Failed: the log that would hold a success was there
+}
+
+// statement is that so many records state something of the same: findings of one rule
+// are told together.
+type statement struct {
+	what, claim string // "New account", "that it happened"
+	ids         []string
+}
+
+func (s statement) sentence() Sentence {
+	text := fmt.Sprintf("%s: %s %s", s.what, plural(len(s.ids), "record states", "records state"), s.claim)
+	return Sentence{sentence(text), s.ids[:min(len(s.ids), attempts)]}
 }
 
 // A stage is how far an intrusion has come. ATT&CK's tactics are no strict

@@ -94,8 +94,19 @@ func (g *group) outcome() Outcome {
 				if n.verdict.result != result || (n.behaviour != other) != attempt {
 					continue
 				}
-				for _, w := range n.verdict.why {
-					if !seen[w.Text] && len(w.Evidence) > 0 && len(o.Why) < maxWhy {
+				why := n.verdict.why
+				if s := n.verdict.states; len(s.ids) > 0 {
+					about := s.what + "\x00" + s.claim
+					if seen[about] {
+						continue
+					}
+					seen[about] = true
+					why = []Sentence{g.stated(s, result)}
+				}
+				for _, w := range why {
+					// Rules that match the same attempts say the same of fewer of them.
+					less := attempt && slices.ContainsFunc(o.Why, func(told Sentence) bool { return among(w.Evidence, told.Evidence) })
+					if !seen[w.Text] && !less && len(w.Evidence) > 0 && len(o.Why) < maxWhy {
 						seen[w.Text] = true
 						o.Why = append(o.Why, w)
 					}
@@ -104,6 +115,23 @@ func (g *group) outcome() Outcome {
 		}
 	}
 	return o
+}
+
+// among reports whether every record is among others.
+func among(ids, others []string) bool {
+	return !slices.ContainsFunc(ids, func(id string) bool { return !slices.Contains(others, id) })
+}
+
+// stated is what the records of all findings with the same verdict state of the same.
+func (g *group) stated(s statement, result string) Sentence {
+	var ids [][]string
+	for _, n := range g.nodes {
+		if o := n.verdict.states; n.verdict.result == result && o.what == s.what && o.claim == s.claim {
+			ids = append(ids, o.ids)
+		}
+	}
+	s.ids = cite(ids...)
+	return s.sentence()
 }
 
 // toldByTarget reports whether the outcome of what a sensor saw is known from

@@ -58,17 +58,14 @@ func recordedOutcome(n *node) {
 		v.why = []Sentence{{sentence(text), cite(done[:min(len(done), attempts)], refused[:min(len(refused), attempts)])}}
 	case len(done) > 0:
 		v.result = Succeeded
-		text := fmt.Sprintf("%s: %s that it happened", what, plural(len(done), "record states", "records state"))
-		v.why = []Sentence{{sentence(text), done[:min(len(done), attempts)]}}
+		v.states = statement{what, "that it happened", done}
 	case len(refused) > 0 && exploit(n):
 		v.result = Unknown
-		text := fmt.Sprintf("%s: %s a failure of the program attacked, which does not tell whether the attack failed", what, plural(len(refused), "record states", "records state"))
-		v.why = []Sentence{{sentence(text), refused[:min(len(refused), attempts)]}}
+		v.states = statement{what, "a failure of the program attacked, which does not tell whether the attack failed", refused}
 		v.needs = []string{processLog(single(n.hosts))}
 	case len(refused) > 0:
 		v.result, v.covered = Failed, true
-		text := fmt.Sprintf("%s: %s that it failed or was refused", what, plural(len(refused), "record states", "records state"))
-		v.why = []Sentence{{sentence(text), refused[:min(len(refused), attempts)]}}
+		v.states = statement{what, "that it failed or was refused", refused}
 	case len(all) > 0:
 		v.result = Unknown
 		text := fmt.Sprintf("%s: the records do not state an outcome", what)
@@ -78,6 +75,9 @@ func recordedOutcome(n *node) {
 			host = n.hosts[0]
 		}
 		v.needs = []string{processLog(host)}
+	}
+	if len(v.states.ids) > 0 {
+		v.why = []Sentence{v.states.sentence()}
 	}
 	n.verdict = v
 }
