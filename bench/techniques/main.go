@@ -7,12 +7,13 @@
 //
 //	openstack   sequences of requests, learnt from those that went well
 //	bgl         messages of a supercomputer, with its operators' marks
+//	grammars    made-up programs whose messages have an order, and runs of them that go wrong
 //	ait         alerts of four simulated enterprise networks (AIT-ADS): hours of hosts, and what verdicts teach
 //	simulated   worlds of `sextant simulate intrusion`, with their labels: what each technique finds of whom
 //	cut         the same worlds, with four hours cut out of each log
 //	night       the same worlds, with a record in the night put into the life of each account
 //
-// all of them without one. The first three need the corpus and are left out without it. It exits with 1 if something is
+// all of them without one. openstack, bgl and ait need the corpus and are left out without it. It exits with 1 if something is
 // worse than the floor that is written beside it.
 package main
 
@@ -53,6 +54,7 @@ func main() {
 	}{
 		{"openstack", (*measurement).openstack, "anomaly_sequences/openstack_parisakalaki"},
 		{"bgl", (*measurement).bgl, "loghub/BGL/BGL_2k.log"},
+		{"grammars", (*measurement).grammars, ""},
 		{"ait", (*measurement).ait, "ait_alert_data_set"},
 		{"simulated", (*measurement).simulated, ""},
 		{"cut", (*measurement).cut, ""},

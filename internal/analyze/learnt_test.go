@@ -69,6 +69,33 @@ func TestAMessageOutOfItsOrderIsAFindingWithWhatWasExpected(t *testing.T) {
 	}
 }
 
+func TestSurprisesAreThoseOfAnyBatching(t *testing.T) {
+	messages := cycle(2000)
+	messages[1501] = "panic"
+	run := func(size int) (out []Surprise) {
+		s := newSequences()
+		var b event.Batch
+		for i, p := range messages {
+			b.Begin(int64(i), p)
+			b.Add("event.dataset", "app")
+			b.Add("host.name", "web1")
+			b.Add("log.pattern.id", p)
+			if (i+1)%size == 0 || i == len(messages)-1 {
+				Surprises(s, "app.log", &b, func(_ int, x Surprise) { out = append(out, x) })
+				b.Reset()
+			}
+		}
+		return out
+	}
+	one, all := run(1), run(2000)
+	if len(one) != 2000 || fmt.Sprint(one) != fmt.Sprint(all) {
+		t.Fatalf("%d and %d differ", len(one), len(all))
+	}
+	if x := one[1501]; x.Bits < 15 || x.Repeat || one[1500].Bits > 0.1 {
+		t.Errorf("%+v after %+v", x, one[1500])
+	}
+}
+
 func TestALogThatKeepsToItsOrderOrHasNoneSurprisesNobody(t *testing.T) {
 	random := make([]string, 4000)
 	for i := range random {
@@ -96,8 +123,8 @@ func TestSequencesAreBoundedWhateverTheLogHas(t *testing.T) {
 			b.Reset()
 		}
 	}
-	if len(s.streams) > maxSeqStreams || len(s.names) > maxSeqSymbols || len(s.steps) > maxSeqSymbols || len(s.surprises) > maxSeqSurprises {
-		t.Errorf("%d streams, %d symbols, %d datasets, %d surprises", len(s.streams), len(s.names), len(s.steps), len(s.surprises))
+	if len(s.streams) > maxSeqStreams || len(s.names) > maxSeqSymbols || len(s.datasets) > maxSeqSymbols+1 || len(s.surprises) > maxSeqSurprises {
+		t.Errorf("%d streams, %d symbols, %d datasets, %d surprises", len(s.streams), len(s.names), len(s.datasets), len(s.surprises))
 	}
 }
 

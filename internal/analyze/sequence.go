@@ -16,12 +16,14 @@ import (
 // records come, which kind of message follows which within a stream: the
 // records of a process where the log names it, else those of a host and
 // dataset, but for those that clients cause. What is known so far decides; the beginning of a log surprises nobody.
+// How much a surprise counts is told by how far the order explains the log (learn.Blend).
 type sequences struct {
 	model     *learn.Sequence
 	symbols   map[string]int32
 	names     []string // by symbol: log.pattern.id, "" where a process begins
+	times     []int    // by symbol, how often it came
 	streams   map[string]*seqStream
-	steps     map[string]int // by dataset, how much was learnt
+	datasets  map[string]*seqDataset
 	surprises map[seqPlace]*seqSurprise
 	least     float64 // bits, of the least of the surprises once there are too many
 	templates Templates
@@ -33,13 +35,20 @@ type seqStream struct {
 	known   int
 }
 
+// seqDataset is what was learnt of a dataset.
+type seqDataset struct {
+	name  string
+	steps int
+	blend learn.Blend
+}
+
 // seqPlace is a transition.
 type seqPlace struct{ older, newer, next int32 }
 
 // seqSurprise is a transition that surprised.
 type seqSurprise struct {
 	seqPlace
-	bits     float64 // at the first time
+	Surprise // at the first time
 	expected learn.Expectation
 	dataset  string
 	count    int
@@ -63,7 +72,7 @@ var _ = register(newSequences)
 
 func newSequences() Technique {
 	return &sequences{model: learn.NewSequence(2), symbols: map[string]int32{}, streams: map[string]*seqStream{},
-		steps: map[string]int{}, surprises: map[seqPlace]*seqSurprise{}}
+		datasets: map[string]*seqDataset{}, surprises: map[seqPlace]*seqSurprise{}}
 }
 
 // Name implements Technique.
@@ -85,7 +94,25 @@ func (*sequences) Merge(any) {}
 func (s *sequences) SetTemplates(t Templates) { s.templates = t }
 
 // Observe implements Ordered.
-func (s *sequences) Observe(path string, b *event.Batch) {
+func (s *sequences) Observe(path string, b *event.Batch) { s.observe(path, b, nil) }
+
+// Surprise is how surprising a message was when it came, in bits.
+type Surprise struct {
+	Bits   float64 // that count: those of its order where that explains the log, else of its rarity
+	Order  float64 // of its kind after the two kinds before it in its stream
+	Rarity float64 // of its kind in its dataset
+	Repeat bool    // the message before it in its stream is of its kind
+}
+
+// Surprises lets the technique named sequences observe a batch, in source order as
+// Observe does, and calls fn with the surprise of each event that is a message of a stream.
+func Surprises(t Technique, path string, b *event.Batch, fn func(i int, s Surprise)) {
+	if s, ok := t.(*sequences); ok {
+		s.observe(path, b, fn)
+	}
+}
+
+func (s *sequences) observe(path string, b *event.Batch, tell func(int, Surprise)) {
 	var key []byte
 	for i := range b.Events {
 		e := &b.Events[i]
@@ -128,8 +155,11 @@ func (s *sequences) Observe(path string, b *event.Batch) {
 		if next < 0 {
 			continue
 		}
-		s.step(path, e, dataset, stream, next)
+		x := s.step(path, e, dataset, stream, next)
 		stream.push(next)
+		if tell != nil {
+			tell(i, x)
+		}
 	}
 }
 
@@ -152,38 +182,60 @@ func (s *sequences) symbol(name string) int32 {
 		name = strings.Clone(name)
 		s.symbols[name] = n
 		s.names = append(s.names, name)
+		s.times = append(s.times, 0)
 	}
 	return n
 }
 
-// step learns that next came, and notes it if that is a surprise.
-func (s *sequences) step(path string, e *event.Event, dataset string, stream *seqStream, next int32) {
-	steps, known := s.steps[dataset]
-	if known {
-		s.steps[dataset] = steps + 1
-	} else if len(s.steps) < maxSeqSymbols {
-		s.steps[strings.Clone(dataset)] = 1
+// dataset returns what is known of a dataset; of too many, the rest count as one.
+func (s *sequences) dataset(name string) *seqDataset {
+	d := s.datasets[name]
+	if d == nil {
+		if len(s.datasets) >= maxSeqSymbols {
+			name = ""
+			if d = s.datasets[name]; d != nil {
+				return d
+			}
+		}
+		d = &seqDataset{name: strings.Clone(name)}
+		s.datasets[d.name] = d
 	}
+	return d
+}
+
+// step learns that next came, and notes it if that is a surprise.
+func (s *sequences) step(path string, e *event.Event, dataset string, stream *seqStream, next int32) Surprise {
+	d := s.dataset(dataset)
 	history := stream.history[len(stream.history)-stream.known:]
 	place := seqPlace{stream.history[0], stream.history[1], next}
-	if stream.known == 0 || steps < seqWarm {
-		s.model.Step(history, next)
-		return
-	}
 	expected, sure := s.model.Expect(history, seqSeen)
-	bits := s.model.Step(history, next)
+	now := Surprise{Order: s.model.Step(history, next), Rarity: learn.Rarity(s.times[next], d.steps), Repeat: stream.known > 0 && stream.history[1] == next}
+	now.Bits = d.blend.Bits(now.Order, now.Rarity)
+	warm := d.steps >= seqWarm
+	s.times[next]++
+	d.steps++
+	if stream.known == 0 {
+		return now
+	}
+	if !now.Repeat {
+		d.blend.Learn(now.Order, now.Rarity)
+	}
+	if !warm {
+		return now
+	}
 	x := s.surprises[place]
 	if x == nil {
-		if !sure || expected.Next == next || bits < seqBits || float64(expected.Times) < seqRule*float64(expected.Of) {
-			return
+		if !sure || expected.Next == next || now.Bits < seqBits || float64(expected.Times) < seqRule*float64(expected.Of) {
+			return now
 		}
-		if len(s.surprises) >= maxSeqSurprises && !s.drop(bits) {
-			return
+		if len(s.surprises) >= maxSeqSurprises && !s.drop(now.Bits) {
+			return now
 		}
-		x = &seqSurprise{seqPlace: place, bits: bits, expected: expected, dataset: strings.Clone(dataset)}
+		x = &seqSurprise{seqPlace: place, Surprise: now, expected: expected, dataset: strings.Clone(dataset)}
 		s.surprises[place] = x
 	}
 	x.note(path, e)
+	return now
 }
 
 // drop makes room for a surprise of so many bits, if it is among the greatest.
@@ -199,13 +251,13 @@ func (s *sequences) drop(bits float64) bool {
 	for _, x := range all[len(all)/2:] {
 		delete(s.surprises, x.seqPlace)
 	}
-	s.least = all[len(all)/2].bits
+	s.least = all[len(all)/2].Bits
 	return bits > s.least
 }
 
 // seqOrder has the greatest surprise first.
 func seqOrder(a, b *seqSurprise) int {
-	return cmp.Or(cmp.Compare(b.bits, a.bits), cmp.Compare(a.next, b.next), cmp.Compare(a.newer, b.newer), cmp.Compare(a.older, b.older))
+	return cmp.Or(cmp.Compare(b.Bits, a.Bits), cmp.Compare(a.next, b.next), cmp.Compare(a.newer, b.newer), cmp.Compare(a.older, b.older))
 }
 
 // note takes a record as evidence of the surprise.
@@ -263,12 +315,12 @@ func (s *sequences) finding(x *seqSurprise) Finding {
 	}
 	next := s.text(x.next)
 	f := Finding{
-		Surprise: x.bits, Title: "A message that came where another is the rule", Level: "informational",
+		Surprise: x.Bits, Title: "A message that came where another is the rule", Level: "informational",
 		Rule:  Rule{ID: "sequences", Name: "Surprising sequences of messages", FalsePositives: []string{"Several tasks that write to one log at a time", "A rare but ordinary way for a program to go"}},
 		First: event.NoTime, Last: event.NoTime,
 		Datasets: nonEmpty(x.dataset), Entities: x.entities, Evidence: x.evidence, Count: x.count,
-		Explanation: fmt.Sprintf("After %s, %s had followed %s of %s times; here came %s, %s in all: %.1f bits of surprise.",
-			before, s.text(x.expected.Next), thousands(int64(x.expected.Times)), thousands(int64(x.expected.Of)), next, timesText(int64(x.count)), x.bits),
+		Explanation: fmt.Sprintf("After %s, %s had followed %s of %s times; here came %s, %s in all: %.1f bits of surprise (%.1f of its order, %.1f of how rare its kind is).",
+			before, s.text(x.expected.Next), thousands(int64(x.expected.Times)), thousands(int64(x.expected.Of)), next, timesText(int64(x.count)), x.Bits, x.Order, x.Rarity),
 	}
 	if alarming(next) != "" {
 		f.Level = "low"

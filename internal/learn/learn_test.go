@@ -61,11 +61,43 @@ func TestASequenceModelIsBounded(t *testing.T) {
 		s.Learn(h, i)
 		h = append(h[max(0, len(h)-3):], i)
 	}
-	if len(s.runs) > maxRuns || len(s.follow) > maxEdges || len(s.seen) > maxRuns {
+	if len(s.runs) > maxRuns || len(s.follow) > maxEdges {
 		t.Errorf("%d runs, %d edges", len(s.runs), len(s.follow))
 	}
 	if b := s.Surprise(h, 1); math.IsNaN(b) || math.IsInf(b, 0) || b < 0 {
 		t.Errorf("%v bits", b)
+	}
+}
+
+func TestOrderCountsWhereItExplainsALogAndRarityWhereItDoesNot(t *testing.T) {
+	weigh := func(next func(i int) int32) (Blend, *Sequence) {
+		var b Blend
+		s, times := NewSequence(2), map[int32]int{}
+		var h []int32
+		for i := range 4000 {
+			x := next(i)
+			b.Learn(s.Step(h, x), Rarity(times[x], i))
+			times[x]++
+			h = append(h, x)
+		}
+		return b, s
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	ordered, model := weigh(func(i int) int32 { return int32(i % 8) })
+	random, _ := weigh(func(int) int32 { return r.Int32N(8) })
+	if ordered.Weight() < 0.99 || random.Weight() > 0.01 {
+		t.Errorf("the order weighs %.3f where it is all, %.3f where it is none", ordered.Weight(), random.Weight())
+	}
+	// A usual kind out of its order is a surprise to the one, none to the other.
+	if b := model.Surprise([]int32{1, 2}, 7); ordered.Bits(b, 3) < 9 || random.Bits(b, 3) > 3.1 {
+		t.Errorf("%.1f bits: %.1f and %.1f", b, ordered.Bits(b, 3), random.Bits(b, 3))
+	}
+	var none Blend
+	if none.Weight() != 0 || none.Bits(5, 2) != 2 {
+		t.Errorf("%v of nothing", none.Weight())
+	}
+	if Rarity(0, 0) != 0 || Rarity(0, 1023) != 10 || Rarity(9, 3) != 0 {
+		t.Error(Rarity(0, 0), Rarity(0, 1023), Rarity(9, 3))
 	}
 }
 

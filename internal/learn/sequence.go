@@ -11,9 +11,8 @@ type Sequence struct {
 	order  int
 	ids    map[[maxOrder]int32]int32 // runs, the newest symbol first, -1 behind their end
 	runs   []run
-	follow map[edge]int32 // how often a symbol came after a run
-	known  int            // symbols
-	seen   map[int32]bool
+	follow map[edge]int32 // places in counts
+	counts []int32        // how often a symbol came after a run
 }
 
 const (
@@ -31,9 +30,10 @@ type run struct {
 
 type edge struct{ run, next int32 }
 
-// NewSequence returns an empty model that looks back over so many symbols, 1 to 3.
+// NewSequence returns an empty model that looks back over so many symbols, 1 to
+// 3; with 1 it is a Markov chain of the first order.
 func NewSequence(order int) *Sequence {
-	return &Sequence{order: max(1, min(order, maxOrder)), ids: map[[maxOrder]int32]int32{}, follow: map[edge]int32{}, seen: map[int32]bool{}}
+	return &Sequence{order: max(1, min(order, maxOrder)), ids: map[[maxOrder]int32]int32{}, follow: map[edge]int32{}}
 }
 
 // key is the run of the last n symbols of history.
@@ -48,79 +48,66 @@ func key(history []int32, n int) (k [maxOrder]int32) {
 }
 
 // Step returns how surprising next is after history, in bits, and learns it.
-// What is usual is told from the longest run alone: that is quick.
-func (s *Sequence) Step(history []int32, next int32) float64 {
-	if id, ok := s.ids[key(history, min(s.order, len(history)))]; ok {
-		r := &s.runs[id]
-		e := edge{id, next}
-		if c := s.follow[e]; c > 0 && c*4 >= r.count+r.distinct {
-			s.follow[e] = c + 1
-			bits := -math.Log2(float64(c) / float64(r.count+r.distinct))
-			r.add(next, c+1)
-			return bits
-		}
-	}
-	bits := s.Surprise(history, next)
-	s.Learn(history, next)
-	return bits
-}
+// Symbols are not negative.
+func (s *Sequence) Step(history []int32, next int32) float64 { return s.walk(history, next, true) }
 
-func (r *run) add(next, times int32) {
-	r.count++
-	if times == 1 {
-		r.distinct++
-	}
-	if times > r.mostN || times == r.mostN && next < r.most {
-		r.most, r.mostN = next, times
-	}
-}
+// Learn counts that next came after history.
+func (s *Sequence) Learn(history []int32, next int32) { s.walk(history, next, true) }
 
-// Learn counts that next came after history. Symbols are not negative. Of a
-// symbol that came after a run before, its shorter ends learn nothing new (update
-// exclusion, Moffat, Implementing the PPM Data Compression Scheme, IEEE
-// Transactions on Communications 38(11), 1990).
-func (s *Sequence) Learn(history []int32, next int32) {
-	if !s.seen[next] {
-		if len(s.seen) < maxRuns {
-			s.seen[next] = true
-		}
-		s.known++
+// Surprise returns how surprising next is after history, in bits.
+func (s *Sequence) Surprise(history []int32, next int32) float64 { return s.walk(history, next, false) }
+
+func (s *Sequence) walk(history []int32, next int32, learn bool) float64 {
+	p := 1.0
+	if len(s.runs) > 0 {
+		p = 1 / float64(s.runs[0].distinct+1) // the empty run is the first
 	}
-	for n := min(s.order, len(history)); n >= 0; n-- {
+	for n := 0; n <= min(s.order, len(history)); n++ {
 		k := key(history, n)
-		id, ok := s.ids[k]
+		id, ok := int32(0), len(s.runs) > 0
+		if n > 0 {
+			id, ok = s.ids[k]
+		}
 		if !ok {
+			if !learn {
+				break
+			}
 			if len(s.runs) >= maxRuns {
 				continue
 			}
 			id = int32(len(s.runs))
-			s.ids[k] = id
+			if n > 0 {
+				s.ids[k] = id
+			}
 			s.runs = append(s.runs, run{most: -1})
 		}
 		r := &s.runs[id]
-		e := edge{id, next}
-		c := s.follow[e] + 1
-		if c == 1 && len(s.follow) >= maxEdges {
+		at, known := s.follow[edge{id, next}]
+		c := int32(0)
+		if known {
+			c = s.counts[at]
+		}
+		if r.count > 0 {
+			p = (float64(c) + float64(r.distinct)*p) / (float64(r.count) + float64(r.distinct))
+		}
+		if !learn {
 			continue
 		}
-		s.follow[e] = c
-		r.add(next, c)
-		if c > 1 {
-			return
+		if !known {
+			if len(s.counts) >= maxEdges {
+				continue
+			}
+			at = int32(len(s.counts))
+			s.follow[edge{id, next}] = at
+			s.counts = append(s.counts, 0)
+			r.distinct++
 		}
-	}
-}
-
-// Surprise returns how surprising next is after history, in bits.
-func (s *Sequence) Surprise(history []int32, next int32) float64 {
-	p := 1 / float64(s.known+1)
-	for n := 0; n <= min(s.order, len(history)); n++ {
-		id, ok := s.ids[key(history, n)]
-		if !ok {
-			break
+		c++
+		s.counts[at] = c
+		r.count++
+		if c > r.mostN || c == r.mostN && next < r.most {
+			r.most, r.mostN = next, c
 		}
-		r := &s.runs[id]
-		p = (float64(s.follow[edge{id, next}]) + float64(r.distinct)*p) / (float64(r.count) + float64(r.distinct))
 	}
 	return -math.Log2(p)
 }
@@ -143,4 +130,39 @@ func (s *Sequence) Expect(history []int32, least int) (x Expectation, ok bool) {
 		}
 	}
 	return x, false
+}
+
+// Rarity returns how surprising something is that came so many times before
+// among so many, in bits.
+func Rarity(times, of int) float64 {
+	return math.Log2(float64(max(times, of)+1) / float64(times+1))
+}
+
+// Blend says how much the surprise of a sequence counts in a log: where order
+// explains what comes, it is what counts; where it does not, as among messages
+// that many tasks write by turns, how rare the kind is at all. It learns from the bits that
+// both would have taken to tell what came (minimum description length; Rissanen, Modeling by
+// Shortest Data Description, Automatica 14, 1978).
+type Blend struct{ order, rarity float64 }
+
+// Learn takes in what something cost that is no repeat of what it came after.
+func (b *Blend) Learn(order, rarity float64) {
+	b.order += order
+	b.rarity += rarity
+}
+
+// Weight is that of the order, from 0 to 1: the odds of the share of bits that
+// it saves, squared, so that what explains most decides.
+func (b *Blend) Weight() float64 {
+	if b.order >= b.rarity {
+		return 0
+	}
+	saved, rest := 1-b.order/b.rarity, b.order/b.rarity
+	return saved * saved / (saved*saved + rest*rest)
+}
+
+// Bits is the surprise that counts.
+func (b *Blend) Bits(order, rarity float64) float64 {
+	w := b.Weight()
+	return w*order + (1-w)*rarity
 }
