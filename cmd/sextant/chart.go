@@ -99,6 +99,7 @@ func (f *pictureFlags) write(c *cobra.Command, fig chart.Figure) error {
 			opt.Columns = f.width
 		}
 		opt.Colour = f.output == "-" && useColour(c.OutOrStdout())
+		opt.ASCII = f.output == "-" && asciiLocale()
 		return chart.Terminal(w, fig, opt)
 	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"io"
 	"os"
 	"slices"
@@ -201,3 +202,10 @@ func isTerminal(w io.Writer) bool {
 
 // useColour follows https://no-color.org.
 func useColour(w io.Writer) bool { return isTerminal(w) && os.Getenv("NO_COLOR") == "" }
+
+// asciiLocale reports whether the person says that their terminal knows no
+// Unicode: of the variables of POSIX the first that is set names no UTF-8.
+func asciiLocale() bool {
+	name := strings.ToLower(cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG")))
+	return name != "" && !strings.Contains(name, "utf-8") && !strings.Contains(name, "utf8")
+}

@@ -161,7 +161,7 @@ func (t *timelineCommand) text() error {
 // overview draws how many records there are when.
 func (t *timelineCommand) overview(first, last int64) error {
 	ctx := t.c.Context()
-	opt := chart.Options{Columns: min(t.width, 120), Colour: useColour(t.c.OutOrStdout())}
+	opt := chart.Options{Columns: min(t.width, 120), Colour: useColour(t.c.OutOrStdout()), ASCII: asciiLocale()}
 	draw := func(c chart.Chart) error {
 		fmt.Fprintln(t.w)
 		return chart.Terminal(t.w, chart.Figure{Panels: []chart.Chart{c}}, opt)

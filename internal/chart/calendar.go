@@ -213,7 +213,7 @@ func (c Calendar) draw(s *scene, area rect) {
 			s.rect(rect{at.x, at.y, each - gap, each - gap}, shade, dateOf(n).Format("Mon 2 Jan 2006")+": "+formatValue(v, c.Unit))
 			if numbers && v != 0 {
 				on := text
-				if s.theme.onHeat(shade) {
+				if onHeat(shade) {
 					on = ground
 				}
 				s.text(point{at.x + (each-gap)/2, at.y + (each-gap)/2 + 3.5}, formatValue(v, c.Unit), style{size: 9.5, ink: on, anchor: middle}, "")

@@ -66,6 +66,7 @@ type Options struct {
 	ID      string
 	Columns int  // terminal: width in cells; 0 means 80
 	Colour  bool // terminal: use 256-colour escape sequences
+	ASCII   bool // terminal: use no other characters
 }
 
 // SVG writes fig as one self-contained SVG element with a title and a
@@ -86,7 +87,7 @@ func PNG(w io.Writer, fig Figure, o Options) error {
 func Terminal(w io.Writer, fig Figure, o Options) error {
 	b := bufio.NewWriter(w)
 	for _, r := range composeRows(fig, o) {
-		r.write(b, o.Colour)
+		r.write(b, o)
 	}
 	return b.Flush()
 }

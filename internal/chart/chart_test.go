@@ -228,6 +228,43 @@ func TestTextStaysInsideThePicture(t *testing.T) {
 	}
 }
 
+// Text is measured by the widest font it may be shown in, so what does not
+// overlap here does not overlap for anybody.
+func TestTextsDoNotOverlap(t *testing.T) {
+	type box struct {
+		text string
+		rect
+	}
+	for _, p := range gallery() {
+		for _, width := range []int{400, 640, 900, 1400} {
+			s := compose(p.fig, Options{Width: width})
+			var boxes []box
+			for _, m := range s.marks {
+				if m.shape != textShape || m.angle == -45 {
+					continue
+				}
+				f := s.regular
+				if m.bold {
+					f = s.bold
+				}
+				w := f.width(m.text, m.size)
+				from := [...]float64{0, -w / 2, -w}[m.anchor]
+				// From the height of a capital to half of a descender.
+				b := box{m.text, rect{m.pts[0].x + from, m.pts[0].y - 0.72*m.size, w, 0.82 * m.size}}
+				if m.angle == -90 {
+					b.rect = rect{m.pts[0].x - 0.72*m.size, m.pts[0].y - from - w, 0.82 * m.size, w}
+				}
+				for _, o := range boxes {
+					if min(b.right(), o.right())-max(b.x, o.x) > 0.5 && min(b.bottom(), o.bottom())-max(b.y, o.y) > 0.5 {
+						t.Errorf("%s at %d: %q lies on %q", p.name, width, b.text, o.text)
+					}
+				}
+				boxes = append(boxes, b)
+			}
+		}
+	}
+}
+
 func TestTerminalKeepsToItsColumns(t *testing.T) {
 	for _, p := range gallery() {
 		for _, columns := range []int{24, 40, 80, 117, 200} {
@@ -247,6 +284,17 @@ func TestTerminalWritesEscapesOnlyWhenAsked(t *testing.T) {
 	}
 	if out := render(t, Terminal, fig, Options{Colour: true}); !bytes.Contains(out, []byte("\x1b[38;5;32m")) {
 		t.Error("no colour though asked")
+	}
+}
+
+func TestTerminalKeepsToASCIIWhenAsked(t *testing.T) {
+	for _, p := range gallery() {
+		usual := strings.Split(string(render(t, Terminal, p.fig, Options{})), "\n")
+		for i, line := range strings.Split(string(render(t, Terminal, p.fig, Options{ASCII: true})), "\n") {
+			if strings.ContainsFunc(line, func(r rune) bool { return r > 0x7e || r < 0x20 }) || Cells(line) != Cells(usual[i]) {
+				t.Errorf("%s: %q for %q", p.name, line, usual[i])
+			}
+		}
 	}
 }
 
@@ -460,12 +508,11 @@ func TestInksAreLegibleInBothThemes(t *testing.T) {
 			if i > heat0+1 && contrast(p[i], p[ground]) <= contrast(p[i-1], p[ground]) {
 				t.Errorf("theme %d: heat ink %d does not stand out more than the one before", theme, i)
 			}
-			// The number's ink is chosen for the light theme and must do for both.
 			on := text
-			if Light.onHeat(i) {
+			if onHeat(i) {
 				on = ground
 			}
-			if c := contrast(p[on], p[i]); c < 3 {
+			if c := contrast(p[on], p[i]); c < 4.5 {
 				t.Errorf("theme %d: number on heat ink %d has contrast %.1f", theme, i, c)
 			}
 		}

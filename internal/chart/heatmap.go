@@ -174,7 +174,7 @@ func (h HeatMap) draw(s *scene, area rect) {
 			s.rect(at, shade, h.Rows[r]+", "+h.Cols[c]+": "+formatValue(v, h.Unit))
 			if v != 0 && numbers {
 				on := text
-				if s.theme.onHeat(shade) {
+				if onHeat(shade) {
 					on = ground
 				}
 				s.text(point{at.x + at.w/2, at.y + at.h/2 + 3.5}, formatValue(v, h.Unit), style{size: 10, ink: on, anchor: middle}, "")

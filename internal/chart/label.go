@@ -122,13 +122,27 @@ func elide(s string, room float64, measure func(rune) float64) string {
 	return strings.TrimRight(s[:head], " ") + "…" + strings.TrimLeft(s[tail:], " ")
 }
 
-// face measures and outlines text in one weight of the Go fonts. A face is
-// not safe for concurrent use: each scene has its own.
+// face measures text and outlines it in one weight of the Go fonts. A PNG is
+// drawn in these; an SVG in whatever face of fontStack the reader has, so text
+// is measured by the widest of them. A face is not safe for concurrent use: each
+// scene has its own.
 type face struct {
 	font *sfnt.Font
 	buf  sfnt.Buffer
 	adv  map[rune]float64 // advance at size 1
+	wide *[95]uint16
 }
+
+// wideRegular and wideBold are the advances of U+0020 to U+007E in DejaVu Sans, the widest face of
+// fontStack, in thousandths of the size.
+var (
+	wideRegular = [95]uint16{318, 401, 460, 838, 636, 950, 780, 275, 390, 390, 500, 838, 318, 361, 318, 337, 636, 636, 636, 636, 636, 636, 636, 636, 636, 636, 337, 337, 838, 838, 838, 531, 1000,
+		684, 686, 698, 770, 632, 575, 775, 752, 295, 295, 656, 557, 863, 748, 787, 603, 787, 695, 635, 611, 732, 684, 989, 685, 611, 685, 390, 337, 390, 838, 500, 500,
+		613, 635, 550, 635, 615, 352, 635, 634, 278, 278, 579, 278, 974, 634, 612, 635, 635, 411, 521, 392, 634, 592, 818, 592, 592, 525, 636, 337, 636, 838}
+	wideBold = [95]uint16{348, 456, 521, 838, 696, 1002, 872, 306, 457, 457, 523, 838, 380, 415, 380, 365, 696, 696, 696, 696, 696, 696, 696, 696, 696, 696, 400, 400, 838, 838, 838, 580, 1000,
+		774, 762, 734, 830, 683, 683, 821, 837, 372, 372, 775, 637, 995, 837, 850, 733, 850, 770, 720, 682, 812, 774, 1103, 771, 724, 725, 457, 365, 457, 838, 500, 500,
+		675, 716, 593, 716, 678, 435, 716, 712, 343, 343, 665, 343, 1042, 712, 687, 716, 716, 493, 595, 478, 712, 652, 924, 645, 652, 582, 712, 365, 712, 838}
+)
 
 // unit is the size at which advances are read, large enough to be exact.
 const unit = fixed.Int26_6(2048 << 6)
@@ -145,8 +159,11 @@ var fonts = sync.OnceValue(func() [2]*sfnt.Font {
 	return out
 })
 
-func newFace(f *sfnt.Font) *face { return &face{font: f, adv: map[rune]float64{}} }
+func newFace(f *sfnt.Font, wide *[95]uint16) *face {
+	return &face{font: f, adv: map[rune]float64{}, wide: wide}
+}
 
+// advance is how far the Go font moves the pen.
 func (f *face) advance(r rune) float64 {
 	if a, ok := f.adv[r]; ok {
 		return a
@@ -164,7 +181,25 @@ func (f *face) advance(r rune) float64 {
 	return a
 }
 
+// room is what a letter may take in any face of fontStack.
+func (f *face) room(r rune) float64 {
+	a := f.advance(r)
+	if r >= 0x20 && r < 0x7f {
+		return max(a, float64(f.wide[r-0x20])/1000)
+	}
+	return 1.15 * a // what DejaVu's letters of other scripts have on the Go font's, on average or more
+}
+
 func (f *face) width(s string, size float64) float64 {
+	w := 0.0
+	for _, r := range s {
+		w += f.room(r)
+	}
+	return w * size
+}
+
+// drawn is the width of a text in the Go font.
+func (f *face) drawn(s string, size float64) float64 {
 	w := 0.0
 	for _, r := range s {
 		w += f.advance(r)
@@ -177,7 +212,7 @@ func (f *face) fit(s string, size, limit float64) string {
 	if f.width(s, size) <= limit {
 		return s
 	}
-	return elide(s, limit-f.width("…", size), func(r rune) float64 { return f.advance(r) * size })
+	return elide(s, limit-f.width("…", size), func(r rune) float64 { return f.room(r) * size })
 }
 
 // fitAll is fit of names that stand together. Where two of them would be cut to the same text, what the

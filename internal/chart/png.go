@@ -178,9 +178,9 @@ func (c *canvas) glyphs(f *face, m *mark) {
 	x := 0.0
 	switch m.anchor {
 	case middle:
-		x = -f.width(m.text, size) / 2
+		x = -f.drawn(m.text, size) / 2
 	case end:
-		x = -f.width(m.text, size)
+		x = -f.drawn(m.text, size)
 	}
 	ppem := fixed.Int26_6(math.Round(size * 64))
 	for _, r := range m.text {

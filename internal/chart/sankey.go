@@ -245,7 +245,7 @@ func (k Sankey) draw(s *scene, area rect) {
 		digits := 0.0
 		for _, n := range stage {
 			names = append(names, n.name)
-			digits = max(digits, s.regular.width("  "+formatValue(n.total, k.Unit), tickSize))
+			digits = max(digits, s.regular.width(" · "+formatValue(n.total, k.Unit), tickSize))
 		}
 		names = s.regular.fitAll(names, tickSize, limit-digits)
 		for j, n := range stage {
@@ -256,7 +256,7 @@ func (k Sankey) draw(s *scene, area rect) {
 				st.anchor, at.x = end, x(i)-5
 			}
 			value := "  " + formatValue(n.total, k.Unit)
-			s.text(at, names[j]+value, st, n.name+value)
+			s.text(at, s.regular.fit(names[j]+value, tickSize, limit), st, n.name+value)
 		}
 	}
 }

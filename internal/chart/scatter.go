@@ -35,6 +35,7 @@ type dot struct {
 	x, y float64
 	c    ink
 	name string
+	form int
 }
 
 func (sc Scatter) dots() []dot {
@@ -42,7 +43,7 @@ func (sc Scatter) dots() []dot {
 	for i, c := range sc.Clouds {
 		for j := range min(len(c.X), len(c.Y)) {
 			if finite(c.X[j]) && finite(c.Y[j]) {
-				out = append(out, dot{clampValue(c.X[j]), clampValue(c.Y[j]), seriesInk(i), c.Name})
+				out = append(out, dot{clampValue(c.X[j]), clampValue(c.Y[j]), seriesInk(i), c.Name, i})
 			}
 		}
 	}
@@ -111,7 +112,7 @@ func (sc Scatter) draw(s *scene, area rect) {
 	var legend []entry
 	for i, c := range sc.Clouds {
 		if i <= seriesInks {
-			legend = append(legend, entry{name: c.Name, ink: seriesInk(i)})
+			legend = append(legend, entry{name: c.Name, ink: seriesInk(i), dot: true})
 		}
 	}
 	if n := len(sc.Clouds) - seriesInks; n > 1 {
@@ -132,18 +133,14 @@ func (sc Scatter) draw(s *scene, area rect) {
 	f := s.newFrame(area, y, sc.XLabel, sc.YLabel, below, 0)
 	x, under := sc.xScale(xs, f.area.w)
 	px := func(v float64) float64 { return f.area.x + x.at(v)*f.area.w }
+	left := area.x
+	if sc.Times {
+		left = s.zone(f, area.x, sc.zone(), xs[0])
+	}
 	for i, t := range x.ticks {
 		at := px(t)
 		s.line(point{at, f.area.y}, point{at, f.area.bottom()}, grid, 1)
-		st := style{size: tickSize, ink: muted, anchor: middle}
-		w := max(s.regular.width(x.labels[i], tickSize), s.regular.width(under[i], tickSize)) / 2
-		if at-w < area.x {
-			st.anchor, at = start, area.x
-		} else if at+w > area.right() {
-			st.anchor, at = end, area.right()
-		}
-		s.text(point{at, f.area.bottom() + tickSize + 6}, x.labels[i], st, "")
-		s.text(point{at, f.area.bottom() + 2*tickSize + 8}, under[i], st, "")
+		left = s.underAxis(f, at, left, area.right(), x.labels[i], under[i])
 	}
 	if len(dots) > maxPoints {
 		sc.density(f, dots, px)
@@ -157,7 +154,7 @@ func (sc Scatter) draw(s *scene, area rect) {
 			if d.name != "" {
 				tip = d.name + ": " + tip
 			}
-			s.circle(point{px(d.x), f.py(d.y)}, r, d.c, tip)
+			s.marker(point{px(d.x), f.py(d.y)}, r, d.form, d.c, tip)
 		}
 	}
 	f.base()

@@ -62,7 +62,7 @@ type mark struct {
 
 func newScene(w, h float64, t Theme) *scene {
 	f := fonts()
-	return &scene{w: w, h: h, theme: t, regular: newFace(f[0]), bold: newFace(f[1])}
+	return &scene{w: w, h: h, theme: t, regular: newFace(f[0], &wideRegular), bold: newFace(f[1], &wideBold)}
 }
 
 // rect draws nothing for a rectangle without extent.
@@ -86,6 +86,22 @@ func (s *scene) polygon(pts []point, c ink, tip string) {
 
 func (s *scene) circle(at point, r float64, c ink, tip string) {
 	s.marks = append(s.marks, mark{shape: circleShape, ink: c, pts: []point{at}, r: r, tip: Clean(tip)})
+}
+
+// marker draws a point of the form that tells series i from the others without
+// colour. The forms cover about the same area.
+func (s *scene) marker(at point, r float64, i int, c ink, tip string) {
+	switch x, y := at.x, at.y; i % 4 {
+	case 0:
+		s.circle(at, r, c, tip)
+	case 1:
+		r *= 0.9
+		s.polygon([]point{{x - r, y - r}, {x + r, y - r}, {x + r, y + r}, {x - r, y + r}}, c, tip)
+	case 2:
+		s.polygon([]point{{x, y - 1.3*r}, {x + 1.3*r, y + r}, {x - 1.3*r, y + r}}, c, tip)
+	case 3:
+		s.polygon([]point{{x, y - 1.4*r}, {x + 1.2*r, y}, {x, y + 1.4*r}, {x - 1.2*r, y}}, c, tip)
+	}
 }
 
 // style is how a text is set.
@@ -224,6 +240,7 @@ type entry struct {
 	ink  ink
 	dash []float64
 	line bool
+	dot  bool // a marker, its form by the entry's place
 }
 
 // header draws the panel's title and legend and returns the area below them.
@@ -250,9 +267,12 @@ func (s *scene) header(area rect, title string, legend []entry) rect {
 				x = area.x
 				y += 17
 			}
-			if e.line {
+			switch {
+			case e.line:
 				s.polyline([]point{{x, y + 5}, {x + 13, y + 5}}, e.ink, 2.5, e.dash)
-			} else {
+			case e.dot:
+				s.marker(point{x + 6, y + 6}, 5, i, e.ink, "")
+			default:
 				s.rect(rect{x, y, 11, 11}, e.ink, "")
 			}
 			s.text(point{x + 16, y + 10}, name, style{size: tickSize, ink: muted}, e.name)

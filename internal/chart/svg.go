@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// fontStack names faces of about the width of the Go font, by which text was
-// measured.
+// fontStack names faces that text is measured to fit in; DejaVu Sans is the
+// widest. A face that is added must not be wider.
 const fontStack = "'Go','Segoe UI','Helvetica Neue',Helvetica,Arial,'Noto Sans','DejaVu Sans',sans-serif"
 
 // svgWriter appends to a buffer; identical scenes give identical bytes.

@@ -3,6 +3,7 @@ package chart
 import (
 	"bufio"
 	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode"
@@ -48,10 +49,14 @@ var terminalColours = map[ink]int{
 
 // write ends the line; the text of spans is cleaned here once more, so that no
 // kind of chart can forget to.
-func (r row) write(b *bufio.Writer, colour bool) {
-	line := row{}
+func (r row) write(b *bufio.Writer, o Options) {
+	line, colour := row{}, o.Colour
 	for _, s := range r {
-		line = append(line, span{Clean(s.text), s.ink})
+		s.text = Clean(s.text)
+		if o.ASCII {
+			s.text = ascii(s.text)
+		}
+		line = append(line, s)
 	}
 	for len(line) > 0 {
 		last := &line[len(line)-1]
@@ -132,6 +137,37 @@ var (
 	verticalBlocks   = []rune(" ▁▂▃▄▅▆▇█")
 	partBlocks       = []rune("█▓▒░")
 )
+
+// ascii is a text for a terminal that knows no more; it takes as many columns.
+func ascii(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r < 0x80 {
+			b.WriteRune(r)
+		} else if a := asciiOf(r); a != 0 {
+			b.WriteRune(a)
+		} else {
+			b.WriteString(strings.Repeat("?", runeCells(r)))
+		}
+	}
+	return b.String()
+}
+
+// asciiOf is the character that stands for one that is drawn with, 0 for others.
+func asciiOf(r rune) rune {
+	switch {
+	case r >= 0x2800 && r <= 0x28ff: // braille, by how many dots it has
+		return rune(" ..::**##"[bits.OnesCount32(uint32(r-0x2800))])
+	case r >= '▁' && r <= '█':
+		return rune("_.:-=+*#"[r-'▁'])
+	case r > '█' && r <= '▏':
+		return rune("######=-"[r-'█'])
+	}
+	return asciiGlyphs[r]
+}
+
+var asciiGlyphs = map[rune]rune{'░': '.', '▒': '+', '▓': '%', '…': '~', '–': '-', '—': '-', '−': '-', '─': '-', '│': '|', '┃': '|', '“': '"', '”': '"', '┊': ':', '├': '|', '┤': '|', '┼': '+',
+	'→': '>', '←': '<', '·': '.', '×': 'x', '■': '#', '□': 'o', '●': 'o', '•': '*', '±': '+'}
 
 // block returns the glyph that fills a cell by so much; anything above zero
 // shows.

@@ -58,17 +58,19 @@ func paleInk(c ink) ink {
 	return c - series0 + pale0
 }
 
-// The series are the palette of Okabe and Ito (Color Universal Design, 2008),
-// which people with any of the common colour vision deficiencies can tell
-// apart, ordered so that neighbours differ in lightness too. The heat ramp
-// has one hue and grows monotonically in contrast with the ground.
+// The series have the hues of Okabe and Ito (Color Universal Design, 2008),
+// moved until each has a contrast of 3 with the ground and any two differ by 10
+// (CIEDE2000) or more also for people who lack one kind of cone; a test holds
+// them to it. The heat ramp has one hue and grows monotonically in contrast with
+// the ground; it leaps in the middle, so that a number is legible on each step: in
+// the text's ink on the lower half, in the ground's on the upper.
 var (
-	light = palette(rgb(0xffffff), rgb(0x1c2229), rgb(0x59636e), rgb(0x8a939c), rgb(0xe3e7eb), rgb(0x999999),
-		[seriesInks]color.RGBA{rgb(0x0072b2), rgb(0xe69f00), rgb(0x009e73), rgb(0xcc79a7), rgb(0x56b4e9), rgb(0xd55e00), rgb(0xe3d42e)},
-		rgb(0xf1f4f7), []color.RGBA{rgb(0xd3e5f3), rgb(0x56a5d8), rgb(0x0072b2), rgb(0x08294a)})
-	dark = palette(rgb(0x14181d), rgb(0xe8ecf0), rgb(0xa3adb8), rgb(0x727d88), rgb(0x2c343c), rgb(0x8c8c8c),
-		[seriesInks]color.RGBA{rgb(0x3d9fdb), rgb(0xe69f00), rgb(0x1fb88b), rgb(0xd78fb7), rgb(0x8ccbf2), rgb(0xe8743b), rgb(0xf0e442)},
-		rgb(0x20262d), []color.RGBA{rgb(0x1d3f5a), rgb(0x2c78ae), rgb(0x7cc0ec), rgb(0xeef7fd)})
+	light = palette(rgb(0xffffff), rgb(0x1c2229), rgb(0x59636e), rgb(0x8a939c), rgb(0xe3e7eb), rgb(0x929292),
+		[seriesInks]color.RGBA{rgb(0x0368bd), rgb(0xc68513), rgb(0x168869), rgb(0xb47caa), rgb(0x209cdf), rgb(0xbb5500), rgb(0x9c945e)},
+		rgb(0xf1f4f7), []color.RGBA{rgb(0xd3e5f3), rgb(0x56a5d8), rgb(0x0f74b0), rgb(0x08294a)})
+	dark = palette(rgb(0x14181d), rgb(0xe8ecf0), rgb(0xa3adb8), rgb(0x727d88), rgb(0x2c343c), rgb(0x878787),
+		[seriesInks]color.RGBA{rgb(0x2f8de6), rgb(0xeaa01c), rgb(0x29c392), rgb(0xc594bb), rgb(0xaadbfe), rgb(0xd46536), rgb(0xffee60)},
+		rgb(0x20262d), []color.RGBA{rgb(0x1d3f5a), rgb(0x2b6796), rgb(0x5da9dc), rgb(0xeef7fd)})
 )
 
 func palette(back, fore, faint, line, mesh, other color.RGBA, series [seriesInks]color.RGBA, zero color.RGBA, ramp []color.RGBA) [inkCount]color.RGBA {
@@ -76,8 +78,10 @@ func palette(back, fore, faint, line, mesh, other color.RGBA, series [seriesInks
 	p[ground], p[text], p[muted], p[axis], p[grid], p[rest] = back, fore, faint, line, mesh, other
 	copy(p[series0:], series[:])
 	p[heat0] = zero
-	for i := 1; i < heatInks; i++ {
-		p[int(heat0)+i] = mix(ramp, float64(i-1)/float64(heatInks-2))
+	const half = (heatInks - 1) / 2
+	for i := range half {
+		at := float64(i) / (half - 1)
+		p[int(heat0)+1+i], p[int(heat0)+1+half+i] = mix(ramp[:2], at), mix(ramp[2:], at)
 	}
 	for i := range seriesInks {
 		p[int(pale0)+i] = mix([]color.RGBA{back, series[i]}, 0.34)
@@ -107,11 +111,9 @@ func (t Theme) colours() *[inkCount]color.RGBA {
 	return &light
 }
 
-// onHeat returns the ink in which a number is legible upon a heat cell.
-func (t Theme) onHeat(c ink) bool {
-	p := t.colours()
-	return contrast(p[c], p[ground]) > 4.2
-}
+// onHeat reports whether a number on a heat cell is legible in the ground's ink,
+// else it is in the text's.
+func onHeat(c ink) bool { return c > heat0+heatInks/2 }
 
 // contrast is the ratio of WCAG 2.1 §1.4.3, from 1 to 21.
 func contrast(a, b color.RGBA) float64 {

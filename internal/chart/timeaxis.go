@@ -108,3 +108,31 @@ func fromSeconds(s float64, zone *time.Location) time.Time {
 	// Rounded to microseconds, the precision of a float of today's seconds.
 	return time.Unix(int64(whole), int64(math.Round((s-whole)*1e6))*1000).In(zone)
 }
+
+// zone names the zone of the ticks at the beginning of their line, in a panel
+// whose left edge is x, and returns from where on there is room for them.
+func (s *scene) zone(f frame, x float64, zone *time.Location, at float64) float64 {
+	name := fromSeconds(at, zone).Format("MST")
+	s.text(point{x, f.area.bottom() + tickSize + 6}, name, style{size: tickSize, ink: muted}, "")
+	return x + s.regular.width(name, tickSize) + 6
+}
+
+// underAxis sets a tick's label, and the larger unit under it, at x or as near
+// as left and right allow, and returns the left of what is free then.
+func (s *scene) underAxis(f frame, x, left, right float64, label, under string) float64 {
+	w := max(s.regular.width(label, tickSize), s.regular.width(under, tickSize))
+	begin := min(max(x-w/2, left), right-w)
+	if begin < left-0.5 || begin > x || begin+w < x {
+		return left // its place is taken
+	}
+	st := style{size: tickSize, ink: muted, anchor: middle}
+	switch at := begin + w/2; {
+	case at > x+0.5:
+		st.anchor, x = start, begin
+	case at < x-0.5:
+		st.anchor, x = end, begin+w
+	}
+	s.text(point{x, f.area.bottom() + tickSize + 6}, label, st, "")
+	s.text(point{x, f.area.bottom() + 2*tickSize + 8}, under, st, "")
+	return begin + w + 4
+}

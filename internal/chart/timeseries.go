@@ -245,18 +245,11 @@ func (ts TimeSeries) draw(s *scene, area rect) {
 		first, last = first-30, last+30
 	}
 	px := func(t float64) float64 { return f.area.x + (t-first)/(last-first)*f.area.w }
+	left := s.zone(f, area.x, ts.zone(), first)
 	for _, t := range timeTicks(first, last, max(2, int(f.area.w/85)), ts.zone()) {
 		x := px(t.at)
 		s.line(point{x, f.area.bottom()}, point{x, f.area.bottom() + 4}, axis, 1)
-		st := style{size: tickSize, ink: muted, anchor: middle}
-		w := max(s.regular.width(t.label, tickSize), s.regular.width(t.under, tickSize)) / 2
-		if x-w < area.x {
-			st.anchor, x = start, area.x
-		} else if x+w > area.right() {
-			st.anchor, x = end, area.right()
-		}
-		s.text(point{x, f.area.bottom() + tickSize + 6}, t.label, st, "")
-		s.text(point{x, f.area.bottom() + 2*tickSize + 8}, t.under, st, "")
+		left = s.underAxis(f, x, left, area.right(), t.label, t.under)
 	}
 	switch {
 	case k.t[0] == k.t[len(k.t)-1]:
