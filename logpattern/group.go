@@ -16,6 +16,15 @@ func cut(text string, words []string, skeleton []byte) ([]string, []byte) {
 				// Brackets that stand by themselves and hold nothing hold an empty value.
 				words = append(words, "")
 				skeleton = append(skeleton, variable)
+			} else if end := inBrackets(text, i, closing); end > 0 || c == '"' {
+				if c == '"' {
+					end = inQuotes(text, i)
+				}
+				if end > 0 {
+					words = append(words, text[i:end])
+					skeleton = append(skeleton, variable)
+					i = end
+				}
 			}
 			continue
 		}
@@ -30,6 +39,66 @@ func cut(text string, words []string, skeleton []byte) ([]string, []byte) {
 		i = j
 	}
 	return words, skeleton
+}
+
+// inBrackets returns the end of what stands from i up to a closing bracket, if it is a list of two or more words
+// with commas between them: it is one word, for lists differ in length. It is 0 if it is anything else.
+func inBrackets(text string, i int, closing byte) int {
+	if closing == 0 {
+		return 0
+	}
+	for n := 1; ; n++ {
+		quote := byte(0)
+		if i < len(text) && (text[i] == '"' || text[i] == '\'') {
+			quote = text[i]
+			i++
+		}
+		j := i
+		for j < len(text) && text[j] != ' ' && (class[text[j]] != strong || text[j] == ':' && quote == 0) {
+			j++
+		}
+		if j == i {
+			return 0
+		}
+		if i = j; quote != 0 {
+			if i >= len(text) || text[i] != quote {
+				return 0
+			}
+			i++
+		}
+		switch {
+		case i < len(text) && text[i] == closing && n > 1:
+			return i
+		case i >= len(text) || text[i] != ',':
+			return 0
+		}
+		if i++; i < len(text) && text[i] == ' ' {
+			i++
+		}
+	}
+}
+
+// inQuotes returns the end of what stands from i up to a closing double quote, if it is of more than one word and the quotes
+// stand around it as quotes do: what is quoted is said whole. It is 0 if it is anything else.
+func inQuotes(text string, i int) int {
+	if i > 1 && text[i-2] != ' ' && strings.IndexByte("([{=:,", text[i-2]) < 0 {
+		return 0
+	}
+	many := false
+	for j := i; j < len(text) && j-i <= 4*maxWord; j++ {
+		switch text[j] {
+		case ' ':
+			many = true
+		case '\\':
+			j++
+		case '"':
+			if !many || j+1 < len(text) && text[j+1] != ' ' && class[text[j+1]] != strong {
+				return 0
+			}
+			return j
+		}
+	}
+	return 0
 }
 
 func opposite(c byte) byte {
@@ -66,6 +135,9 @@ func listEnd(text string, i, j int) int {
 		k++
 	}
 	sep := text[j:k]
+	if k > j && text[j] == ',' {
+		least = 2
+	}
 	if sep == "" {
 		return j
 	}
@@ -207,6 +279,8 @@ type values struct {
 	joined   int // of the distinct: holds a dot, hyphen, slash or the like between letters
 	capitals int // of the distinct: nothing but capitals
 	plain    int // of the distinct: letters, none of the above
+	phrases  int // of the distinct: several words in quotes
+	lists    int // of the distinct: several words with commas
 }
 
 func (p *partitioner) values(members []int, place int) (v values) {
@@ -223,20 +297,60 @@ func (p *partitioner) values(members []int, place int) (v values) {
 		return v
 	}
 	seen := map[string]bool{}
+	var distinct []string
 	for _, m := range members {
 		w := p.words[m][place]
 		if !seen[w] {
 			seen[w] = true
-			v.add(w)
+			distinct = append(distinct, w)
 		}
 	}
+	before, behind := alike(distinct)
+	for _, w := range distinct {
+		v.add(w[before : len(w)-behind])
+	}
 	return v
+}
+
+// alike returns how many bytes all words begin and end with, up to a separator within the word: android.intent.SCREEN_ON and
+// android.intent.SCREEN_OFF differ in a word of capitals.
+func alike(words []string) (before, behind int) {
+	before, behind = len(words[0]), len(words[0])
+	for _, w := range words[1:] {
+		n := 0
+		for n < min(before, len(w)) && w[n] == words[0][n] {
+			n++
+		}
+		before, n = n, 0
+		for n < min(behind, len(w)) && w[len(w)-1-n] == words[0][len(words[0])-1-n] {
+			n++
+		}
+		behind = n
+	}
+	w := words[0]
+	for before > 0 && class[w[before-1]]&(fine|slash) == 0 {
+		before--
+	}
+	for behind > 0 && class[w[len(w)-behind]]&(fine|slash) == 0 {
+		behind--
+	}
+	for _, w := range words {
+		if before+behind > len(w) {
+			return before, 0
+		}
+	}
+	return before, behind
 }
 
 func (v *values) add(w string) {
 	v.distinct++
 	var all uint8
 	masked := w == ""
+	if strings.IndexByte(w, ',') > 0 {
+		v.lists++
+	} else if strings.IndexByte(w, ' ') > 0 && w[0] != variable {
+		v.phrases++
+	}
 	for i := range len(w) {
 		if w[i] == variable {
 			masked = true
@@ -265,6 +379,7 @@ const (
 	manyNames   = 3  // after a word that names what follows
 	manyValues  = 2  // after = or in quotes, or if the words hold digits
 	manyAtFirst = 24 // first in the message: a message begins with what it says
+	manyPhrases = 4  // several words in quotes
 	manyCapital = 24 // capitals are states, methods and codes
 )
 
@@ -278,8 +393,19 @@ func (p *partitioner) isOpen(members []int, place int, v values) bool {
 	if v.capitals*2 > v.distinct {
 		return v.distinct >= manyCapital
 	}
+	if v.lists > 0 {
+		return v.distinct >= manyNames
+	}
+	if v.phrases > 0 {
+		if place == 0 || p.saysWhat(members, place) {
+			return v.distinct >= manyAtFirst
+		}
+		return v.distinct >= manyPhrases
+	}
 	need := manyWords
 	switch c := p.context[place]; {
+	case p.saysWhat(members, place):
+		need = manyAtFirst
 	case c == '=' || c == '"' || c == '\'':
 		need = manyValues
 	case place == 0:
@@ -327,6 +453,11 @@ func (p *partitioner) key(member, place int) string {
 		return "\x02"
 	}
 	return strings.TrimSuffix(w, "s")
+}
+
+// saysWhat reports whether the place holds the message of a line of keys and values.
+func (p *partitioner) saysWhat(members []int, place int) bool {
+	return place > 0 && p.context[place] == '"' && isMessageKey(p.words[members[0]][place-1])
 }
 
 // isNamed reports whether the word before the place says that a name follows.

@@ -98,8 +98,8 @@ func appendMasked(dst []byte, s string) []byte {
 			}
 			dst = append(dst, c)
 			i++
-			if c == '=' && i < len(s) && (s[i] == '"' || s[i] == '\'') {
-				if n := strings.IndexByte(s[i+1:min(len(s), i+512)], s[i]); n > 0 {
+			if c == '=' && i < len(s) && (s[i] == '"' || s[i] == '\'') && !isMessageKey(lastWord(s[:i-1])) {
+				if n := quoteEnd(s[i+1:min(len(s), i+512)], s[i]); n > 0 {
 					dst = append(dst, s[i], variable, s[i])
 					i += n + 2
 				}
@@ -196,6 +196,31 @@ func quoted(s string, i int) int {
 		}
 	}
 	return 0
+}
+
+// quoteEnd returns where a quote closes that was opened before s; one behind a backslash does not. It is -1 if none does.
+func quoteEnd(s string, quote byte) int {
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case quote:
+			return i
+		}
+	}
+	return -1
+}
+
+// isMessageKey reports whether a key names the message in lines of keys and values, which is no value.
+func isMessageKey(w string) bool { return w == "msg" || w == "message" || w == "event" }
+
+// lastWord returns the letters in which s ends.
+func lastWord(s string) string {
+	i := len(s)
+	for i > 0 && class[s[i-1]]&(upper|lower) != 0 {
+		i--
+	}
+	return s[i:]
 }
 
 // isWeekday reports whether three letters begin the name of a day.

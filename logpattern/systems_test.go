@@ -46,7 +46,11 @@ func readSystem(name string, seed uint64) (*system, error) {
 		for _, parts := range alternatives(slotsOf(line)) {
 			truth := ""
 			for i, p := range parts {
-				if i%2 == 1 {
+				switch {
+				case i%2 == 0:
+				case p == "url":
+					p = "http://" + wildcard
+				default:
 					p = wildcard
 				}
 				truth += p
@@ -82,6 +86,10 @@ func slotsOf(line string) []string {
 func alternatives(parts []string) [][]string {
 	for i := 1; i < len(parts); i += 2 {
 		words := strings.Split(parts[i], "|")
+		if before := parts[i-1]; len(words) > 1 && (strings.HasSuffix(before, "=") || strings.HasSuffix(before, "=\"")) {
+			slots[parts[i]] = func(s *system) string { return s.of(words...) } // the value of a key
+			continue
+		}
 		if len(words) < 2 && slots[strings.TrimPrefix(parts[i], "list:")] != nil {
 			continue
 		}
@@ -95,15 +103,19 @@ func alternatives(parts []string) [][]string {
 	return [][]string{parts}
 }
 
-var alone = regexp.MustCompile(`(^|[^\pL\pN_<*>])[0-9]+((?:[^\pL\pN_]|$))`)
+var (
+	alone = regexp.MustCompile(`(^|[^\pL\pN_<*>])[0-9]+((?:[^\pL\pN_]|$))`)
+	unity = regexp.MustCompile(`(<\*>)(?:ns|us|ms|[smhkKMG]|[kKMG]i?[Bb]|[KMG]i|GHz|kg)([^\pL\pN_]|$)`)
+)
 
 // conventional writes a template as those of loghub are corrected: numbers are variables (Khan et al., ICSE
-// 2022, DG), variables that a dot joins are one, and a run of spaces is one.
+// 2022, DG) with their units, variables that a dot joins are one, and a run of spaces is one.
 func conventional(t string) string {
 	t = strings.Join(strings.Fields(t), " ")
 	for range 3 {
 		t = alone.ReplaceAllString(t, "$1"+wildcard+"$2")
 	}
+	t = unity.ReplaceAllString(t, "$1$2")
 	for strings.Contains(t, wildcard+"."+wildcard) {
 		t = strings.ReplaceAll(t, wildcard+"."+wildcard, wildcard)
 	}
