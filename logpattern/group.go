@@ -89,8 +89,8 @@ func inQuotes(text string, i int) int {
 		switch text[j] {
 		case ' ':
 			many = true
-		case '\\':
-			j++
+		case '\\': // quotes within quotes hold what is said in parts
+			return 0
 		case '"':
 			if !many || j+1 < len(text) && text[j+1] != ' ' && class[text[j+1]] != strong {
 				return 0
@@ -412,7 +412,7 @@ func (p *partitioner) isOpen(members []int, place int, v values) bool {
 		need = manyAtFirst
 	case p.isNamed(members, place):
 		need = manyNames
-		if v.masked > 0 {
+		if v.masked+v.numbered+v.joined > 0 {
 			need = manyValues
 		}
 	}
@@ -474,12 +474,18 @@ func (p *partitioner) isNamed(members []int, place int) bool {
 	return names[strings.ToLower(w)]
 }
 
-// names are words after which a message customarily names something.
+// names are words after which a message customarily names something, in some languages.
 var names = func() map[string]bool {
 	m := map[string]bool{}
 	for _, w := range strings.Fields(`user users username account login group member for from by at host hostname server
 		client node device interface file path directory dir image program process command service unit module
-		driver class package job task thread session name named id key domain url uri address addr port to of on`) {
+		driver class package job task thread session name named id key domain url uri address addr port to of on
+		table column relation schema database role topic queue partition index bucket cluster volume container pod namespace
+		pool executor worker project customer tenant zone region tag branch repository repo channel stream plugin template
+		sensor function method mailbox share printer broker replica peer
+
+		von an auf benutzer datei dienst konto rechner dans de par pour utilisateur fichier hôte por para desde usuario archivo servidor
+		da per utente от с на пользователь файл служба 用户 文件 从 ユーザー ファイル 사용자 użytkownik plik uživatel soubor`) {
 		m[w] = true
 	}
 	return m

@@ -127,7 +127,7 @@ func appendMasked(dst []byte, s string) []byte {
 				}
 			}
 			switch {
-			case j-i > maxWord, (j-i == 4 || j-i == 5) && isValue(s[i:j]):
+			case j-i > maxWord, (j-i == 4 || j-i == 5) && len(dst) > start && isValue(s[i:j]):
 				dst = append(dst, variable)
 			default:
 				dst = append(dst, s[i:j]...)
@@ -459,7 +459,7 @@ func appendWord(dst []byte, s string, i, j int, seen uint8) ([]byte, int) {
 			return append(dst, variable), j
 		}
 		return append(dst, w...), j
-	case seen&slash != 0 && isPath(w), isUUID(w), isEmail(w):
+	case seen&slash != 0 && isPath(w), len(w) == 36 && isUUID(w), isEmail(w):
 		return append(dst, variable), j
 	case seen&slash != 0 && isNamedAddress(w):
 		return append(dst, variable, '/', variable), j
@@ -593,11 +593,12 @@ func isNamedAddress(w string) bool {
 	return true
 }
 
+// isUUID reports whether w begins with a UUID (RFC 9562 §4) that is no part of a longer word of letters.
 func isUUID(w string) bool {
-	if len(w) != 36 || w[8] != '-' || w[13] != '-' || w[18] != '-' || w[23] != '-' {
+	if len(w) < 36 || len(w) > 36 && class[w[36]]&(digit|upper|lower) != 0 || w[8] != '-' || w[13] != '-' || w[18] != '-' || w[23] != '-' {
 		return false
 	}
-	for k := range len(w) {
+	for k := range 36 {
 		if !isHex(w[k]) && w[k] != '-' {
 			return false
 		}
@@ -633,7 +634,15 @@ func appendParts(dst []byte, w string) []byte {
 		for j < len(w) && (class[w[j]]&(fine|slash) == 0 || w[j] == '-' && j > i && w[j-1] == '_') { // blk_-17
 			j++
 		}
-		if isVariablePart(w[i:j]) {
+		whole := j-i == 8 && isUUID(w[i:])
+		if whole {
+			j = i + 36
+		}
+		if k := namedEnd(w[i:j]); k > 0 {
+			dst = append(dst, w[i:i+k]...)
+			dst = append(dst, variable)
+			numbered++
+		} else if whole || isVariablePart(w[i:j]) {
 			numbered++
 			switch n := len(dst); {
 			case n-1 > start && dst[n-1] == '.' && dst[n-2] == variable:
@@ -656,6 +665,29 @@ func appendParts(dst []byte, w string) []byte {
 		return append(dst[:start], variable)
 	}
 	return dst
+}
+
+// namedEnd returns the end of a long word of letters with nothing but digits behind it, such as one that a program forgot to
+// put a space behind. It is 0 for anything else: of "ssh2" or "sda1" the digits are part.
+func namedEnd(p string) int {
+	k := 0
+	for k < len(p) && class[p[k]]&(upper|lower) != 0 {
+		k++
+	}
+	if k < 8 || k == len(p) {
+		return 0
+	}
+	for i := k; i < len(p); i++ {
+		if class[p[i]] != digit {
+			return 0
+		}
+	}
+	for i := range k {
+		if !isHex(p[i]) {
+			return k
+		}
+	}
+	return 0
 }
 
 // isVariablePart decides on a run without separators.

@@ -21,7 +21,7 @@ var systems = []struct {
 	seen bool
 }{
 	{"spark", true}, {"kafka", true}, {"postgresql", true}, {"kubernetes", true}, {"healthapp", true}, {"cisco", true}, {"appkv", true}, {"mac", true},
-	{"cassandra", false}, {"nginx", false}, {"openstack", false}, {"thunderbird", false}, {"hpc", false}, {"gitlab", false}, {"localized", false}, {"java", false},
+	{"cassandra", false}, {"nginx", false}, {"openstack", false}, {"thunderbird", false}, {"hpc", false}, {"gitlab", false}, {"localized", true}, {"java", true},
 }
 
 // system is templates and what stands in them.

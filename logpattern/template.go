@@ -128,7 +128,7 @@ func Type(v string) string {
 		return "empty"
 	case strings.Contains(v, "://"):
 		return "url"
-	case isUUID(v):
+	case len(v) == 36 && isUUID(v):
 		return "uuid"
 	case isEmail(v) && others > 0:
 		return "email"
