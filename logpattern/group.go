@@ -16,9 +16,12 @@ func cut(text string, words []string, skeleton []byte) ([]string, []byte) {
 				// Brackets that stand by themselves and hold nothing hold an empty value.
 				words = append(words, "")
 				skeleton = append(skeleton, variable)
-			} else if end := inBrackets(text, i, closing); end > 0 || c == '"' {
-				if c == '"' {
-					end = inQuotes(text, i)
+			} else {
+				end := 0
+				if c == '"' || c == '\'' {
+					end = inQuotes(text, i, c)
+				} else {
+					end = inBrackets(text, i, closing)
 				}
 				if end > 0 {
 					words = append(words, text[i:end])
@@ -78,9 +81,9 @@ func inBrackets(text string, i int, closing byte) int {
 	}
 }
 
-// inQuotes returns the end of what stands from i up to a closing double quote, if it is of more than one word and the quotes
+// inQuotes returns the end of what stands from i up to a closing quote, if it is of more than one word and the quotes
 // stand around it as quotes do: what is quoted is said whole. It is 0 if it is anything else.
-func inQuotes(text string, i int) int {
+func inQuotes(text string, i int, quote byte) int {
 	if i > 1 && text[i-2] != ' ' && strings.IndexByte("([{=:,", text[i-2]) < 0 {
 		return 0
 	}
@@ -91,7 +94,7 @@ func inQuotes(text string, i int) int {
 			many = true
 		case '\\': // quotes within quotes hold what is said in parts
 			return 0
-		case '"':
+		case quote:
 			if !many || j+1 < len(text) && text[j+1] != ' ' && class[text[j+1]] != strong {
 				return 0
 			}
@@ -219,27 +222,30 @@ func (p *partitioner) divide(members []int) {
 		p.leaf(members, open)
 		return
 	}
-	best, bestDistinct, fixed, opened := -1, 0, 0, 0
+	best, bestDistinct, opened := -1, 0, 0
 	least, leastDistinct := -1, 0
+	all := make([]values, places)
+	said := 0 // words of letters that all say
 	for i := range places {
-		v := p.values(members, i)
+		if all[i] = p.values(members, i); all[i].distinct == 1 && all[i].plain == 1 {
+			said++
+		}
+	}
+	for i, v := range all {
 		if v.distinct == 1 {
-			if v.plain == 1 {
-				fixed++
-			}
 			continue
 		}
 		if least < 0 || v.distinct < leastDistinct {
 			least, leastDistinct = i, v.distinct
 		}
-		if p.isOpen(members, i, v) {
+		if p.isOpen(members, i, v, said) {
 			open[i] = true
 			opened++
 		} else if best < 0 || v.distinct < bestDistinct {
 			best, bestDistinct = i, v.distinct
 		}
 	}
-	if best < 0 && opened > 0 && fixed*2 < opened {
+	if best < 0 && opened > 0 && said*2 < opened {
 		best = least // too little in common to be one template
 	}
 	if best < 0 {
@@ -375,15 +381,17 @@ func (v *values) add(w string) {
 
 // How many different words at one place make it variable.
 const (
-	manyWords   = 8  // letters
-	manyNames   = 3  // after a word that names what follows
-	manyValues  = 2  // after = or in quotes, or if the words hold digits
-	manyAtFirst = 24 // first in the message: a message begins with what it says
-	manyPhrases = 4  // several words in quotes
-	manyCapital = 24 // capitals are states, methods and codes
+	manyWords           = 8 // letters; fewer in a message of which more words are the same
+	manyWordsOfMiddling = 6
+	manyWordsOfLong     = 4
+	manyNames           = 3  // after a word that names what follows
+	manyValues          = 2  // after = or in quotes, or if the words hold digits
+	manyAtFirst         = 24 // first in the message: a message begins with what it says
+	manyPhrases         = 4  // several words in quotes
+	manyCapital         = 24 // capitals are states, methods and codes
 )
 
-func (p *partitioner) isOpen(members []int, place int, v values) bool {
+func (p *partitioner) isOpen(members []int, place int, v values, said int) bool {
 	if p.after[place] == '=' {
 		return v.distinct >= manyAtFirst // a key
 	}
@@ -403,6 +411,12 @@ func (p *partitioner) isOpen(members []int, place int, v values) bool {
 		return v.distinct >= manyPhrases
 	}
 	need := manyWords
+	switch {
+	case said >= 5:
+		need = manyWordsOfLong
+	case said >= 3:
+		need = manyWordsOfMiddling
+	}
 	switch c := p.context[place]; {
 	case p.saysWhat(members, place):
 		need = manyAtFirst

@@ -40,6 +40,9 @@ var class = func() (t [256]uint8) {
 		t[c] = fine
 	}
 	t['/'], t['\\'] = slash, slash
+	for c := 0x80; c < 0x100; c++ { // of letters that are not ASCII
+		t[c] = lower
+	}
 	for c := '0'; c <= '9'; c++ {
 		t[c] = digit
 	}
@@ -249,8 +252,13 @@ func dateEnd(s string, i int) int {
 		return 0
 	}
 	end := monthEnd(s, i)
-	if end == 0 {
-		return 0
+	if end == 0 { // Jun 18 2005
+		d, i := dateWord(s, i)
+		y, i := dateWord(s, i)
+		if len(d) == 0 || len(d) > 2 || class[d[0]] != digit || len(y) != 4 || class[y[0]] != digit || class[y[3]] != digit {
+			return 0
+		}
+		return i
 	}
 	for i, n := end, 0; n < 2; n++ { // zone, year
 		var w string
@@ -634,6 +642,7 @@ func appendParts(dst []byte, w string) []byte {
 		for j < len(w) && (class[w[j]]&(fine|slash) == 0 || w[j] == '-' && j > i && w[j-1] == '_') { // blk_-17
 			j++
 		}
+		j = scriptEnd(w[i:j]) + i
 		whole := j-i == 8 && isUUID(w[i:])
 		if whole {
 			j = i + 36
@@ -665,6 +674,24 @@ func appendParts(dst []byte, w string) []byte {
 		return append(dst[:start], variable)
 	}
 	return dst
+}
+
+// scriptEnd returns where digits and letters that are not ASCII meet in p: scripts that put no spaces
+// between words put none around numbers. It is the length of p if nowhere.
+func scriptEnd(p string) int {
+	for i := 1; i < len(p); i++ {
+		a, b := p[i-1], p[i]
+		if a < 0x80 == (b < 0x80) {
+			continue
+		}
+		if class[a] == digit && (strings.HasPrefix(p[i:], "µs") || strings.HasPrefix(p[i:], "μs")) {
+			continue
+		}
+		if class[a] == digit || class[b] == digit {
+			return i
+		}
+	}
+	return len(p)
 }
 
 // namedEnd returns the end of a long word of letters with nothing but digits behind it, such as one that a program forgot to
