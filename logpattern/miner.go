@@ -262,6 +262,7 @@ func (m *Miner) partition(g *group) []leaf {
 	var leaves []leaf
 	divide(g.skeleton, words, func(members []int, open []bool) {
 		l := leaf{open: open, words: templateWords(words, members, open)}
+		joinUnits(g.skeleton, words, members, open, l.words)
 		for _, i := range members {
 			l.members = append(l.members, g.members[i])
 		}

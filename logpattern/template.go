@@ -46,13 +46,33 @@ func templateWords(words [][]string, members []int, open []bool) []string {
 	return out
 }
 
+// unitOf is the word of a template that is the unit of the number before it.
+const unitOf = "\x02"
+
+// joinUnits makes a number and a unit that goes with it one variable: 900 KB, 1.2 GB.
+func joinUnits(skeleton string, words [][]string, members []int, open []bool, template []string) {
+	p := partitioner{words: words, context: contexts(skeleton)}
+	for i := 1; i < len(template); i++ {
+		if open[i] && strings.HasSuffix(template[i-1], string(rune(variable))) && p.isScaled(members, i) {
+			template[i] = unitOf
+		}
+	}
+}
+
 // render writes the template with its separators.
 func (l *leaf) render(skeleton string) string {
 	var b strings.Builder
 	place := 0
 	for i := range len(skeleton) {
+		if skeleton[i] == ' ' && place < len(l.words) && l.words[place] == unitOf && skeleton[i+1] == variable {
+			continue
+		}
 		if skeleton[i] != variable {
 			b.WriteByte(skeleton[i])
+			continue
+		}
+		if l.words[place] == unitOf {
+			place++
 			continue
 		}
 		b.WriteString(strings.ReplaceAll(l.words[place], string(rune(variable)), wildcard))
@@ -147,7 +167,7 @@ func Type(v string) string {
 	case strings.HasPrefix(v, "0x"), hexes > 0 && digits > 0 && others+dots+colons == 0 && len(v) >= 6:
 		return "hex"
 	case digits > 0 && class[number0(number)] == digit:
-		return unit(strings.TrimLeft(number, "0123456789."))
+		return unit(strings.TrimSpace(strings.TrimLeft(number, "0123456789.,")))
 	case strings.EqualFold(v, "true"), strings.EqualFold(v, "false"):
 		return "boolean"
 	}
@@ -164,9 +184,9 @@ func number0(s string) byte {
 // unit returns what a number with the unit is.
 func unit(u string) string {
 	switch strings.ToLower(u) {
-	case "ns", "us", "µs", "ms", "s", "sec", "secs", "m", "min", "mins", "h", "hr", "hrs", "d", "days":
+	case "ns", "us", "µs", "μs", "ms", "s", "sec", "secs", "second", "seconds", "m", "min", "mins", "minute", "minutes", "h", "hr", "hrs", "hour", "hours", "d", "day", "days":
 		return "duration"
-	case "b", "k", "kb", "kib", "mb", "mib", "g", "gb", "gib", "t", "tb", "tib":
+	case "b", "byte", "bytes", "k", "kb", "kib", "mb", "mib", "g", "gb", "gib", "t", "tb", "tib":
 		return "size"
 	case "%":
 		return "number"
