@@ -620,7 +620,7 @@ func isEmail(w string) bool {
 }
 
 // appendParts appends a word part by part, each either kept or variable.
-// Variables that touch, or that a dot joins, are one.
+// Variables that touch, or that a dot or hyphen joins, are one.
 func appendParts(dst []byte, w string) []byte {
 	start := len(dst)
 	i := 0
@@ -654,10 +654,8 @@ func appendParts(dst []byte, w string) []byte {
 		} else if whole || isVariablePart(w[i:j]) {
 			numbered++
 			switch n := len(dst); {
-			case n-1 > start && dst[n-1] == '.' && dst[n-2] == variable:
-				dst = dst[:n-1]
-			case n-1 > start && (dst[n-1] == '-' || dst[n-1] == '+') && dst[n-2] == variable && i >= 2 && w[i-2]|0x20 == 'e' && class[w[i]] == digit:
-				dst = dst[:n-1] // the exponent of 1.5e-7
+			case n-1 > start && dst[n-2] == variable && strings.IndexByte(".-+@", dst[n-1]) >= 0:
+				dst = dst[:n-1] // 2.0.1, 1.5e-7, 10-20
 			default:
 				dst = append(dst, variable)
 			}

@@ -50,6 +50,8 @@ func readSystem(name string, seed uint64) (*system, error) {
 				case i%2 == 0:
 				case p == "url":
 					p = "http://" + wildcard
+				case p == "clock":
+					p = "<*>:<*>:<*>"
 				default:
 					p = wildcard
 				}
@@ -105,19 +107,22 @@ func alternatives(parts []string) [][]string {
 
 var (
 	alone = regexp.MustCompile(`(^|[^\pL\pN_<*>])[0-9]+((?:[^\pL\pN_]|$))`)
+	under = regexp.MustCompile(`[\pL\pN]+_(?:<\*>|[\pL\pN]+_<\*>)(?:_[\pL\pN]*(?:<\*>)?)*`)
+	joint = regexp.MustCompile(`<\*>[-_.@+]<\*>`)
 	unity = regexp.MustCompile(`(<\*>)(?:ns|us|ms|[smhkKMG]|[kKMG]i?[Bb]|[KMG]i|GHz|kg)([^\pL\pN_]|$)`)
 )
 
 // conventional writes a template as those of loghub are corrected: numbers are variables (Khan et al., ICSE
-// 2022, DG) with their units, variables that a dot joins are one, and a run of spaces is one.
+// 2022, DG) with their units, variables that are joined to one word are one (blk_<*>, <*>-<*>), and a run of spaces is one.
 func conventional(t string) string {
 	t = strings.Join(strings.Fields(t), " ")
 	for range 3 {
 		t = alone.ReplaceAllString(t, "$1"+wildcard+"$2")
 	}
 	t = unity.ReplaceAllString(t, "$1$2")
-	for strings.Contains(t, wildcard+"."+wildcard) {
-		t = strings.ReplaceAll(t, wildcard+"."+wildcard, wildcard)
+	t = under.ReplaceAllString(t, wildcard)
+	for range 4 {
+		t = joint.ReplaceAllString(t, wildcard)
 	}
 	return t
 }
