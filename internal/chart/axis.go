@@ -96,7 +96,7 @@ func newLogScale(lo, hi float64, n int, unit string) axisScale {
 	return a
 }
 
-// newTwoSidedScale covers lo below and hi above zero by ratios, with ticks at zero and at powers of
+// newTwoSidedScale covers lo, zero or below, and hi above zero by ratios, with ticks at zero and at powers of
 // ten, or of 32 for bytes, from the least magnitude on that occurs.
 func newTwoSidedScale(lo, hi, least float64, n int, unit string) axisScale {
 	base := 10.0
@@ -108,6 +108,9 @@ func newTwoSidedScale(lo, hi, least float64, n int, unit string) axisScale {
 	below, above := max(math.Ceil(power(-lo)-1e-9), first), min(max(math.Ceil(power(hi)-1e-9), first), 200)
 	every := max(1, math.Ceil((below+above-2*first)/float64(max(n-1, 1))))
 	a := axisScale{lo: -math.Pow(base, below), hi: math.Pow(base, above), near: math.Pow(base, first)}
+	if lo >= 0 {
+		a.lo = 0
+	}
 	tick := func(v float64) {
 		a.ticks, a.labels = append(a.ticks, v), append(a.labels, formatValue(v, unit))
 	}
@@ -121,6 +124,14 @@ func newTwoSidedScale(lo, hi, least float64, n int, unit string) axisScale {
 		}
 	}
 	return a
+}
+
+// newRatioScale covers lo, zero or above, to hi by ratios; zero is a tick of its own.
+func newRatioScale(lo, hi, least float64, n int, unit string) axisScale {
+	if lo > 0 {
+		return newLogScale(lo, hi, n, unit)
+	}
+	return newTwoSidedScale(0, hi, least, n, unit)
 }
 
 // suits returns a scale for values: by ratios where they differ so much that a linear one would
@@ -138,8 +149,8 @@ func suits(values []float64, n int, unit string) axisScale {
 	slices.Sort(ok)
 	lo, hi := ok[0], ok[len(ok)-1]
 	first, _ := slices.BinarySearch(ok, math.SmallestNonzeroFloat64)
-	if above := ok[first:]; lo >= 0 && len(above)*2 > len(ok) && hi/above[0] > 1000 && hi/above[len(above)/2] > 50 {
-		return newLogScale(above[0], hi, n, unit) // zeros lie at its bottom
+	if above := ok[first:]; lo >= 0 && len(above) > 0 && hi/above[0] > 1000 && hi/above[len(above)/2] > 50 {
+		return newRatioScale(lo, hi, above[0], n, unit)
 	}
 	if lo < 0 && hi > 0 {
 		var sizes []float64

@@ -96,11 +96,16 @@ func (b Boxes) scale(items []Box, n int) axisScale {
 	for _, it := range items {
 		all = append(all, it.Low, it.Q1, it.Median, it.Q3, it.High)
 		all = append(all, it.Outliers...)
-		medians = append(medians, it.Median)
+		if it.Median > 0 {
+			medians = append(medians, it.Median)
+		}
 	}
+	slices.Sort(all)
 	slices.Sort(medians)
-	if lo, hi := slices.Min(all), slices.Max(all); lo > 0 && hi/lo > 1000 && hi/medians[len(medians)/2] > 30 {
-		return newLogScale(lo, hi, n, b.Unit)
+	lo, hi := all[0], all[len(all)-1]
+	above, _ := slices.BinarySearch(all, math.SmallestNonzeroFloat64)
+	if lo >= 0 && len(medians) > 0 && hi/all[above] > 1000 && hi/medians[len(medians)/2] > 30 {
+		return newRatioScale(lo, hi, all[above], n, b.Unit)
 	}
 	return suits(all, n, b.Unit)
 }

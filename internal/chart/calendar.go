@@ -226,7 +226,7 @@ func (c Calendar) draw(s *scene, area rect) {
 		}
 		y += 7*each + 34
 	}
-	sh.legend(s, c.Unit, point{area.x + calendarLeft, y - 4})
+	sh.legend(s, c.Unit, "", point{area.x + calendarLeft, y - 4})
 }
 
 // rows draws a column for each week, two cells wide where there is room.

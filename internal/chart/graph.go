@@ -85,28 +85,40 @@ func (g Graph) prepare() net {
 		return cmp.Or(cmp.Compare(weight[b], weight[a]), cmp.Compare(g.Nodes[a].Name, g.Nodes[b].Name))
 	})
 	to := make([]int, len(g.Nodes)) // node of n
-	last := map[int]int{}           // column: its "n more"
-	hidden := map[int]int{}
-	counts := map[int]int{}
+	rests := map[int]int{}          // column: the node that stands for what is not drawn
+	named, shown, hidden := map[int]int{}, map[int]int{}, map[int]int{}
+	other := map[int]bool{} // column: some are Other already
 	for _, x := range g.Nodes {
-		counts[place[min(max(x.Kind, 0), 7)]]++
+		if c := place[min(max(x.Kind, 0), 7)]; x.Name == Other {
+			other[c] = true
+		} else {
+			named[c]++
+		}
 	}
 	for _, i := range order {
 		c := place[min(max(g.Nodes[i].Kind, 0), 7)]
-		if len(n.columns[c]) == maxColumnNodes-1 && counts[c] > maxColumnNodes {
-			last[c] = len(n.nodes)
-			n.columns[c] = append(n.columns[c], len(n.nodes))
-			n.nodes = append(n.nodes, netNode{column: c, more: true})
+		room := maxColumnNodes
+		if other[c] || named[c] > room {
+			room--
 		}
-		if m, full := last[c]; full {
-			to[i] = m
-			hidden[c]++
-			n.nodes[m].name = grouped(float64(hidden[c]), 0) + " more"
+		if g.Nodes[i].Name != Other && shown[c] < room {
+			shown[c]++
+			to[i] = len(n.nodes)
+			n.columns[c] = append(n.columns[c], len(n.nodes))
+			n.nodes = append(n.nodes, netNode{name: g.Nodes[i].Name, column: c, weight: weight[i]})
 			continue
 		}
-		to[i] = len(n.nodes)
-		n.columns[c] = append(n.columns[c], len(n.nodes))
-		n.nodes = append(n.nodes, netNode{name: g.Nodes[i].Name, column: c, weight: weight[i], more: g.Nodes[i].Name == Other})
+		m, ok := rests[c]
+		if !ok {
+			m = len(n.nodes)
+			rests[c] = m
+			n.columns[c] = append(n.columns[c], m)
+			n.nodes = append(n.nodes, netNode{name: Other, column: c, more: true})
+		}
+		to[i] = m
+		if hidden[c]++; !other[c] {
+			n.nodes[m].name = grouped(float64(hidden[c]), 0) + " more"
+		}
 	}
 	index := map[[2]int]int{}
 	for _, e := range g.Edges {

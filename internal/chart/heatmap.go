@@ -198,7 +198,7 @@ func (h HeatMap) draw(s *scene, area rect) {
 		s.text(point{area.x + labelSize, in.y + in.h/2}, s.regular.fit(Clean(h.YLabel), labelSize, in.h),
 			style{size: labelSize, ink: text, anchor: middle, angle: -90}, h.YLabel)
 	}
-	sh.legend(s, h.Unit, point{in.x, y + 10})
+	sh.legend(s, h.Unit, "", point{in.x, y + 10})
 }
 
 // fits reports whether every number has room in its cell.
@@ -214,8 +214,8 @@ func (h HeatMap) fits(s *scene, width float64) bool {
 	return true
 }
 
-// legend explains the shades.
-func (sh shades) legend(s *scene, unit string, at point) {
+// legend explains the shades; what says of what they are, if that is not told elsewhere.
+func (sh shades) legend(s *scene, unit, what string, at point) {
 	if sh.hi == 0 {
 		return
 	}
@@ -240,6 +240,7 @@ func (sh shades) legend(s *scene, unit string, at point) {
 		x += 20
 	}
 	put(formatValue(sh.hi, unit))
+	put(what)
 	if sh.log {
 		put("(logarithmic)")
 	}

@@ -67,6 +67,16 @@ func (c *canvas) paint(s *scene, m *mark) {
 		if m.bold {
 			f = s.bold
 		}
+		if m.halo {
+			for i := range 12 {
+				around := *m
+				sin, cos := math.Sincos(float64(i) * math.Pi / 6)
+				around.pts = []point{{m.pts[0].x + haloWidth*cos, m.pts[0].y + haloWidth*sin}}
+				c.glyphs(f, &around)
+				c.fill(ground)
+				c.path = c.path[:0]
+			}
+		}
 		c.glyphs(f, m)
 	}
 	c.fill(m.ink)

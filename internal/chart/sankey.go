@@ -255,8 +255,8 @@ func (k Sankey) draw(s *scene, area rect) {
 			if i == len(p.stages)-1 {
 				st.anchor, at.x = end, x(i)-5
 			}
-			value := "  " + formatValue(n.total, k.Unit)
-			s.text(at, s.regular.fit(names[j]+value, tickSize, limit), st, n.name+value)
+			value := " · " + formatValue(n.total, k.Unit)
+			s.halo(at, s.regular.fit(names[j]+value, tickSize, limit), st, n.name+value)
 		}
 	}
 }

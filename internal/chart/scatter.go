@@ -118,8 +118,12 @@ func (sc Scatter) draw(s *scene, area rect) {
 	if n := len(sc.Clouds) - seriesInks; n > 1 {
 		legend[seriesInks].name = fmt.Sprintf("other (%d)", n)
 	}
-	area = s.header(area, sc.Title, legend)
 	dots := sc.dots()
+	dense := len(dots) > maxPoints
+	if dense {
+		legend = nil // its colours say how many
+	}
+	area = s.header(area, sc.Title, legend)
 	if len(dots) == 0 {
 		s.empty(area)
 		return
@@ -129,6 +133,10 @@ func (sc Scatter) draw(s *scene, area rect) {
 	below := tickSize + 12
 	if sc.Times {
 		below += tickSize + 2
+	}
+	foot := point{area.x, area.bottom() - 12}
+	if dense {
+		area.h -= 24
 	}
 	f := s.newFrame(area, y, sc.XLabel, sc.YLabel, below, 0)
 	x, under := sc.xScale(xs, f.area.w)
@@ -142,8 +150,9 @@ func (sc Scatter) draw(s *scene, area rect) {
 		s.line(point{at, f.area.y}, point{at, f.area.bottom()}, grid, 1)
 		left = s.underAxis(f, at, left, area.right(), x.labels[i], under[i])
 	}
-	if len(dots) > maxPoints {
-		sc.density(f, dots, px)
+	if dense {
+		foot.x = f.area.x
+		sc.density(f, dots, px).legend(s, "", "points", foot)
 	} else {
 		r := 3.2
 		if len(dots) > 400 {
@@ -161,7 +170,7 @@ func (sc Scatter) draw(s *scene, area rect) {
 }
 
 // density shades cells of some pixels by the number of points in them.
-func (sc Scatter) density(f frame, dots []dot, px func(float64) float64) {
+func (sc Scatter) density(f frame, dots []dot, px func(float64) float64) shades {
 	const side = 6.0
 	cols, rows := max(1, int(f.area.w/side)), max(1, int(f.area.h/side))
 	counts := make([]float64, cols*rows)
@@ -183,6 +192,7 @@ func (sc Scatter) density(f frame, dots []dot, px func(float64) float64) {
 			f.s.rect(rect{f.area.x + float64(i%cols)*w, f.area.y + float64(i/cols)*h, w, h}, sh.ink(n), plural(int(n), "point"))
 		}
 	}
+	return sh
 }
 
 // rows draws with braille patterns, of which each cell has two by four dots.

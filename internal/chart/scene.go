@@ -57,6 +57,7 @@ type mark struct {
 	bold   bool
 	anchor anchor
 	angle  float64
+	halo   bool   // text: ringed by the ground, to be read upon other marks
 	tip    string // shown when the reader points at the mark (SVG)
 }
 
@@ -120,6 +121,17 @@ func (s *scene) text(at point, str string, st style, tip string) {
 	s.marks = append(s.marks, mark{shape: textShape, ink: st.ink, pts: []point{at}, text: str,
 		size: st.size, bold: st.bold, anchor: st.anchor, angle: st.angle, tip: Clean(tip)})
 }
+
+// halo is text to be read upon other marks.
+func (s *scene) halo(at point, str string, st style, tip string) {
+	n := len(s.marks)
+	if s.text(at, str, st, tip); len(s.marks) > n {
+		s.marks[n].halo = true
+	}
+}
+
+// haloWidth is how far the ground reaches around a text with a halo.
+const haloWidth = 2.0
 
 // Sizes of text in pixels: legible at report width, and when a figure of 900
 // pixels is shown at two thirds of it.

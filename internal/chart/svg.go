@@ -130,7 +130,11 @@ func (x *svgWriter) marks(s *scene) []byte {
 			if m.angle != 0 {
 				x.attr("transform", "rotate("+number(m.angle)+" "+number(m.pts[0].x)+" "+number(m.pts[0].y)+")")
 			}
-			x.fill(m.ink)
+			if m.halo {
+				x.halo(m.ink)
+			} else {
+				x.fill(m.ink)
+			}
 			x.close(m, "text", m.text)
 		}
 	}
@@ -157,6 +161,18 @@ func (x *svgWriter) fill(c ink) {
 	x.attr("fill", hex(x.colours[c]))
 	if x.auto {
 		x.attr("class", "f"+strconv.Itoa(int(c)))
+	}
+}
+
+// halo is fill, and a stroke in the colour of the ground under it.
+func (x *svgWriter) halo(c ink) {
+	x.attr("fill", hex(x.colours[c]))
+	x.attr("stroke", hex(x.colours[ground]))
+	x.num("stroke-width", 2*haloWidth)
+	x.attr("stroke-linejoin", "round")
+	x.attr("paint-order", "stroke")
+	if x.auto {
+		x.attr("class", "f"+strconv.Itoa(int(c))+" s"+strconv.Itoa(int(ground)))
 	}
 }
 
