@@ -163,7 +163,7 @@ func (f *serveFlags) register(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.alerts.URLs, "alert", nil, "tell of new findings there; may be given several times (see `sextant alert --help`)")
 	c.Flags().StringArrayVar(&f.forward, "forward", nil, "send what arrives on to Logstash or Elasticsearch; may be given several times (see sextant forward --help)")
 	c.Flags().StringVar(&f.alerts.Level, "alert-level", "high", "tell of findings from this level on")
-	c.Flags().StringSliceVar(&f.alerts.On, "alert-on", []string{alert.OnFindings, alert.OnIncidents}, "what to tell of")
+	c.Flags().StringSliceVar(&f.alerts.On, "alert-on", []string{alert.OnFindings, alert.OnIncidents, alert.OnSources}, "what to tell of: findings, incidents, sources that have fallen silent")
 	c.Flags().DurationVar(&f.alerts.Group, "alert-group", 30*time.Second, "gather findings for so long before telling of them")
 	c.Flags().IntVar(&f.alerts.PerHour, "alerts-per-hour", 60, "at most so many messages to one place; what is beyond goes as one")
 	c.Flags().StringSliceVar(&f.formats, "formats", nil, "directories with formats of your own in YAML, besides "+userFormatsPath())

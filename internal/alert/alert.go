@@ -73,7 +73,7 @@ type Options struct {
 	Dir     string        // where messages wait
 	URLs    []string      // the outputs
 	Level   string        // findings below it are not told; "high" by default
-	On      []string      // what is told of: Findings, Incidents; both by default
+	On      []string      // what is told of: OnFindings, OnIncidents, OnSources; all by default
 	Group   time.Duration // findings are gathered for so long, 30 s
 	PerHour int           // messages of one output in an hour, 60
 	Log     *slog.Logger
@@ -178,19 +178,18 @@ func Test(ctx context.Context, raw string) error {
 const (
 	OnFindings  = "findings"
 	OnIncidents = "incidents"
+	OnSources   = "sources" // that have fallen silent, whatever the level: nothing will be found in what does not come
 )
 
 func (a *Alerter) tellsOf(what string) bool { return len(a.o.On) == 0 || slices.Contains(a.o.On, what) }
 
 // Found takes new findings.
 func (a *Alerter) Found(findings []analyze.Finding) {
-	if !a.tellsOf(OnFindings) {
-		return
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, f := range findings {
-		if analyze.LevelRank(f.Level) < analyze.LevelRank(a.o.Level) {
+		source := f.Rule.ID == analyze.SilentSender && a.tellsOf(OnSources)
+		if !source && (!a.tellsOf(OnFindings) || analyze.LevelRank(f.Level) < analyze.LevelRank(a.o.Level)) {
 			continue
 		}
 		host := ""
@@ -198,6 +197,9 @@ func (a *Alerter) Found(findings []analyze.Finding) {
 			host = f.Entities.Hosts[0]
 		}
 		key := f.Rule.ID + "\x00" + host
+		if source {
+			key += "\x00" + f.ID
+		}
 		if it := a.items[key]; it != nil {
 			it.Count++
 			continue

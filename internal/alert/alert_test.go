@@ -97,6 +97,25 @@ func TestFindingsOfOneRuleAndHostAreToldOnce(t *testing.T) {
 	}
 }
 
+func TestSourcesThatFellSilentAreToldWhateverTheLevel(t *testing.T) {
+	for _, c := range []struct {
+		on   []string
+		want int // items
+	}{{nil, 2}, {[]string{OnSources}, 2}, {[]string{OnFindings, OnIncidents}, 0}} {
+		a, err := New(Options{Dir: t.TempDir(), On: c.on, Group: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		silent := func(id string) analyze.Finding {
+			return analyze.Finding{ID: id, Level: "low", Rule: analyze.Rule{ID: analyze.SilentSender}}
+		}
+		a.Found([]analyze.Finding{silent("a"), silent("b"), {ID: "c", Level: "low", Rule: analyze.Rule{ID: "rates"}}})
+		if len(a.items) != c.want {
+			t.Errorf("on %v: %v", c.on, a.items)
+		}
+	}
+}
+
 func TestWhatCannotBeDeliveredWaitsOverARestart(t *testing.T) {
 	h := newHooked(t)
 	h.down = true

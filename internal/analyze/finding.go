@@ -73,6 +73,9 @@ func (f *Finding) cover() {
 // MaxEvidence is how many records a finding cites by id.
 const MaxEvidence = 100
 
+// SilentSender is the id of the rule of senders to a live case that have stopped.
+const SilentSender = "silence.sender"
+
 // Rule is where a finding comes from.
 type Rule struct {
 	ID             string   `json:"id"`

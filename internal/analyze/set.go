@@ -42,6 +42,19 @@ func (s *Set) Live() {
 	}
 }
 
+// UpToNow says, before Findings, that all that happened from one time to another
+// (ns) is here, so that a log without newer records has ended.
+func (s *Set) UpToNow(from, now int64) {
+	for _, t := range s.techniques {
+		if c, ok := t.(clocked); ok {
+			c.upToNow(from, now)
+		}
+	}
+}
+
+// clocked is a technique that minds what time it is.
+type clocked interface{ upToNow(from, now int64) }
+
 // ordered is a technique that looks at the order in which a log was written.
 type ordered interface {
 	Technique

@@ -18,6 +18,10 @@ type silence struct {
 	order   []streamKey
 	cells   int
 	tooMany bool
+
+	// Of a live case: the minute up to which all that was sent is here, and that from
+	// which on it would have been. 0 for evidence that ends where it ends.
+	upTo, from int64
 }
 
 // streamKey is a log of a host.
@@ -109,6 +113,11 @@ func (t *silence) Merge(digest any) {
 	}
 }
 
+// upToNow implements clocked.
+func (t *silence) upToNow(from, now int64) {
+	t.from, t.upTo = floorDiv(from, minute), floorDiv(now, minute)
+}
+
 func (t *silence) limits() []string {
 	if !t.tooMany {
 		return nil
@@ -174,12 +183,16 @@ func (t *silence) Findings(context.Context, Querier) ([]Finding, error) {
 			days = withDay(days, int32(floorDiv(int64(h), 24)))
 		}
 		consider := func(from, to int64, end bool) {
-			if to-from <= silenceShortest {
+			heard := from // what came before would be here
+			if end {
+				heard = max(from, t.from)
+			}
+			if to-heard <= silenceShortest {
 				return
 			}
 			g := gap{key: k, from: from, to: to, end: end}
 			// A silence of weeks is not made worse by looking at all of it.
-			for h := from / 60; h <= to/60 && h < from/60+48; h++ {
+			for h := heard / 60; h <= to/60 && h < heard/60+48; h++ {
 				u, ok := counts.expect(int32(h), days)
 				if !ok {
 					return
@@ -187,7 +200,7 @@ func (t *silence) Findings(context.Context, Querier) ([]Finding, error) {
 				if isWeekend(int32(floorDiv(h, 24))) && !u.weekly {
 					continue // weekends are not known
 				}
-				share := float64(min(to, h*60+60)-max(from+1, h*60)) / 60
+				share := float64(min(to, h*60+60)-max(heard+1, h*60)) / 60
 				g.expected += u.low * share
 				if g.usual.days == 0 {
 					g.usual = u
@@ -216,7 +229,10 @@ func (t *silence) Findings(context.Context, Querier) ([]Finding, error) {
 				last = at
 			}
 		}
-		if k.host != "" {
+		switch {
+		case t.upTo > 0:
+			consider(last, t.upTo, true)
+		case k.host != "":
 			consider(last, ends[k.host], true)
 		}
 	}
@@ -253,6 +269,9 @@ func (g *gap) finding(streams int) Finding {
 	what := "nothing"
 	if g.end {
 		f.Title = "A log ends while others of the host go on"
+		if g.others == 0 {
+			f.Title = "A log does not go on"
+		}
 		f.Rule.ID = "silence.end"
 		what = "nothing more"
 	}

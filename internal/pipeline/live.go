@@ -75,6 +75,7 @@ type Live struct {
 	changes  chan *liveChange
 	ended    chan struct{} // Run has returned
 
+	started            time.Time
 	records, undecoded atomic.Int64
 	lag                atomic.Int64 // ns from the arrival to the storing of the last record
 	since              atomic.Int64 // when what gatherer knows begins
@@ -92,8 +93,7 @@ type Live struct {
 	ruled    []analyze.Finding // by the last snapshot
 	watch    *watch            // nil without techniques
 
-	counting sync.Mutex // guards sources
-	sources  map[[2]string]*SourceStats
+	senders *senders
 
 	telling sync.Mutex // guards told
 	told    *toldOf
@@ -130,7 +130,7 @@ func OpenLive(ctx context.Context, o LiveOptions) (*Live, error) {
 			return nil, err
 		}
 	}
-	l := &Live{o: o, detector: detector, fresh: make(chan struct{}, 1), sources: map[[2]string]*SourceStats{}, changes: make(chan *liveChange), ended: make(chan struct{}), halting: make(chan struct{}), turns: newTurns()}
+	l := &Live{o: o, detector: detector, fresh: make(chan struct{}, 1), changes: make(chan *liveChange), ended: make(chan struct{}), halting: make(chan struct{}), turns: newTurns(), started: time.Now()}
 	// The spool stops taking while the store still has room for what it took.
 	st, err := store.Open(o.Case, store.Options{Log: o.Log, MinFreeDisk: spool.Reserve(o.Case) / 2, DiskFull: l.awaitDisk,
 		Synonyms: store.Synonyms{patterns.Field: func(id string) []string { return l.mining.synonyms(id) }}})
@@ -158,6 +158,9 @@ func (l *Live) open(ctx context.Context) error {
 	}
 	for _, p := range l.spool.Problems() {
 		l.o.Log.Error(p)
+	}
+	if l.senders, err = openSenders(l.o.Case, l.started); err != nil {
+		return err
 	}
 	if l.told, err = openTold(l.o.Case); err != nil {
 		return err
@@ -275,7 +278,11 @@ func (l *Live) affordable(ctx context.Context, since time.Time) (time.Time, erro
 
 // Accept implements collect.Sink.
 func (l *Live) Accept(ctx context.Context, ds ...*spool.Delivery) error {
-	return l.spool.Append(ctx, ds...)
+	err := l.spool.Append(ctx, ds...)
+	if err == nil {
+		l.senders.heard(ds)
+	}
+	return err
 }
 
 // Settle implements collect.Sink.
@@ -320,48 +327,7 @@ type LiveStats struct {
 	Lag       time.Duration
 	Findings  int
 	Full      bool          // so much waits to be stored that senders wait
-	Sources   []SourceStats // by collector, then peer
-}
-
-// SourceStats are figures of who sends by a collector.
-type SourceStats struct {
-	Collector, Peer    string // Peer is an address, "" for what has none, "others" beyond maxPeers
-	Records, Undecoded int64
-	Lag                time.Duration // from arrival to storing, of the last record
-	Last               time.Time     // its arrival
-	Event              time.Time     // its own time
-}
-
-// maxPeers bounds how many senders are told apart.
-const maxPeers = 1000
-
-// count counts what of a delivery is stored.
-func (l *Live) count(d *spool.Delivery, events []event.Event) {
-	now := time.Now().UnixNano()
-	l.counting.Lock()
-	defer l.counting.Unlock()
-	key := [2]string{d.Collector, d.Peer}
-	s := l.sources[key]
-	if s == nil && len(l.sources) >= maxPeers {
-		key[1] = "others"
-		if s = l.sources[key]; s == nil && len(l.sources) >= 2*maxPeers {
-			return
-		}
-	}
-	if s == nil {
-		s = &SourceStats{Collector: strings.Clone(key[0]), Peer: strings.Clone(key[1])}
-		l.sources[[2]string{s.Collector, s.Peer}] = s
-	}
-	s.Records += int64(len(events))
-	for i := range events {
-		if events[i].Err != "" {
-			s.Undecoded++
-		}
-	}
-	s.Lag, s.Last = time.Duration(now-d.Received), time.Unix(0, d.Received)
-	if n := len(events); n > 0 && events[n-1].Time != event.NoTime {
-		s.Event = time.Unix(0, events[n-1].Time)
-	}
+	Sources   []SourceStats // by collector, peer, path
 }
 
 // Stats returns the figures as they are now.
@@ -369,18 +335,13 @@ func (l *Live) Stats() LiveStats {
 	l.mu.Lock()
 	n := len(l.snapshot)
 	l.mu.Unlock()
+	return LiveStats{Full: l.full(), Sources: l.senders.stats(), Spool: l.spool.Stats(), Records: l.records.Load(), Undecoded: l.undecoded.Load(), Lag: time.Duration(l.lag.Load()), Findings: n}
+}
+
+// full reports whether so much waits to be stored that senders wait.
+func (l *Live) full() bool {
 	st := l.spool.Stats()
-	full := st.DiskFull || st.Backlog >= cmp.Or(l.o.Spool.MaxBytes, 2<<30)
-	var sources []SourceStats
-	l.counting.Lock()
-	for _, s := range l.sources {
-		sources = append(sources, *s)
-	}
-	l.counting.Unlock()
-	slices.SortFunc(sources, func(a, b SourceStats) int {
-		return cmp.Or(strings.Compare(a.Collector, b.Collector), strings.Compare(a.Peer, b.Peer))
-	})
-	return LiveStats{Full: full, Sources: sources, Spool: st, Records: l.records.Load(), Undecoded: l.undecoded.Load(), Lag: time.Duration(l.lag.Load()), Findings: n}
+	return st.DiskFull || st.Backlog >= cmp.Or(l.o.Spool.MaxBytes, 2<<30)
 }
 
 // liveTask is some deliveries of one segment on their way, or its end.
@@ -479,7 +440,15 @@ func (l *Live) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		if l.watch != nil && ctx.Err() == nil {
-			l.watch.ask(ctx, l.store, l.mining)
+			l.watch.ask(ctx, l.store, func(set *analyze.Set) {
+				set.SetTemplates(l.mining.templates())
+				set.UpToNow(l.started.UnixNano(), time.Now().UnixNano()-l.lag.Load())
+			})
+		}
+		if changed, err := l.senders.judge(ctx, time.Now(), l.full, l.store); err != nil && ctx.Err() == nil {
+			l.o.Log.Warn("cannot say who has fallen silent; it is tried again", "error", err)
+		} else if changed && ctx.Err() == nil {
+			l.publish()
 		}
 		if len(changes) == 0 && time.Now().UnixNano()-l.since.Load() > int64(2*l.o.Window) {
 			changes = append(changes, &liveChange{detector: l.detector, done: make(chan error, 1)})
@@ -513,7 +482,7 @@ func (l *Live) Run(ctx context.Context) error {
 	if l.watch != nil {
 		l.watch.end()
 	}
-	return errors.Join(err, l.told.save(true))
+	return errors.Join(err, l.told.save(true), l.senders.save(time.Now(), true))
 }
 
 // liveSetup is what workers work with.
@@ -839,7 +808,7 @@ func (l *Live) settle(ctx context.Context, t *liveTask, segmentRecords *int64) e
 		if i > 0 {
 			from = t.bounds[i-1]
 		}
-		l.count(e.Delivery, t.batch.Events[from:t.bounds[i]])
+		l.senders.count(e.Delivery, t.batch.Events[from:t.bounds[i]])
 		l.lag.Store(time.Now().UnixNano() - e.Delivery.Received)
 		if n := len(e.Offsets); n > 0 {
 			l.progress.Store(&Progress{t.segment, e.Offsets[n-1]})
@@ -877,6 +846,7 @@ func (l *Live) publish() {
 	if l.watch != nil {
 		findings = append(findings, l.watch.found...)
 	}
+	findings = append(findings, l.senders.findings(time.Now().Add(-l.o.Window))...)
 	slices.SortFunc(findings, func(a, b analyze.Finding) int {
 		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.ID, b.ID))
 	})

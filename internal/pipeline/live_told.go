@@ -92,7 +92,7 @@ func keyOf(f *analyze.Finding) string {
 	e := &f.Entities
 	key := f.Kind + "\x00" + f.Rule.ID + "\x00" + f.Title + "\x00" + first(e.Hosts) + "\x00" + first(e.Sources) + "\x00" + first(e.Users)
 	if f.Query != "" { // of a technique
-		key += "\x00" + first(e.Destinations)
+		key += "\x00" + first(e.Destinations) + "\x00" + first(f.Datasets)
 	}
 	return key
 }

@@ -34,8 +34,9 @@ type watched struct {
 
 const (
 	watchEvery = 15 * time.Second
-	watchCost  = 20  // at most one part in so many of the time goes into asking
-	maxWaiting = 256 // batches that may wait
+	watchIdle  = 5 * time.Minute // also when nothing comes, which may be strange by itself
+	watchCost  = 20              // at most one part in so many of the time goes into asking
+	maxWaiting = 256             // batches that may wait
 )
 
 func newWatch() *watch {
@@ -76,9 +77,10 @@ func (w *watch) caught(watched) {
 	w.waiting, w.busy = nil, false
 }
 
-// ask has the techniques say what they found, if it is time to.
-func (w *watch) ask(ctx context.Context, st store.Store, mined *mining) {
-	if w.busy || !w.dirty || !w.first && time.Since(w.taken) < max(watchEvery, watchCost*w.took) {
+// ask has the techniques say what they found, if it is time to. Prepare tells them
+// before what they want to know.
+func (w *watch) ask(ctx context.Context, st store.Store, prepare func(*analyze.Set)) {
+	if w.busy || !w.dirty && time.Since(w.taken) < watchIdle || !w.first && time.Since(w.taken) < max(watchEvery, watchCost*w.took) {
 		return
 	}
 	w.busy, w.dirty = true, false
@@ -87,7 +89,7 @@ func (w *watch) ask(ctx context.Context, st store.Store, mined *mining) {
 		err := st.Flush(ctx)
 		var r watched
 		if err == nil {
-			w.set.SetTemplates(mined.templates())
+			prepare(w.set)
 			r.findings, _, err = w.set.Findings(ctx, st)
 		}
 		r.err, r.took = err, time.Since(began)

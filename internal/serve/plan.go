@@ -327,8 +327,8 @@ func (p *planner) alerting() {
 		}
 	}
 	for i, what := range o.On {
-		if what != alert.OnFindings && what != alert.OnIncidents {
-			p.wrong("alert-on", i, "%q: want findings, incidents, or both", what)
+		if what != alert.OnFindings && what != alert.OnIncidents && what != alert.OnSources {
+			p.wrong("alert-on", i, "%q: want findings, incidents, sources, or several of them", what)
 		}
 	}
 	p.alerts, _ = alert.New(o)

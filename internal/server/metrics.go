@@ -43,10 +43,21 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 	}
 	for _, src := range st.Sources {
 		labels := []string{"collector", src.Collector, "peer", src.Peer}
+		if src.Path != "" {
+			labels = append(labels, "path", src.Path)
+		}
 		m.put("source_records_total", "records stored, by who sent them", src.Records, labels...)
 		m.put("source_undecoded_total", "of them, kept as text", src.Undecoded, labels...)
 		m.put("source_lag_seconds", "from arrival to storing, of the last record", src.Lag.Seconds(), labels...)
 		m.put("source_idle_seconds", "since the last record came", time.Since(src.Last).Seconds(), labels...)
+		if src.Allowed > 0 {
+			silent := 0
+			if src.Silent {
+				silent = 1
+			}
+			m.put("source_silent", "1 while it pauses longer than it would", silent, labels...)
+			m.put("source_allowed_idle_seconds", "idle time from which on it would be silent at this hour, by its pauses of a week or two", src.Allowed.Seconds(), labels...)
+		}
 		if !src.Event.IsZero() {
 			m.put("source_event_delay_seconds", "by how much the last record's own time is behind its arrival", src.Last.Sub(src.Event).Seconds(), labels...)
 		}

@@ -110,7 +110,7 @@ func (s *Server) state(r *http.Request) map[string]any {
 				Idle: time.Since(time.Unix(0, last)), Never: last == 0}
 			for _, src := range st.Sources {
 				if rest, ok := strings.CutPrefix(src.Collector, name); ok && (rest == "" || rest[0] == '/') && len(one.Peers) < pagePeers {
-					if src.Peer == "" && rest == "" { // nobody sends: a file is followed
+					if src.Peer == "" && src.Path == "" && rest == "" { // nobody sends
 						one.Alone, one.Lag = true, src.Lag
 						continue
 					}
