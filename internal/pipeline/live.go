@@ -113,6 +113,7 @@ const (
 	sealEvery     = 30 * time.Second
 	liveBatch     = 2048 // records decoded together
 	snapshotEvery = 2 * time.Second
+	maxLastWords  = 10 * time.Second
 )
 
 // OpenLive opens the case and takes up what an earlier process left undone.
@@ -363,6 +364,7 @@ type liveTask struct {
 // Run works until Stop was called and all that was accepted is stored, or until
 // something fails for good.
 func (l *Live) Run(ctx context.Context) error {
+	outer := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, l.halt)()
@@ -481,6 +483,9 @@ func (l *Live) Run(ctx context.Context) error {
 	others.Wait()
 	if l.watch != nil {
 		l.watch.end()
+	}
+	if err == nil {
+		l.lastWords(outer)
 	}
 	return errors.Join(err, l.told.save(true), l.senders.save(time.Now(), true))
 }
@@ -902,6 +907,16 @@ func (l *Live) investigator(ctx context.Context) {
 			return
 		case <-time.After(max(time.Second, 10*time.Since(began))):
 		}
+	}
+}
+
+// lastWords tells of incidents that the last snapshot made, if that does not
+// take long; else they are told when the case is served again.
+func (l *Live) lastWords(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, maxLastWords)
+	defer cancel()
+	if inv, err := l.Investigation(ctx); err == nil {
+		l.tell(inv.Incidents)
 	}
 }
 

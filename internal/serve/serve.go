@@ -112,7 +112,7 @@ type alerts struct {
 }
 
 func (s *Server) startAlerts(a *alert.Alerter) {
-	ctx, cancel := context.WithCancel(s.ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(s.ctx)) // what is found last is told, too
 	w := &alerts{Alerter: a, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
@@ -207,11 +207,12 @@ func Run(ctx context.Context, o Options) (err error) {
 	for _, u := range s.all() {
 		<-u.done
 	}
-	<-s.alerts.done
 	for _, f := range s.outputs {
 		<-f.done
 	}
 	err = errors.Join(s.live.Stop(), <-stored)
+	s.alerts.cancel()
+	<-s.alerts.done
 	s.sendRest()
 	if cause := context.Cause(s.ctx); err == nil && !errors.Is(cause, context.Canceled) {
 		err = cause
