@@ -11,6 +11,7 @@
 //	ait         alerts of four simulated enterprise networks (AIT-ADS): hours of hosts, and what verdicts teach
 //	simulated   worlds of `sextant simulate intrusion`, with their labels: what each technique finds of whom
 //	cut         the same worlds, with four hours cut out of each log
+//	people      invented companies, in which some lose their account to one who uses it when they do not
 //	night       the same worlds, with a record in the night put into the life of each account
 //
 // all of them without one. openstack, bgl and ait need the corpus and are left out without it. It exits with 1 if something is
@@ -58,6 +59,7 @@ func main() {
 		{"ait", (*measurement).ait, "ait_alert_data_set"},
 		{"simulated", (*measurement).simulated, ""},
 		{"cut", (*measurement).cut, ""},
+		{"people", (*measurement).people, ""},
 		{"night", (*measurement).night, ""},
 	}
 	for _, a := range flag.Args() {

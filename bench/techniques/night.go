@@ -10,6 +10,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/learn"
 	"github.com/sextant-logs/sextant/internal/store"
 )
 
@@ -24,6 +25,8 @@ func (m *measurement) night() error {
 	results := make([]outcome, len(groups))
 	mistaken, accounts := 0, 0
 	var missed []string
+	var rank [4][]float64
+	var truth []bool
 	for _, seed := range m.seeds {
 		err := m.within(seed, func(w *world, st *store.Embedded) error {
 			planted := w.first.AddDate(0, 0, m.days-2)
@@ -31,40 +34,31 @@ func (m *measurement) night() error {
 				planted = planted.AddDate(0, 0, -1)
 			}
 			at := planted.Add(nightHour*time.Hour + 30*time.Minute)
-			days := map[string]map[string]bool{}   // by account, days on which it did something
-			nights := map[string]map[string]bool{} // by account, those on which it did between 1 and 6
+			own := ownHours{}
 			var life event.Batch
 			err := recordsOf(st, `user.name:*`, func(e *event.Event) {
 				if w.labels[e.ID].Label == "malicious" {
 					return
 				}
 				life.Events = append(life.Events, *e)
-				user, t := e.Get("user.name"), time.Unix(0, e.Time).UTC()
-				day := t.Format(time.DateOnly)
-				if e.Get("event.outcome") == "failure" || day == planted.Format(time.DateOnly) || strings.HasSuffix(user, "$") {
-					return
-				}
-				if days[user] == nil {
-					days[user], nights[user] = map[string]bool{}, map[string]bool{}
-				}
-				days[user][day] = true
-				if h := t.Hour(); h >= nightHour-2 && h <= nightHour+2 {
-					nights[user][day] = true
+				if user := e.Get("user.name"); e.Get("event.outcome") != "failure" && !strings.HasSuffix(user, "$") {
+					own.add(user, e.Time)
 				}
 			})
 			if err != nil {
 				return err
 			}
-			look := func(batches ...*event.Batch) ([]analyze.Finding, error) {
+			look := func(batches ...*event.Batch) ([]analyze.Finding, []analyze.Score, error) {
 				t := technique("hours")
 				for _, b := range batches {
 					if d := t.Digest("", b); d != nil {
 						t.Merge(d)
 					}
 				}
-				return t.Findings(context.Background(), st)
+				f, err := t.Findings(context.Background(), st)
+				return f, analyze.HourScores(t), err
 			}
-			whole, err := look(&life)
+			whole, _, err := look(&life)
 			if err != nil {
 				return err
 			}
@@ -74,22 +68,22 @@ func (m *measurement) night() error {
 					fmt.Printf("seed %d, whole, %s: %s\n", seed, f.Level, f.Explanation)
 				}
 			}
-			// Accounts do not bear on each other: all get their record at once.
+			// All get their record at once: when one is judged, that day of the others is left out.
 			var added event.Batch
-			for _, user := range slices.Sorted(maps.Keys(days)) {
+			for _, user := range slices.Sorted(maps.Keys(own)) {
 				e := event.Event{Time: at.UnixNano(), Fields: []event.Field{{Name: "user.name", Value: user}, {Name: "event.outcome", Value: "success"}}}
 				added.Events = append(added.Events, e)
 			}
-			found, err := look(&life, &added)
+			found, scores, err := look(&life, &added)
 			if err != nil {
 				return err
 			}
-			for _, user := range slices.Sorted(maps.Keys(days)) {
-				if len(days[user]) < 10 {
+			for _, user := range slices.Sorted(maps.Keys(own)) {
+				days, n := own.about(user, at.UnixNano())
+				if days < 10 {
 					continue // nobody can know its hours
 				}
 				accounts++
-				n := len(nights[user])
 				g := min(n, 2)
 				if n > 3 {
 					g = 3
@@ -101,6 +95,31 @@ func (m *measurement) night() error {
 					results[g].told++
 				} else if n <= 1 {
 					missed = append(missed, fmt.Sprintf("%s of %d (%d)", user, seed, n))
+				}
+				// As a ranking: the day of the record among the account's others.
+				most := map[int64]float64{}
+				for _, s := range scores {
+					if s.Entity == user {
+						most[s.Hour/24] = max(most[s.Hour/24], s.Score)
+					}
+				}
+				today := at.UnixNano() / int64(24*time.Hour)
+				own.add(user, at.UnixNano())
+				for _, day := range slices.Sorted(maps.Keys(own[user])) {
+					if day == today && n*10 > days {
+						continue
+					}
+					var sum [24]float64
+					for _, hours := range own[user] {
+						for h := range sum {
+							sum[h] += float64(hours >> h & 1)
+						}
+					}
+					late, never, far := simply(own[user][day], sum)
+					for i, v := range []float64{most[day], late, never, far} {
+						rank[i] = append(rank[i], v)
+					}
+					truth = append(truth, day == today)
 				}
 			}
 			return nil
@@ -114,6 +133,10 @@ func (m *measurement) night() error {
 		fmt.Printf("  %s: %d planted, %d told: recall %s\n", g, results[i].planted, results[i].told, share(results[i].told, results[i].planted))
 	}
 	fmt.Printf("  told where nothing was planted, in %d days: %d\n", m.days*len(m.seeds), mistaken)
+	header(fmt.Sprintf("  %d days of accounts, the record in %d, of who was so on a tenth of days at most", len(truth), trues(truth)))
+	for i, name := range []string{"surprise", "simply: hours of the day between 20 and 6", "simply: hours to the next that it ever worked", "simply: deviations from the mean hour (circular)"} {
+		show("  "+name, learn.Measure(rank[i], truth))
+	}
 	if len(missed) > 0 {
 		fmt.Printf("  missed (of who was so on one other day at most): %s\n", strings.Join(missed, ", "))
 	}

@@ -53,7 +53,9 @@ var questions = []question{
 		"bytes sent in a day", func(f *facts, e string) float64 { return f.bytes[e] }},
 	{"long", []string{"T1071"}, []string{"source.ip"}, "sources of connections of an hour and more", 1, func(e *event.Event) bool { return number(e.Get("event.duration")) >= float64(time.Hour) },
 		"longest connection", func(f *facts, e string) float64 { return f.longest[e] }},
-	{"hours", []string{"T1078", "T1021", "T1550", "T1039", "T1548"}, []string{"user.name"}, "accounts that are used between 20 and 6", 1, atNight,
+	{"hours", []string{"T"}, []string{"user.name"}, "accounts known for ten days that are used at a time of day at which they do nothing, within two hours, on nine of ten other days", 1, func(e *event.Event) bool {
+		return e.Get("event.outcome") != "failure"
+	},
 		"records between 20 and 6", func(f *facts, e string) float64 { return f.night[e] }},
 	{"travel", []string{"T1078"}, []string{"user.name"}, "accounts that are logged in to from outside, within ten hours of a login from another place", 1, func(e *event.Event) bool {
 		return e.Get("event.outcome") == "success" && e.Get("source.geo.location.lat") != ""
@@ -64,6 +66,39 @@ var questions = []question{
 		"records in its busiest hour", func(f *facts, e string) float64 { return f.busiest[e] }},
 	{"isolation", []string{"T"}, []string{"source.ip", "user.name", "host.name"}, "of any record of an intrusion", 1, nil,
 		"records in its busiest hour", func(f *facts, e string) float64 { return f.busiest[e] }},
+}
+
+// ownHours are the hours (UTC) of each day on which accounts did something themselves: a bit for each.
+type ownHours map[string]map[int64]uint32
+
+func (o ownHours) add(user string, at int64) {
+	if o[user] == nil {
+		o[user] = map[int64]uint32{}
+	}
+	o[user][at/int64(24*time.Hour)] |= 1 << (at / int64(time.Hour) % 24)
+}
+
+// about is on how many other days than that of at an account did something, and on how many of these within two hours of that time of day.
+func (o ownHours) about(user string, at int64) (days, near int) {
+	var about uint32
+	for off := int64(-2); off <= 2; off++ {
+		about |= 1 << ((at/int64(time.Hour) + off + 24) % 24)
+	}
+	for day, hours := range o[user] {
+		if day != at/int64(24*time.Hour) {
+			days++
+			if hours&about != 0 {
+				near++
+			}
+		}
+	}
+	return days, near
+}
+
+// strange reports whether who knows an account's own life for ten days would know that it is not it that does something then.
+func (o ownHours) strange(user string, at int64) bool {
+	days, near := o.about(user, at)
+	return days >= 10 && near*10 <= days
 }
 
 func has(fields ...string) func(*event.Event) bool {
@@ -337,6 +372,8 @@ func (m *measurement) ask(w *world, st *store.Embedded, tallies, hours []tally, 
 	logins := map[string][]login{}
 	used := map[[2]string]bool{}           // account and source, in records that no intrusion caused
 	strange := map[string]map[string]int{} // by account, sources of malicious logins
+	lives := ownHours{}
+	misused := map[string][]int64{} // by account, when it was
 	var batch event.Batch
 	flush := func() {
 		if d := isolation.Digest("", &batch); d != nil {
@@ -366,6 +403,9 @@ func (m *measurement) ask(w *world, st *store.Embedded, tallies, hours []tally, 
 			busiest.add(source, hour, "", 1)
 		}
 		if user != "" {
+			if e.Get("event.outcome") != "failure" && w.labels[e.ID].Label != "malicious" {
+				lives.add(user, e.Time)
+			}
 			busiest.add(user, hour, "", 1)
 			if atNight(e) {
 				night.add(user, "", "", 1)
@@ -404,6 +444,9 @@ func (m *measurement) ask(w *world, st *store.Embedded, tallies, hours []tally, 
 						strange[v] = map[string]int{}
 					}
 					strange[v][source]++
+				}
+				if q.technique == "hours" {
+					misused[v] = append(misused[v], e.Time)
 				}
 				malicious[i][v]++
 				incident[i][v] = l.Incident
@@ -503,6 +546,8 @@ func (m *measurement) ask(w *world, st *store.Embedded, tallies, hours []tally, 
 		for _, e := range slices.Sorted(maps.Keys(who[i])) {
 			is := malicious[i][e] >= q.least
 			switch q.technique {
+			case "hours":
+				is = slices.ContainsFunc(misused[e], func(at int64) bool { return lives.strange(e, at) })
 			case "travel":
 				is = is && travelled(e)
 			case "pairs":
