@@ -79,15 +79,19 @@ need days: most techniques say nothing of logs of a few hours.`,
 				page.say("", fmt.Sprintf("%s  %s, %s", time.Unix(0, f.First).UTC().Format("2006-01-02 15:04"), f.Level, f.Kind))
 				page.say(" ", f.Explanation)
 			}
-			if output == "table" {
-				if shown > 0 {
-					fmt.Fprintln(w)
-				} else if len(findings) > 0 {
-					fmt.Fprintf(w, "Nothing is of level %s or above.\n", level)
+			if output != "table" {
+				if shown == 0 {
+					nothing(c)
 				}
-				for _, s := range report.Techniques(reports) {
-					page.say("", s)
-				}
+				return nil
+			}
+			if shown > 0 {
+				fmt.Fprintln(w)
+			} else if len(findings) > 0 {
+				fmt.Fprintf(w, "Nothing is of level %s or above.\n", level)
+			}
+			for _, s := range report.Techniques(reports) {
+				page.say("", s)
 			}
 			return nil
 		},

@@ -319,7 +319,7 @@ func (f *chartCommand) bar() (chart.Chart, error) {
 		for _, n := range t.Counts[r] {
 			it.Parts = append(it.Parts, float64(n))
 		}
-		if name != statistics.Other {
+		if name != statistics.Other { // the rest is no bar
 			b.Items = append(b.Items, it)
 		}
 	}

@@ -61,6 +61,9 @@ func served(dir string, err error) error {
 
 // dirOf is the directory of a store that has one, else of the case it is.
 func dirOf(st store.Store, dir string) string {
+	if w, ok := st.(*watched); ok {
+		st = w.Store
+	}
 	if e, ok := st.(interface{ Dir() string }); ok {
 		return e.Dir()
 	}

@@ -49,6 +49,9 @@ by shifting the two against each other in time, and left out.`,
 			const shown = 20
 			w := buffered(c)
 			if output != "table" {
+				if len(found.Associations) == 0 {
+					nothing(c)
+				}
 				var rows [][]export.Cell
 				for _, a := range found.Associations {
 					rows = append(rows, []export.Cell{{Name: "leader", Value: a.Leader}, {Name: "follower", Value: a.Follower}, {Name: "lag_seconds", Value: a.Lag.Seconds()}, {Name: "r", Value: a.R},

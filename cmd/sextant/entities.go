@@ -71,6 +71,9 @@ and what tells so. --of asks for one address, user or host; --at for one moment.
 				rows = append(rows, append(row, export.Cell{Name: "from", Value: stampOf(k.From), Text: from}, export.Cell{Name: "to", Value: stampOf(k.To), Text: to}, export.Cell{Name: "until", Value: stampOf(k.Until), Text: until},
 					export.Cell{Name: "records", Value: k.Count, Text: "-"}, export.Cell{Name: "per", Value: k.By}, export.Cell{Name: "evidence", Value: k.Evidence, Text: "-"}))
 			}
+			if len(rows) == 0 && output != "table" {
+				nothing(c)
+			}
 			if err := export.WriteCells(w, output, rows, columns); err != nil {
 				return err
 			}

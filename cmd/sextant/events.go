@@ -95,6 +95,7 @@ func (f *eventFlags) open(c *cobra.Command, paths []string) (store.Store, func()
 		if err != nil {
 			return nil, nil, err
 		}
+		st = watch(st, c.OutOrStdout(), c.ErrOrStderr())
 		return st, func() { st.Close() }, nil
 	}
 	if c.Flags().Changed("case") {
@@ -129,13 +130,14 @@ func (f *eventFlags) open(c *cobra.Command, paths []string) (store.Store, func()
 	for _, p := range problems {
 		fmt.Fprintln(stderr, export.Terminal(p))
 	}
+	shown := watch(st, c.OutOrStdout(), stderr)
 	done := func() {
-		st.Close()
+		shown.Close()
 		os.RemoveAll(dir)
 	}
 	if records == 0 && (plan.Unread || len(problems) > 0) {
 		done()
 		return nil, nil, errSources
 	}
-	return st, done, nil
+	return shown, done, nil
 }

@@ -116,8 +116,15 @@ func exportRows(c *cobra.Command, st queryer, query string, out io.Writer, forma
 	if err != nil {
 		return err
 	}
-	if err := st.Query(c.Context(), query, func(row []event.Field) error { return w.Write(row) }); err != nil {
+	any := false
+	if err := st.Query(c.Context(), query, func(row []event.Field) error {
+		any = true
+		return w.Write(row)
+	}); err != nil {
 		return errors.Join(err, w.Discard())
+	}
+	if !any {
+		nothing(c)
 	}
 	return w.Close()
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sextant-logs/sextant/internal/chart"
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/incident"
 	"github.com/sextant-logs/sextant/internal/pipeline"
@@ -239,7 +240,7 @@ func (a *answers) say(label, text string) {
 	}
 	column := len(indent)
 	for i, word := range strings.Fields(export.Terminal(text)) {
-		n := len([]rune(word))
+		n := chart.Cells(word)
 		if i > 0 {
 			if column+1+n > a.width {
 				fmt.Fprint(a.w, "\n", indent)

@@ -120,6 +120,9 @@ a row for each line in order, with the template as all lines together show it.`,
 					return isNew && p.First < at || gone && p.Last >= at
 				})
 			}
+			if len(found) == 0 && output != "table" {
+				nothing(c)
+			}
 			if len(found) == 0 && output == "table" {
 				switch {
 				case total == 0:

@@ -60,6 +60,14 @@ func (p *progress) report(stage string, done, total, events int64) {
 	fmt.Fprintf(p.w, "\r\x1b[K%s", progressLine(stage, done, total, events, now.Sub(p.began), p.width-1))
 }
 
+// say draws a line of text.
+func (p *progress) say(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shown = true
+	fmt.Fprintf(p.w, "\r\x1b[K%s", text[:min(len(text), max(p.width-1, 0))])
+}
+
 // progressLine is the text of the bar, at most width columns.
 func progressLine(stage string, done, total, events int64, spent time.Duration, width int) string {
 	seconds := max(spent.Seconds(), 0.001)

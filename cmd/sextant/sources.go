@@ -37,6 +37,9 @@ records, of what separates them, and of what was refused.`,
 			}
 			defer st.Close()
 			w := buffered(c)
+			if len(st.Ledger().Sources()) == 0 && output != "table" {
+				nothing(c)
+			}
 			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 			if output == "table" {
 				fmt.Fprintln(table, "RECORDS\tAS TEXT\tBYTES\tBOOKS\tFORMAT\tSOURCE")

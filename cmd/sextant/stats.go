@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sextant-logs/sextant/internal/chart"
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/statistics"
@@ -109,7 +110,15 @@ The records are those of a case, or those of logs under a PATH.`,
 }
 
 func (s *statsCommand) write(rows [][]export.Cell) error {
+	if len(rows) == 0 && s.output != "table" {
+		nothing(s.c)
+	}
 	return export.WriteCells(s.w, s.output, rows, s.width)
+}
+
+// nothing says that what goes to a program is empty, and that this is no mistake.
+func nothing(c *cobra.Command) {
+	fmt.Fprintln(c.ErrOrStderr(), "There is nothing to write: no record tells of it.")
 }
 
 // say prints a sentence below a table; programs get the numbers only.
@@ -192,12 +201,20 @@ func (s *statsCommand) counts() error {
 	if err := s.write(rows); err != nil {
 		return err
 	}
-	if d.With == 0 {
+	switch {
+	case d.Events == 0:
+		s.say("No record is found.")
+		return nil
+	case d.With == 0:
 		s.say("No record of %s has the field %s.", thousands(d.Events), field)
 		return nil
 	}
 	s.say("")
-	text := fmt.Sprintf("%s of %s have %s: %s, %s of them once. ", thousands(min(d.With, d.Events)), plural(d.Events, "record"), field, plural(d.Distinct, "different value"), thousands(d.Once))
+	have := "have"
+	if d.Events == 1 {
+		have = "has"
+	}
+	text := fmt.Sprintf("%s of %s %s %s: %s, %s of them once. ", thousands(min(d.With, d.Events)), plural(d.Events, "record"), have, field, plural(d.Distinct, "different value"), thousands(d.Once))
 	text += fmt.Sprintf("Entropy %.2f bits", d.Entropy)
 	if d.Distinct > 1 {
 		text += fmt.Sprintf(", %s of what it could be", statistics.Percent(d.Evenness()))
@@ -210,6 +227,14 @@ func (s *statsCommand) counts() error {
 	}
 	s.say("%s", text)
 	return nil
+}
+
+// without says how many of some records have no time, if any.
+func without(untimed int64) string {
+	if untimed == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s without a time)", thousands(untimed))
 }
 
 func orDash(s string) string {
@@ -238,7 +263,7 @@ func lasting(d time.Duration) string {
 }
 
 func (s *statsCommand) profile() error {
-	events, first, last, err := statistics.Span(s.c.Context(), s.st, s.query)
+	events, untimed, first, last, err := statistics.Extent(s.c.Context(), s.st, s.query)
 	if err != nil {
 		return err
 	}
@@ -265,8 +290,9 @@ func (s *statsCommand) profile() error {
 		return nil
 	}
 	s.say("")
-	text := plural(events, "record")
+	text := plural(events, "record") + without(untimed)
 	if first == event.NoTime {
+		text = plural(events, "record")
 		s.say("%s, none with a time.", text)
 		return nil
 	}
@@ -375,6 +401,8 @@ func (s *statsCommand) cross() error {
 		s.say("No record has both %s and %s.", s.by[0], s.by[1])
 		return nil
 	}
+	// A quarter of the line for the rows' names, and some for the sums.
+	room := max(6, min(18, (s.width*3/4-10)/len(t.Cols)-2))
 	var out [][]export.Cell
 	for r := range t.Rows {
 		row := []export.Cell{{Name: t.Fields[0], Value: t.Rows[r]}}
@@ -386,7 +414,7 @@ func (s *statsCommand) cross() error {
 			case z < -4:
 				mark = "−"
 			}
-			row = append(row, export.Cell{Name: cut(t.Cols[c], 18), Value: t.Counts[r][c], Text: thousands(t.Counts[r][c]) + mark})
+			row = append(row, export.Cell{Name: chart.Fit(export.Terminal(t.Cols[c]), room), Value: t.Counts[r][c], Text: thousands(t.Counts[r][c]) + mark})
 		}
 		out = append(out, append(row, export.Cell{Name: "sum", Value: t.RowSums[r]}))
 	}
@@ -408,13 +436,6 @@ func (s *statsCommand) cross() error {
 	}
 	s.say("They go together %s: Cramér's V %.2f (chi-square %s, %.0f degrees of freedom, %s if records were independent).", how, t.CramersV, export.Figure(t.ChiSquare), t.Freedom, pValue(t.P))
 	return nil
-}
-
-func cut(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return s
 }
 
 func pValue(p float64) string {

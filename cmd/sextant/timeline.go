@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -131,7 +132,7 @@ func (t *timelineCommand) list(n int, sentence func(i int) string) {
 
 func (t *timelineCommand) text() error {
 	ctx := t.c.Context()
-	events, first, last, err := statistics.Span(ctx, t.st, t.query)
+	events, untimed, first, last, err := statistics.Extent(ctx, t.st, t.query)
 	if err != nil {
 		return err
 	}
@@ -142,7 +143,7 @@ func (t *timelineCommand) text() error {
 	if first == event.NoTime {
 		t.a.say("", fmt.Sprintf("%s, none with a time.", plural(events, "record")))
 	} else {
-		t.a.say("", fmt.Sprintf("%s from %s to %s UTC (%s).", plural(events, "record"), shortStamp(first), shortStamp(last), lasting(time.Duration(last-first))))
+		t.a.say("", fmt.Sprintf("%s%s from %s to %s UTC (%s).", plural(events, "record"), without(untimed), shortStamp(first), shortStamp(last), lasting(time.Duration(last-first))))
 	}
 	parts := map[string]func() error{
 		"overview": func() error { return t.overview(first, last) }, "bursts": func() error { return t.bursts(first, last) }, "rhythms": t.rhythms, "silence": func() error { return t.silence(first, last) },
@@ -342,14 +343,20 @@ func (t *timelineCommand) flows() error {
 func (t *timelineCommand) entries() error {
 	t.head("Events")
 	day := ""
-	n, more := 0, int64(0)
+	n := 0
+	enough := errors.New("enough")
+	more := int64(event.NoTime)
 	err := timeline.Entries(t.c.Context(), t.st, t.query, func(e *timeline.Entry) error {
 		if n++; t.limit > 0 && n > t.limit {
-			more++
-			return nil
+			more = e.First
+			return enough
 		}
 		at := time.Unix(0, e.First).UTC()
-		if d := at.Format("Monday 2 January 2006"); d != day && e.First != event.NoTime {
+		d := at.Format("Monday 2 January 2006")
+		if e.Untimed || e.First == event.NoTime {
+			d = "Without a time, in the order of their files' last change"
+		}
+		if d != day {
 			day = d
 			fmt.Fprintln(t.w, "── "+d+" "+strings.Repeat("─", max(0, min(t.width, 100)-len(d)-4)))
 		}
@@ -382,8 +389,9 @@ func (t *timelineCommand) entries() error {
 		fmt.Fprintln(t.w, strings.TrimRight(line+chart.Fit(export.Terminal(e.Text), max(room, 10))+tail, " "))
 		return nil
 	})
-	if more > 0 {
-		t.a.say("", fmt.Sprintf("… and %s more lines: --from, --to and --where narrow them, --limit 0 shows all.", thousands(more)))
+	if errors.Is(err, enough) {
+		t.a.say("", fmt.Sprintf("… and more, from %s on: --from, --to and --where narrow them, --limit 0 shows all.", shortStamp(more)))
+		return nil
 	}
 	return err
 }

@@ -150,7 +150,7 @@ func seriesOf(ctx context.Context, st store.Store, query string, o CorrelateOpti
 			part, _ := strconv.Unquote(one)
 			and = append(and, quoted[j]+":="+quote(part))
 			if part != "" {
-				name = append(name, part)
+				name = append(name, brief(part, 60))
 			}
 		}
 		names = append(names, strings.Join(name, " "))

@@ -31,7 +31,7 @@ import (
 type Value struct {
 	Value string
 	Count int64
-	First int64 // ns since the epoch of the first and last event that has it
+	First int64 // ns since the epoch of the first and last event that has it, event.NoTime if none of them has a time
 	Last  int64
 }
 
@@ -111,21 +111,28 @@ func parseTime(s string) int64 {
 // Span returns how many events the query finds, and the times of the first and
 // the last, event.NoTime where none has a time.
 func Span(ctx context.Context, st store.Store, query string) (events, first, last int64, err error) {
+	events, _, first, last, err = Extent(ctx, st, query)
+	return events, first, last, err
+}
+
+// Extent is Span that also says how many of the events have no time.
+func Extent(ctx context.Context, st store.Store, query string) (events, untimed, first, last int64, err error) {
 	first, last = event.NoTime, event.NoTime
 	err = st.Query(ctx, query+" | stats count() n", func(row []event.Field) (err error) {
 		events, err = number(row, "n")
 		return err
 	})
 	if err != nil {
-		return 0, first, last, err
+		return 0, 0, first, last, err
 	}
 	err = st.Query(ctx, with(query, timed)+" | stats count() n, min(_time) first, max(_time) last", func(row []event.Field) error {
-		if column(row, "n") != "0" {
+		n, err := number(row, "n")
+		if untimed = events - n; n > 0 {
 			first, last = parseTime(column(row, "first")), parseTime(column(row, "last"))
 		}
-		return nil
+		return err
 	})
-	return events, first, last, err
+	return events, untimed, first, last, err
 }
 
 // Count returns the distribution of a field over the events that a query finds,
@@ -143,7 +150,7 @@ func Count(ctx context.Context, st store.Store, query, field string, top, bottom
 		most.kept, least.kept = nil, nil
 		clear(sizes)
 	}
-	stats := "stats by (" + quote(field) + ") count() n, min(_time) first, max(_time) last"
+	stats := "stats by (" + quote(field) + ") count() n, min(_time) if (" + timed + ") first, max(_time) if (" + timed + ") last"
 	err = store.Grouped(ctx, st, unrolled(with(query, quote(field)+":*"), field), field, stats, begin, func(row []event.Field) error {
 		n, err := number(row, "n")
 		if err != nil {

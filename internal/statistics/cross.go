@@ -3,6 +3,7 @@ package statistics
 import (
 	"context"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
@@ -23,8 +24,23 @@ type Table struct {
 	CramersV   float64 // how strongly they go together, 0 to 1
 }
 
-// Other names the values of a Table that are not told apart.
+// Other names the values that are not told apart. A value that is itself this text
+// is shown in quotes: nobody hides among the rest by calling himself so.
 const Other = "(other)"
+
+// rest is what stands for Other within queries: no value of a log is like it.
+const rest = "\x00sextant.rest\x00"
+
+// shown is how a value of a query's answer is called.
+func shown(value string) string {
+	switch value {
+	case rest:
+		return Other
+	case Other:
+		return strconv.Quote(Other)
+	}
+	return value
+}
 
 // Cross returns the table of two fields over the events that a query finds,
 // with at most so many rows and columns told apart.
@@ -42,14 +58,14 @@ func Cross(ctx context.Context, st store.Store, query, first, second string, row
 	t.N = a.With
 	index := func(d *Distribution, names *[]string, sums *[]int64) map[string]int {
 		at := map[string]int{}
-		rest := d.With
+		left := d.With
 		for i, v := range d.Top {
 			at[v.Value] = i
-			*names, *sums = append(*names, v.Value), append(*sums, v.Count)
-			rest -= v.Count
+			*names, *sums = append(*names, shown(v.Value)), append(*sums, v.Count)
+			left -= v.Count
 		}
 		if d.Distinct > int64(len(d.Top)) {
-			*names, *sums = append(*names, Other), append(*sums, rest)
+			*names, *sums = append(*names, Other), append(*sums, left)
 		}
 		return at
 	}
@@ -61,8 +77,8 @@ func Cross(ctx context.Context, st store.Store, query, first, second string, row
 		t.P = 1
 		return t, nil
 	}
-	shown := with(both, among(first, a.Top), among(second, b.Top))
-	err = st.QueryWith(ctx, shown+" | stats by ("+quote(first)+", "+quote(second)+") count() n", store.QueryOptions{Unsorted: true}, func(row []event.Field) error {
+	told := with(both, among(first, a.Top), among(second, b.Top))
+	err = st.QueryWith(ctx, told+" | stats by ("+quote(first)+", "+quote(second)+") count() n", store.QueryOptions{Unsorted: true}, func(row []event.Field) error {
 		n, err := number(row, "n")
 		r, ok := rowAt[column(row, first)]
 		c, ok2 := colAt[column(row, second)]

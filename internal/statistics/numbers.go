@@ -128,8 +128,14 @@ func (n *Numbers) Expand(most int) []float64 {
 		}
 		return out
 	}
+	at, below := 0, 0.0 // of the numbers before at, the sum of counts
 	for i := range most {
-		out = append(out, n.Quantile((float64(i)+0.5)/float64(most)))
+		want := (float64(i) + 0.5) / float64(most) * float64(n.N)
+		for at < len(n.Values)-1 && below+n.Counts[at] < want {
+			below += n.Counts[at]
+			at++
+		}
+		out = append(out, n.Values[at])
 	}
 	return out
 }

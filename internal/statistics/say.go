@@ -83,10 +83,7 @@ func ordinal(r float64) string {
 
 // Sentence says what became of the value.
 func (ch *Change) Sentence(c *Comparison) string {
-	value := ch.Value
-	if len([]rune(value)) > 120 {
-		value = string([]rune(value)[:119]) + "…"
-	}
+	value := brief(ch.Value, 120)
 	s := ch.Field + ": " + value
 	counts := fmt.Sprintf("%s → %s records, %s → %s", export.Grouped(ch.Before), export.Grouped(ch.After), percent(ch.ShareBefore), percent(ch.ShareAfter))
 	blocks := func(n, of int) string { return fmt.Sprintf("%d of %d %s", n, of, c.stretches()) }
@@ -104,6 +101,17 @@ func (ch *Change) Sentence(c *Comparison) string {
 		s += fmt.Sprintf(", in %d of %d and %s", ch.BlocksBefore, c.BlocksBefore, blocks(ch.BlocksAfter, c.BlocksAfter))
 	}
 	return s + " (" + probability("q", ch.Q) + ")."
+}
+
+// brief is as much of a text as a sentence bears.
+func brief(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	if r := []rune(s[:min(len(s), 4*most)]); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
 }
 
 // stretches is what a comparison's blocks are called.
@@ -140,8 +148,8 @@ func (f *Changed) Sentence() string {
 // Volume says what became of the number of events.
 func (c *Comparison) Volume() string {
 	before, after := float64(c.EventsBefore)/c.Before.length().Hours(), float64(c.EventsAfter)/c.After.length().Hours()
-	s := fmt.Sprintf("%s records (%s an hour) before, %s (%s an hour) after",
-		export.Grouped(c.EventsBefore), export.Figure(before), export.Grouped(c.EventsAfter), export.Figure(after))
+	s := fmt.Sprintf("%s (%s an hour) before, %s (%s an hour) after",
+		count(c.EventsBefore, "record"), export.Figure(before), export.Grouped(c.EventsAfter), export.Figure(after))
 	switch {
 	case c.EventsBefore == 0 && c.EventsAfter == 0:
 		return "Neither period has a record."

@@ -72,6 +72,9 @@ func CountOverTime(ctx context.Context, st store.Store, query, by, value string,
 	if by != "" {
 		query = with(query, quote(by)+":*")
 	}
+	if value != "" {
+		query = with(query, quote(value)+":*")
+	}
 	_, first, last, err := Span(ctx, st, query)
 	if err != nil || first == event.NoTime {
 		return &Series{Step: max(step, time.Second)}, err
@@ -96,14 +99,14 @@ func CountOverTime(ctx context.Context, st store.Store, query, by, value string,
 		}
 		for i, name := range names {
 			index[name] = i
+			s.Names = append(s.Names, shown(name))
 		}
-		s.Names = names
 		group += ", " + quote(by)
 	}
 	for range s.Names {
 		s.Values = append(s.Values, make([]float64, n))
 	}
-	what := "count()"
+	what, any := "count()", false
 	if value != "" {
 		what = "sum(" + quote(value) + ")"
 	}
@@ -115,13 +118,17 @@ func CountOverTime(ctx context.Context, st store.Store, query, by, value string,
 			return nil // a sum of no numbers
 		}
 		s.Values[i][min(max((at-s.Start)/int64(step), 0), n-1)] += v
+		any = true
 		return nil
 	})
+	if !any {
+		s.Names, s.Values = nil, nil
+	}
 	return s, err
 }
 
 // folded is the query with all but the most frequent values of a field made
-// one, Other, and the names that it then gives.
+// one, rest, and the values that it then gives.
 func folded(ctx context.Context, st store.Store, query, field string, top int) (string, []string, error) {
 	query = unrolled(with(query, quote(field)+":*"), field)
 	d, err := Count(ctx, st, query, field, top, 0)
@@ -133,8 +140,8 @@ func folded(ctx context.Context, st store.Store, query, field string, top int) (
 		names = append(names, v.Value)
 	}
 	if d.Distinct > int64(len(d.Top)) {
-		names = append(names, Other)
-		query += " | format if (!(" + among(field, d.Top) + ")) " + quote(Other) + " as " + quote(field)
+		names = append(names, rest)
+		query += " | format if (!(" + among(field, d.Top) + ")) " + quote(rest) + " as " + quote(field)
 	}
 	return query, names, nil
 }
@@ -165,7 +172,7 @@ func CountPaths(ctx context.Context, st store.Store, query string, fields []stri
 		n, err := number(row, "sextant_n")
 		p := Path{Count: n}
 		for _, f := range fields {
-			p.Values = append(p.Values, strings.Clone(column(row, f)))
+			p.Values = append(p.Values, strings.Clone(shown(column(row, f))))
 		}
 		paths = append(paths, p)
 		return err
@@ -241,7 +248,7 @@ func Points(ctx context.Context, st store.Store, query, x, y, group string, most
 		if p.Y, err = strconv.ParseFloat(column(row, y), 64); err != nil {
 			return nil
 		}
-		p.Group = strings.Clone(column(row, group))
+		p.Group = strings.Clone(shown(column(row, group)))
 		counts[p]++
 		return nil
 	})

@@ -159,6 +159,23 @@ func TestQuantilesAreThoseOfTheSortedNumbers(t *testing.T) {
 	}
 }
 
+func TestManyNumbersAreDrawnAsTheirQuantiles(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	n := &Numbers{}
+	for i := range 500 {
+		n.Values, n.Counts = append(n.Values, float64(i*i)), append(n.Counts, float64(1+r.IntN(50)))
+		n.N += int64(n.Counts[i])
+	}
+	for i, v := range n.Expand(1000) {
+		if want := n.Quantile((float64(i) + 0.5) / 1000); v != want {
+			t.Fatalf("number %d is %v, want %v", i, v, want)
+		}
+	}
+	if got := len(n.Expand(1 << 20)); int64(got) != n.N {
+		t.Errorf("%d numbers of %d", got, n.N)
+	}
+}
+
 func TestACrossTableAddsUpAndFindsWhatGoesTogether(t *testing.T) {
 	var facts []fact
 	r := rand.New(rand.NewPCG(1, 1))
@@ -196,6 +213,53 @@ func TestACrossTableAddsUpAndFindsWhatGoesTogether(t *testing.T) {
 	}
 	if x, err = Cross(t.Context(), st, "*", "user.name", "noise", 20, 20); err != nil || x.P < 1e-3 || x.CramersV > 0.15 {
 		t.Errorf("noise: p %v, V %v, %v", x.P, x.CramersV, err)
+	}
+}
+
+func TestNobodyHidesAmongTheRestByItsName(t *testing.T) {
+	var facts []fact
+	for i := range 100 {
+		facts = append(facts, fact{start.Add(time.Duration(i) * time.Minute), []string{"user.name", []string{Other, Other, fmt.Sprint("u", i)}[i%3], "event.outcome", "failure"}})
+	}
+	st := filled(t, facts)
+	s, err := CountOverTime(t.Context(), st, "*", "user.name", "", time.Hour, 2)
+	if err != nil || len(s.Names) != 3 || s.Names[0] != `"(other)"` || s.Names[2] != Other {
+		t.Fatalf("%+v %v", s, err)
+	}
+	sums := []float64{0, 0, 0}
+	for i := range s.Values {
+		for _, v := range s.Values[i] {
+			sums[i] += v
+		}
+	}
+	if !slices.Equal(sums, []float64{67, 1, 32}) {
+		t.Errorf("sums %v", sums)
+	}
+	paths, err := CountPaths(t.Context(), st, "*", []string{"user.name", "event.outcome"}, 2)
+	if err != nil || paths[0].Values[0] != `"(other)"` || paths[0].Count != 67 || paths[1].Values[0] != Other || paths[1].Count != 32 {
+		t.Errorf("%+v %v", paths, err)
+	}
+	x, err := Cross(t.Context(), st, "*", "user.name", "event.outcome", 2, 2)
+	if err != nil || x.Rows[0] != `"(other)"` || x.Rows[2] != Other || x.RowSums[2] != 32 {
+		t.Errorf("%+v %v", x, err)
+	}
+}
+
+func TestASumOfNoNumbersIsNoSeries(t *testing.T) {
+	st := filled(t, []fact{{start, []string{"user.name", "a"}}, {start.Add(time.Hour), []string{"source.bytes", "many"}}})
+	if s, err := CountOverTime(t.Context(), st, "*", "", "source.bytes", 0, 0); err != nil || len(s.Values) != 0 {
+		t.Errorf("%+v %v", s, err)
+	}
+}
+
+func TestATimeThatIsMadeUpIsNotSeen(t *testing.T) {
+	st := filled(t, []fact{{start, []string{"user.name", "a"}}, {time.Time{}, []string{"user.name", "a"}}, {time.Time{}, []string{"user.name", "b"}}})
+	d, err := Count(t.Context(), st, "*", "user.name", 5, 0)
+	if err != nil || d.Top[0] != (Value{"a", 2, start.UnixNano(), start.UnixNano()}) || d.Top[1] != (Value{"b", 1, event.NoTime, event.NoTime}) {
+		t.Errorf("%+v %v", d, err)
+	}
+	if _, untimed, _, _, err := Extent(t.Context(), st, "*"); untimed != 2 || err != nil {
+		t.Errorf("%d %v", untimed, err)
 	}
 }
 
