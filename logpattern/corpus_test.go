@@ -3,6 +3,7 @@ package logpattern
 import (
 	"cmp"
 	"encoding/csv"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,7 +28,7 @@ func TestAgreementWithTemplatesThatPeopleWrote(t *testing.T) {
 	if _, err := os.Stat(dir); err != nil {
 		t.Skip("no corpus: ", err)
 	}
-	var sum agreement
+	var sum, drains, drainsMasked agreement
 	n := 0.0
 	for _, l := range loghub {
 		truth, messages, err := readLoghub(filepath.Join(dir, l.system, l.system+"_2k.log"+l.file))
@@ -37,26 +38,20 @@ func TestAgreementWithTemplatesThatPeopleWrote(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := New()
-		var handles []Handle
-		for _, s := range messages {
-			handles = append(handles, m.Add(s))
-		}
-		var mined []string
-		for _, h := range handles {
-			mined = append(mined, m.Template(h).Text)
-		}
-		a := agree(truth, mined)
-		t.Logf("templates %-10s GA %.3f  FGA %.3f  PA %.3f  FTA %.3f", l.system, a.ga, a.fga, a.pa, a.fta)
+		a := agree(truth, mined(messages))
+		t.Logf("templates %-10s %v", l.system, a)
 		if l.file == "_structured_corrected.csv" {
 			n++
-			sum = agreement{sum.ga + a.ga, sum.fga + a.fga, sum.pa + a.pa, sum.fta + a.fta}
+			sum.add(a)
+			drains.add(agree(truth, drained(messages, false)))
+			drainsMasked.add(agree(truth, drained(messages, true)))
 		}
 	}
 	if n == 0 {
 		t.Skip("no labelled samples")
 	}
-	t.Logf("templates %-10s GA %.3f  FGA %.3f  PA %.3f  FTA %.3f, of the %.0f systems with corrected templates", "average", sum.ga/n, sum.fga/n, sum.pa/n, sum.fta/n, n)
+	t.Logf("templates %-10s %v, of the %.0f systems with corrected templates", "average", sum.over(n), n)
+	t.Logf("templates %-10s %v, with its defaults; with the usual masks before it %v", "Drain", drains.over(n), drainsMasked.over(n))
 	if sum.ga/n < 0.95 || sum.fga/n < 0.93 || sum.pa/n < 0.85 {
 		t.Error("the agreement has fallen")
 	}
@@ -70,6 +65,18 @@ type agreement struct {
 	fga float64 // harmonic mean of the shares of mined and of true groups that are so
 	pa  float64 // share of messages whose template is the true one to the letter
 	fta float64 // harmonic mean of the shares of mined and of true templates that are all right
+}
+
+func (a agreement) String() string {
+	return fmt.Sprintf("GA %.3f  FGA %.3f  PA %.3f  FTA %.3f", a.ga, a.fga, a.pa, a.fta)
+}
+
+func (a *agreement) add(b agreement) {
+	a.ga, a.fga, a.pa, a.fta = a.ga+b.ga, a.fga+b.fga, a.pa+b.pa, a.fta+b.fta
+}
+
+func (a agreement) over(n float64) agreement {
+	return agreement{a.ga / n, a.fga / n, a.pa / n, a.fta / n}
 }
 
 func agree(truth, mined []string) (a agreement) {
