@@ -60,6 +60,7 @@ type shape struct {
 	first Handle // the first shape of the template it was put to when it came
 	count int64
 	id    string
+	given bool // another Miner, which was merged, gave its id to messages
 }
 
 // group is the shapes of one skeleton.
@@ -321,7 +322,7 @@ func (m *Miner) Template(h Handle) Template {
 func (m *Miner) Resolve() map[string]string {
 	now := map[string]string{}
 	for h := range m.shapes {
-		if m.shapes[h].first != Handle(h) {
+		if m.shapes[h].first != Handle(h) && !m.shapes[h].given {
 			continue
 		}
 		if id := m.shapes[m.leafOf(Handle(h)).members[0]].id; id != m.shapes[h].id {
@@ -346,20 +347,49 @@ func (m *Miner) Templates() []Template {
 			out = append(out, Template{ID: id, Text: l.render(m.groups[s.group].skeleton)})
 		}
 		out[i].Count += s.count
-		if s.first == Handle(h) && s.id != id {
+		if (s.first == Handle(h) || s.given) && s.id != id {
 			out[i].Aliases = append(out[i].Aliases, s.id)
 		}
 	}
 	return out
 }
 
-// Merge learns all that another Miner did.
+// Merge learns all that another Miner did. The ids that it gave are known from then on.
 func (m *Miner) Merge(o *Miner) {
 	for i := range o.shapes {
-		if s := &o.shapes[i]; s.known() {
-			m.AddMasked([]byte(s.text), s.count)
+		s := &o.shapes[i]
+		gave := s.first == Handle(i) || s.given
+		switch {
+		case s.known():
+			m.take([]byte(s.text), s.count, gave)
+		case Handle(i) == o.any:
+			m.shapes[m.anything()].count += s.count
+		default:
+			m.shapes[m.remainderOf(o.groups[s.group].skeleton)].count += s.count
 		}
 	}
+}
+
+// take learns from a message as [Miner.AddMasked] does, of which the id was given elsewhere.
+func (m *Miner) take(masked []byte, count int64, gave bool) {
+	h := m.AddMasked(masked, count)
+	if s := &m.shapes[h]; gave && s.first != h && s.text == string(masked) {
+		s.given = true
+	}
+}
+
+// remainderOf returns the template of a skeleton's messages that fit no other.
+func (m *Miner) remainderOf(skeleton string) Handle {
+	at, ok := m.byForm[skeleton]
+	if !ok {
+		if len(m.groups) >= maxGroups {
+			return m.anything()
+		}
+		at = int32(len(m.groups))
+		m.groups = append(m.groups, &group{skeleton: skeleton, rest: -1})
+		m.byForm[skeleton] = at
+	}
+	return m.remainder(at)
 }
 
 // known reports whether the shape is that of messages, not a template of what

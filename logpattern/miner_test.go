@@ -219,7 +219,13 @@ func TestMergedMinersKnowTheMessagesOfBoth(t *testing.T) {
 		both.Add(s)
 	}
 	a.Merge(b)
-	if x, y := fmt.Sprint(a.Templates()), fmt.Sprint(both.Templates()); x != y {
+	templates := func(m *Miner) (out []string) {
+		for _, x := range m.Templates() {
+			out = append(out, fmt.Sprint(x.ID, x.Text, x.Count))
+		}
+		return out
+	}
+	if x, y := templates(a), templates(both); !slices.Equal(x, y) {
 		t.Errorf("\n%s\n%s", x, y)
 	}
 }
