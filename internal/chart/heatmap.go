@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -256,7 +257,8 @@ func (sh shades) words(unit string) string {
 	return "· 0   ░ " + formatValue(sh.lo, unit) + " … █ " + formatValue(sh.hi, unit)
 }
 
-// rows draws a cell two columns wide where there is room, else one.
+// rows draws a cell as wide as its number and its column's name where there is
+// room, else up to three columns wide.
 func (h HeatMap) rows(width int) []row {
 	sh, found := h.shades()
 	if !found {
@@ -273,6 +275,9 @@ func (h HeatMap) rows(width int) []row {
 	}
 	if each == 2 && label+1+3*cols <= width {
 		each = 3
+	}
+	if n := (width - label - 1) / cols; n >= 6 && !h.clock() {
+		return h.table(width, label, min(n, 24), sh)
 	}
 	cols = max(1, min(cols, (width-label-1)/each))
 	head := spaces(label + 1)
@@ -310,6 +315,56 @@ func (h HeatMap) rows(width int) []row {
 		}
 		out = append(out, row{{Fit(legend, width), muted}})
 	}
+	if more := len(h.Cols) - cols + len(h.Rows) - rows; more > 0 {
+		out = append(out, row{{"… and " + strconv.Itoa(more) + " more rows or columns", muted}})
+	}
+	return out
+}
+
+// clock reports whether the columns are hours, which need no names of their own.
+func (h HeatMap) clock() bool { return len(h.Cols) == 24 && h.Cols[0] == "00" }
+
+// table draws a cell with its number, behind a block of its shade.
+func (h HeatMap) table(width, label, each int, sh shades) []row {
+	rows, cols := h.size()
+	widest := 0
+	for c := range cols {
+		widest = max(widest, Cells(Clean(h.Cols[c])))
+		for r := range rows {
+			if v := h.cell(r, c); finite(v) {
+				widest = max(widest, Cells(formatValue(v, h.Unit))+3)
+			}
+		}
+	}
+	each = min(each, widest+2)
+	head := row{{spaces(label + 1), none}}
+	for _, name := range fitAllCells(h.Cols[:cols], each-1) {
+		head = append(head, span{padLeft(name, each-1) + " ", muted})
+	}
+	out := []row{head}
+	names := fitAllCells(h.Rows[:rows], label)
+	for r := range rows {
+		line := row{{padRight(names[r], label) + " ", none}}
+		for c := range cols {
+			v := h.cell(r, c)
+			if !finite(v) || v == 0 {
+				line = append(line, span{padLeft("·", each-1) + " ", muted})
+				continue
+			}
+			shade := sh.ink(v)
+			number := formatValue(v, h.Unit)
+			if Cells(number) > each-1 {
+				number = formatShort(v)
+			}
+			block := ""
+			if n := min(each-2-Cells(number), 2); n > 0 {
+				block = strings.Repeat(string(heatGlyphs[shade-heat0]), n) + " "
+			}
+			line = append(line, span{padLeft(block, each-1-Cells(number)), shade}, span{number + " ", none})
+		}
+		out = append(out, line)
+	}
+	out = append(out, axisRow(h.XLabel, width)...)
 	if more := len(h.Cols) - cols + len(h.Rows) - rows; more > 0 {
 		out = append(out, row{{"… and " + strconv.Itoa(more) + " more rows or columns", muted}})
 	}

@@ -251,7 +251,11 @@ func (sc Scatter) rows(width int) []row {
 	if gap := columns - Cells(from) - Cells(to); gap >= 1 {
 		out = append(out, row{{spaces(labels+1) + from + spaces(gap) + to, muted}})
 	} else {
-		out = append(out, row{{Fit(from+" – "+to, width), muted}})
+		note := from + " – " + to
+		if sc.Times {
+			note = between(x.lo, x.hi, sc.zone(), width)
+		}
+		out = append(out, row{{Fit(note, width), muted}})
 	}
 	return append(out, axisRow(measureOf(sc.YLabel, sc.XLabel), width)...)
 }

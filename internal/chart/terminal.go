@@ -104,7 +104,9 @@ func composeRows(fig Figure, o Options) []row {
 		for _, p := range fig.Panels[i:min(len(fig.Panels), i+columns)] {
 			var rows []row
 			if t := p.heading(); t != "" {
-				rows = append(rows, row{{Fit(t, cell), text}})
+				for _, l := range wrapCells(Clean(t), cell, 2) {
+					rows = append(rows, row{{l, text}})
+				}
 			}
 			for _, r := range p.rows(cell) {
 				rows = append(rows, r.clip(cell))
@@ -166,7 +168,7 @@ func asciiOf(r rune) rune {
 	return asciiGlyphs[r]
 }
 
-var asciiGlyphs = map[rune]rune{'░': '.', '▒': '+', '▓': '%', '…': '~', '–': '-', '—': '-', '−': '-', '─': '-', '│': '|', '┃': '|', '“': '"', '”': '"', '┊': ':', '├': '|', '┤': '|', '┼': '+',
+var asciiGlyphs = map[rune]rune{'░': ':', '▒': '+', '▓': '%', '…': '~', '–': '-', '—': '-', '−': '-', '─': '-', '│': '|', '┃': '|', '“': '"', '”': '"', '┊': ':', '├': '|', '┤': '|', '┼': '+',
 	'→': '>', '←': '<', '·': '.', '×': 'x', '■': '#', '□': 'o', '●': 'o', '•': '*', '±': '+'}
 
 // block returns the glyph that fills a cell by so much; anything above zero

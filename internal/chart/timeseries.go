@@ -216,6 +216,21 @@ func moment(seconds float64, zone *time.Location) string {
 	return fromSeconds(seconds, zone).Format("2006-01-02 15:04:05 MST")
 }
 
+// between says from when to when in at most cells columns, less exactly where they are few.
+func between(first, last float64, zone *time.Location, cells int) string {
+	a, b := fromSeconds(first, zone), fromSeconds(last, zone)
+	until := "2006-01-02"
+	if a.Year() == b.Year() {
+		until = "01-02"
+	}
+	for _, clock := range []string{" 15:04:05", " 15:04", ""} {
+		if s := a.Format("2006-01-02"+clock) + " – " + b.Format(until+clock+" MST"); Cells(s) <= cells {
+			return s
+		}
+	}
+	return Fit(a.Format("2006-01-02")+" – "+b.Format(until), cells)
+}
+
 func (ts TimeSeries) height(_ *scene, width float64) float64 {
 	return min(max(width*0.42, 240), 340)
 }
@@ -405,7 +420,7 @@ func (ts TimeSeries) rows(width int) []row {
 	} else if gap >= 1 {
 		out = append(out, row{{padLeft("0", labels) + " " + from + spaces(gap) + to, muted}})
 	} else {
-		out = append(out, row{{Fit(from+" – "+to, width), muted}})
+		out = append(out, row{{between(first, last, zone, width), muted}})
 	}
 	if len(k.names) > 1 {
 		out = append(out, sparklines(k, series, width, ts.Unit)...)
