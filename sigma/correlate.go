@@ -104,6 +104,7 @@ type link struct {
 	entry
 	before *link
 	start  int64
+	older  *link // that it took the place of and that ends in another event, which this one may follow as another rule
 }
 
 // NewCorrelator returns a correlator for the engine's correlation rules.
@@ -486,15 +487,21 @@ func (c *Correlator) ordered(s *corrState, g *group, e entry, o *Observation) {
 	slices.Sort(masks)
 	for _, m := range masks {
 		l := g.chains[m]
-		switch {
-		case l.start < past:
+		if l.start < past {
 			delete(g.chains, m)
+			continue
+		}
+		if slices.Equal(l.events, e.events) { // an event does not follow itself
+			l = l.older
+		}
+		switch {
+		case l == nil || l.start < past:
 			continue
 		case m >= bit: // its last rule is not before this one
 			continue
 		case s.all && m != bit-1:
 			continue
-		case l.time > e.time || slices.Equal(l.events, e.events): // an event does not follow itself
+		case l.time > e.time:
 			continue
 		}
 		made[m|bit] = &link{entry: e, before: l, start: l.start}
@@ -503,6 +510,13 @@ func (c *Correlator) ordered(s *corrState, g *group, e entry, o *Observation) {
 	bestN := 0
 	for m, l := range made {
 		if old := g.chains[m]; old == nil || l.start >= old.start {
+			if l.older = old; old != nil && slices.Equal(old.events, e.events) {
+				l.older = old.older
+			}
+			if l.older != nil && l.older.older != nil {
+				one := *l.older
+				one.older, l.older = nil, &one
+			}
 			g.chains[m] = l
 		}
 		if n := bits.OnesCount64(m); s.satisfied(m, n) && (n > bestN || n == bestN && l.start > best.start) {

@@ -134,6 +134,7 @@ func (s *corrState) approachOrdered(g *nearGroup) {
 	type end struct {
 		start int64
 		entry entry
+		older *end // see link
 	}
 	chains := map[uint64]end{}
 	var masks []uint64
@@ -147,8 +148,14 @@ func (s *corrState) approachOrdered(g *nearGroup) {
 		}
 		slices.Sort(masks)
 		put := func(m uint64, start int64) {
-			if old, ok := chains[m]; !ok || start >= old.start {
-				chains[m] = end{start, e}
+			if old, ok := chains[m]; !ok {
+				chains[m] = end{start, e, nil}
+			} else if start >= old.start {
+				before := old.older
+				if !slices.Equal(old.entry.events, e.events) {
+					before = &end{old.start, old.entry, nil}
+				}
+				chains[m] = end{start, e, before}
 			}
 			if s.satisfied(m, bits.OnesCount64(m)) {
 				g.lessen(e.time - start)
@@ -161,7 +168,14 @@ func (s *corrState) approachOrdered(g *nearGroup) {
 			put(bit, e.first)
 		}
 		for _, m := range masks {
-			if c := chains[m]; c.entry.time <= e.time && !slices.Equal(c.entry.events, e.events) {
+			c := chains[m]
+			if slices.Equal(c.entry.events, e.events) { // an event does not follow itself
+				if c.older == nil {
+					continue
+				}
+				c = *c.older
+			}
+			if c.entry.time <= e.time {
 				put(m|bit, c.start)
 			}
 		}

@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -124,7 +126,8 @@ func newRulesLint() *cobra.Command {
 }
 
 func newRulesTest() *cobra.Command {
-	return &cobra.Command{
+	var more []string
+	c := &cobra.Command{
 		Use:   "test [PATH…]",
 		Short: "Run the tests beside rules: NAME.test.yml with samples that must and must not match",
 		Long: `Run the tests that stand beside rules. The test of NAME.yml is NAME.test.yml:
@@ -133,9 +136,14 @@ func newRulesTest() *cobra.Command {
   match:
     - 'log lines that the rule must match'
   no_match:
-    - 'log lines that it must not match'`,
+    - 'log lines that it must not match'
+
+Rules that a correlation refers to are looked for in its own folder, in the folders
+around it as far as the PATH names them (rules/logins/guess.yml: in rules as well), in
+those of --rules, and among the rules built in.`,
 		Example: `  sextant rules test
-  sextant rules test my-rules/`,
+  sextant rules test my-rules/
+  sextant rules test my-rules/correlations/guess.yml --rules base-rules/`,
 		RunE: func(c *cobra.Command, args []string) error {
 			w := buffered(c)
 			defer w.Flush()
@@ -158,20 +166,31 @@ func newRulesTest() *cobra.Command {
 					check(pack.Check(f))
 				}
 			}
+			var others []fs.FS
+			for _, dir := range more {
+				if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+					return usagef("--rules %s: want a folder of rules", dir)
+				}
+				others = append(others, os.DirFS(dir))
+			}
+			others = append(others, rulepack.Rules)
 			for _, arg := range args {
 				info, err := os.Stat(arg)
 				if err != nil {
 					return usageError{err}
 				}
-				dir, files := arg, []string{}
+				dir, files := filepath.Dir(arg), []string{filepath.Base(arg)}
 				if info.IsDir() {
+					dir = arg
 					if files, err = rulepack.Files(os.DirFS(dir)); err != nil {
 						return err
 					}
-				} else {
-					dir, files = filepath.Dir(arg), []string{filepath.Base(arg)}
 				}
-				pack := rulepack.NewPack(os.DirFS(dir))
+				dir, within := outermost(dir)
+				for i := range files {
+					files[i] = path.Join(within, files[i])
+				}
+				pack := rulepack.NewPack(os.DirFS(dir), others...)
 				for _, f := range files {
 					check(pack.Check(f))
 				}
@@ -183,4 +202,17 @@ func newRulesTest() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().StringSliceVar(&more, "rules", nil, "folders of rules that correlations refer to")
+	return c
+}
+
+// outermost is the outermost folder that the path of a folder names, and the way
+// from there; of a path from the root, or out of this folder, itself.
+func outermost(dir string) (outer, within string) {
+	dir = filepath.Clean(dir)
+	if filepath.IsAbs(dir) || strings.HasPrefix(dir, "..") {
+		return dir, ""
+	}
+	outer, within, _ = strings.Cut(filepath.ToSlash(dir), "/")
+	return outer, within
 }

@@ -44,12 +44,49 @@ func IsTest(name string) bool {
 // Pack is a tree of rules with their tests. It is safe for concurrent use.
 type Pack struct {
 	fs    fs.FS
-	index func() (map[string]string, error) // rule id or name to file; read when first needed
+	index func() (map[string][]string, error) // rule id or name to files; read when first needed
 }
 
-// NewPack returns the pack of the rules in fsys.
-func NewPack(fsys fs.FS) *Pack {
-	return &Pack{fsys, sync.OnceValues(func() (map[string]string, error) { return indexRules(fsys) })}
+// NewPack returns the pack of the rules in fsys. Correlations may refer to rules
+// in others as well.
+func NewPack(fsys fs.FS, others ...fs.FS) *Pack {
+	all := union(append([]fs.FS{fsys}, others...))
+	return &Pack{all, sync.OnceValues(func() (map[string][]string, error) { return indexRules(all) })}
+}
+
+// union is file systems over one another: a file is that of the first that has it.
+type union []fs.FS
+
+// Open implements fs.FS.
+func (u union) Open(name string) (f fs.File, err error) {
+	for _, one := range u {
+		if f, err = one.Open(name); err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+	}
+	return nil, err
+}
+
+// ReadDir implements fs.ReadDirFS.
+func (u union) ReadDir(name string) (all []fs.DirEntry, err error) {
+	err = fs.ErrNotExist
+	for _, one := range u {
+		entries, e := fs.ReadDir(one, name)
+		if e != nil {
+			if !errors.Is(e, fs.ErrNotExist) {
+				return all, e
+			}
+			continue
+		}
+		err = nil
+		for _, entry := range entries {
+			if !slices.ContainsFunc(all, func(o fs.DirEntry) bool { return o.Name() == entry.Name() }) {
+				all = append(all, entry)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return all, err
 }
 
 // Check runs the test beside a rule file and returns what is wrong: nil if
@@ -125,21 +162,44 @@ func (p *Pack) closure(file string) ([]string, error) {
 				if err != nil {
 					return nil, err
 				}
-				if f := index[ref]; f != "" && !slices.Contains(files, f) { // what is nowhere fails when it is linked
+				f := nearest(index[ref], files[i])
+				if f == "" {
+					return nil, fmt.Errorf("%s: its correlation refers to the rule %q, which is in no folder that was looked at: --rules DIR names the one", files[i], ref)
+				}
+				if !slices.Contains(files, f) {
 					files = append(files, f)
 				}
+				have[ref] = true
 			}
 		}
 	}
 	return files, nil
 }
 
-func indexRules(fsys fs.FS) (map[string]string, error) {
+// nearest is the file that has most of its path in common with another, the first
+// of several; "" of none.
+func nearest(files []string, to string) (best string) {
+	most := -1
+	for _, f := range files {
+		n := 0
+		for i := 0; i < len(f) && i < len(to) && f[i] == to[i]; i++ {
+			if f[i] == '/' {
+				n++
+			}
+		}
+		if n > most {
+			best, most = f, n
+		}
+	}
+	return best
+}
+
+func indexRules(fsys fs.FS) (map[string][]string, error) {
 	files, err := Files(fsys)
 	if err != nil {
 		return nil, err
 	}
-	index := map[string]string{}
+	index := map[string][]string{}
 	for _, f := range files {
 		rules, err := parse(fsys, f)
 		if err != nil {
@@ -147,8 +207,8 @@ func indexRules(fsys fs.FS) (map[string]string, error) {
 		}
 		for _, r := range rules {
 			for _, ref := range []string{r.ID, r.Name} {
-				if ref != "" && index[ref] == "" {
-					index[ref] = f
+				if ref != "" && !slices.Contains(index[ref], f) {
+					index[ref] = append(index[ref], f)
 				}
 			}
 		}
