@@ -13,17 +13,13 @@ import (
 //
 //	go test -v -run Order ./logpattern
 func TestOrderAndMergingChangeNothing(t *testing.T) {
-	n := 20_000
-	if testing.Short() {
-		n = 3_000
-	}
 	var truth, messages []string
 	for _, sys := range systems {
 		s, err := readSystem(sys.name, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
-		of, lines := s.lines(n)
+		of, lines := s.lines(max(*linesOfSystem/5, 1000))
 		for i := range of {
 			of[i] = sys.name + of[i]
 		}
