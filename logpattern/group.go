@@ -7,6 +7,9 @@ import (
 // cut cuts a masked message into the words of a shape and its skeleton, in
 // which each word is a variable byte.
 func cut(text string, words []string, skeleton []byte) ([]string, []byte) {
+	if text != "" && text[0] == literal {
+		return words, append(skeleton, text...)
+	}
 	for i := 0; i < len(text); {
 		c := text[i]
 		if c == ' ' || class[c] == strong {

@@ -9,6 +9,9 @@ import (
 // of the input become spaces, so it cannot come from there.
 const variable = 1
 
+// literal begins the text of a kind that is known already.
+const literal = 2
+
 // Bounds of a masked message: what lies beyond them becomes one variable, so
 // that a line of any length costs little.
 const (
@@ -56,6 +59,22 @@ var class = func() (t [256]uint8) {
 // look replaced by a control character: what [Miner.AddMasked] takes. It is a
 // function of the message alone, for those who mask on many cores and mine on one.
 func AppendMasked(dst []byte, message string) []byte { return appendMasked(dst, message) }
+
+// AppendKind appends what [Miner.AddMasked] takes for a message of which the kind is known already, such as the
+// event code of a record that has no words: it is taken as it stands, and is never made one kind with another.
+func AppendKind(dst []byte, kind string) []byte {
+	start := len(dst)
+	dst = append(dst, literal)
+	for i := 0; i < len(kind) && i < maxMasked; i++ {
+		switch c := kind[i]; {
+		case class[c] != space:
+			dst = append(dst, c)
+		case dst[len(dst)-1] != ' ' && len(dst) > start+1:
+			dst = append(dst, ' ')
+		}
+	}
+	return bytes.TrimRight(dst, " ")
+}
 
 // appendMasked appends the message with what is variable by its very look
 // replaced: numbers, addresses, identifiers, paths and the like. White space is

@@ -230,6 +230,27 @@ func TestMergedMinersKnowTheMessagesOfBoth(t *testing.T) {
 	}
 }
 
+func TestAKindThatIsKnownStaysAsItIs(t *testing.T) {
+	m := New()
+	ids := map[string]bool{}
+	for i := range 200 {
+		h := m.AddMasked(AppendKind(nil, fmt.Sprintf("aws.cloudtrail Get\nThing%d ", i)), 1)
+		if got, want := m.Template(h).Text, fmt.Sprintf("aws.cloudtrail Get Thing%d", i); got != want {
+			t.Fatalf("%q, want %q", got, want)
+		}
+		ids[m.ID(h)] = true
+	}
+	m.Add("aws.cloudtrail Get Thing7")
+	var state bytes.Buffer
+	if _, err := m.WriteTo(&state); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Read(&state)
+	if err != nil || len(ids) != 200 || fmt.Sprint(again.Templates()) != fmt.Sprint(m.Templates()) {
+		t.Errorf("%d ids, %v", len(ids), err)
+	}
+}
+
 func TestHostileMessagesAreBounded(t *testing.T) {
 	m := New()
 	long := strings.Repeat("x1 (", 1<<17)

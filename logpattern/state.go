@@ -74,6 +74,9 @@ func Read(r io.Reader) (*Miner, error) {
 
 // clean makes sure that a text is one that AppendMasked may have written.
 func clean(text string) []byte {
+	if text != "" && text[0] == literal {
+		return AppendKind(nil, text[1:])
+	}
 	var out []byte
 	for i := range len(text) {
 		c := text[i]

@@ -61,6 +61,9 @@ func joinUnits(skeleton string, words [][]string, members []int, open []bool, te
 
 // render writes the template with its separators.
 func (l *leaf) render(skeleton string) string {
+	if skeleton != "" && skeleton[0] == literal {
+		return skeleton[1:]
+	}
 	var b strings.Builder
 	place := 0
 	for i := range len(skeleton) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"hash/maphash"
-	"strings"
 	"sync"
 
 	"github.com/sextant-logs/sextant/internal/analyze"
@@ -52,7 +51,7 @@ func (m *masker) begin(k *masked) {
 // add masks the message of the event being built, and leaves room in the event
 // for the id.
 func (m *masker) add(b *event.Batch) {
-	m.buf = appendKind(m.buf[:0], b.Event())
+	m.buf = patterns.AppendMasked(m.buf[:0], b.Event())
 	sum := maphash.Bytes(m.seed, m.buf)
 	i, ok := m.seen[sum]
 	if !ok || !bytes.Equal(m.k.at(i), m.buf) {
@@ -63,37 +62,6 @@ func (m *masker) add(b *event.Batch) {
 	}
 	m.k.event = append(m.k.event, i)
 	b.AddKind(patterns.Field, "", event.String)
-}
-
-// tableTabs is how many tabs make a record a row of a table, which says nothing in words.
-const tableTabs = 5
-
-// appendKind appends the masked message of an event. A structured record that
-// has no message is of the kind that its dataset, provider, code and action say.
-func appendKind(dst []byte, e *event.Event) []byte {
-	message := e.Get("message")
-	if message == "" && e.Raw != "" && e.Raw[0] != '{' && e.Raw[0] != '<' && e.Raw[0] != '[' && e.Sequence == 0 && strings.Count(e.Raw, "\t") < tableTabs {
-		message = e.Raw
-	}
-	if message != "" {
-		return logpattern.AppendMasked(dst, message)
-	}
-	for i := range e.Fields {
-		switch f := &e.Fields[i]; f.Name {
-		case "event.dataset", "event.provider", "event.code", "event.action":
-			if len(dst) > 0 {
-				dst = append(dst, ' ')
-			}
-			for j := range min(len(f.Value), 100) {
-				c := f.Value[j]
-				if c <= ' ' || c == 0x7f {
-					c = '_'
-				}
-				dst = append(dst, c)
-			}
-		}
-	}
-	return dst
 }
 
 // mining is the miner of a case at work. All may be called from any goroutine; what
