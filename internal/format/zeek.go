@@ -46,7 +46,7 @@ func isZeekJSON(has func(string) bool) bool {
 	}
 	// Records that neither name their log nor a connection must show the members of
 	// one of the logs; those of the last, which have few, prove nothing.
-	return has("_path") && (has("uid") || has("id.orig_h") || has("_write_ts")) || has("id.orig_h") && has("id.resp_h") || zeekStreamOf(has, len(zeekStreams)) != nil
+	return has("_path") && (has("uid") || has("id.orig_h") || has("_write_ts")) || has("id.orig_h") && has("id.resp_h") || has("id_orig_h") && has("id_resp_h") && has("uid") || zeekStreamOf(has, len(zeekStreams)) != nil
 }
 
 // zeekStreamOf finds the log that has the members.
@@ -291,6 +291,16 @@ func hexByte(s string) (byte, bool) {
 	return hi<<4 | lo, hi < 16 && lo < 16
 }
 
+// zeekFlat are the names of members as shippers write them that allow no dots in names, and as Corelight's
+// exporters do.
+var zeekFlat = func() map[string]*event.Name {
+	m := map[string]*event.Name{}
+	for flat, plain := range map[string]string{"id_orig_h": "id.orig_h", "id_orig_p": "id.orig_p", "id_resp_h": "id.resp_h", "id_resp_p": "id.resp_p", "@stream": "_path", "@system": "_system_name"} {
+		m[flat] = &event.Name{Path: plain, Tag: zeekTag(plain)}
+	}
+	return m
+}()
+
 // zeekJSON decodes JSON records.
 type zeekJSON struct{ zeekRecord }
 
@@ -305,6 +315,11 @@ func (d *zeekJSON) decode(record string, b *event.Batch) error {
 	}
 	path := ""
 	for i := range leaves {
+		if n := leaves[i].Name; len(n.Path) == 9 && n.Path[2] == '_' || n.Path != "" && n.Path[0] == '@' {
+			if plain := zeekFlat[n.Path]; plain != nil {
+				leaves[i].Name = plain
+			}
+		}
 		if leaves[i].Name.Path == "_path" {
 			path = leaves[i].Value
 		}
