@@ -13,6 +13,8 @@
 //	cut         the same worlds, with four hours cut out of each log
 //	people      invented companies, in which some lose their account to one who uses it when they do not
 //	night       the same worlds, with a record in the night put into the life of each account
+//	network     generated domains, beacons, tunnels, scans and long connections put into the same worlds and into the
+//	            real logs of the corpus, by kind and pace
 //
 // all of them without one. openstack, bgl and ait need the corpus and are left out without it. It exits with 1 if something is
 // worse than the floor that is written beside it.
@@ -61,6 +63,7 @@ func main() {
 		{"cut", (*measurement).cut, ""},
 		{"people", (*measurement).people, ""},
 		{"night", (*measurement).night, ""},
+		{"network", (*measurement).network, ""},
 	}
 	for _, a := range flag.Args() {
 		if !slices.ContainsFunc(parts, func(p struct {

@@ -215,6 +215,9 @@ const (
 	beaconSettled  = 36 * hour // what goes on from the first hours of the logs is part of how things are
 	beaconClear    = 0.95      // score from which, of one source alone, less will do:
 	beaconUnseen   = 12 * hour // half a day without it
+	beaconSeldom   = 6         // contacts, of fewer than beaconLeast, if they are too even for chance:
+	beaconChance   = 10        // bits more than it takes for one of all such pairs to be so
+	beaconSlowest  = 60.0      // seconds between two of so few, at least
 )
 
 // Findings implements Technique.
@@ -227,13 +230,25 @@ func (t *beacon) Findings(context.Context, Querier) ([]Finding, error) {
 	}
 	best := map[pairKey]found{} // by source and name or address: the log that shows it best
 	var keys []pairKey
+	seldom := 0
+	for _, k := range t.order {
+		if n := len(t.pairs[k].at); beaconSeldom <= n && n < beaconLeast {
+			seldom++
+		}
+	}
 	for _, k := range t.order {
 		c := t.pairs[k]
-		if len(c.at) < beaconLeast {
+		if len(c.at) < beaconSeldom {
 			continue
 		}
-		s, ok := c.rhythm()
-		if !ok || s.score < beaconHint || s.score < beaconEnough && t.common(k.to) > 1 {
+		var s rhythm
+		var ok bool
+		if len(c.at) < beaconLeast {
+			s, ok = c.seldom(seldom)
+		} else if s, ok = c.rhythm(); s.score < beaconHint {
+			ok = false
+		}
+		if !ok || s.score < beaconEnough && t.common(k.to) > 1 {
 			continue
 		}
 		who := pairKey{source: k.source, to: k.to}
@@ -317,8 +332,13 @@ func (t *beacon) finding(k pairKey, c *contacts, s rhythm, also []pairKey) Findi
 	for _, a := range also {
 		to += " (" + clip(a.to, 100) + ")"
 	}
-	f.Explanation = fmt.Sprintf("%s contacted %s %s times %s%s, every %s±%s%s; score %.2f of 1; %s.", clip(k.source, 100), to,
-		thousands(s.count), span(f.First, f.Last), measured, lasting(int64(s.interval*1e9)), lasting(int64(s.deviation*1e9)), size, s.score, among)
+	judged := fmt.Sprintf("score %.2f of 1", s.score)
+	if s.chance > 0 {
+		judged = fmt.Sprintf("contacts at random are so even once in %s such pairs", powerOfTen(s.chance))
+		f.Surprise = min(f.Surprise, s.chance)
+	}
+	f.Explanation = fmt.Sprintf("%s contacted %s %s times %s%s, every %s±%s%s; %s; %s.", clip(k.source, 100), to,
+		thousands(s.count), span(f.First, f.Last), measured, lasting(int64(s.interval*1e9)), lasting(int64(s.deviation*1e9)), size, judged, among)
 	// How grave: out of one's own network, by few, and new, is how malware does it.
 	f.Level = "informational"
 	out := inside(k.source) && (!k.destination || outside(k.to)) || k.destination && !inside(k.source) && outside(k.to) && !outside(k.source)
@@ -367,6 +387,58 @@ type rhythm struct {
 	size, sizeDeviation float64
 	sized               bool
 	score               float64
+	chance              float64 // of few contacts: bits, how unlikely random ones are so even
+}
+
+// seldom measures contacts that are too few for a score, and reports whether they are too even
+// for chance: random arrivals have exponential intervals, of which the share 0.5·(2^e-2^-e) is
+// within e of the median. tests is how many pairs are looked at, which makes one of them even by chance.
+func (c *contacts) seldom(tests int) (s rhythm, ok bool) {
+	at := slices.Clone(c.at)
+	slices.SortFunc(at, func(a, b contact) int { return cmp.Compare(a.second, b.second) })
+	at = slices.CompactFunc(at, func(a, b contact) bool { return a.second == b.second })
+	s.first, s.last, s.count = at[0].second, at[len(at)-1].second, len(at)
+	if s.count < beaconSeldom || (s.last-s.first)*second < beaconShortest {
+		return s, false
+	}
+	var intervals []float64
+	for i := range at[1:] {
+		intervals = append(intervals, float64(at[i+1].second-at[i].second))
+	}
+	slices.Sort(intervals)
+	s.interval = percentile(intervals, 0.5)
+	s.deviation = deviation(intervals, s.interval)
+	if s.interval < beaconSlowest {
+		return s, false
+	}
+	widths := [...]float64{0.01, 0.02, 0.05, 0.1, 0.2}
+	for _, e := range widths {
+		e = max(e, 1/s.interval) // times are whole seconds
+		within := 0
+		for _, v := range intervals {
+			if math.Abs(v-s.interval) <= e*s.interval {
+				within++
+			}
+		}
+		// One of them is the median, by which the others are measured.
+		s.chance = max(s.chance, manyBits(within-1, len(intervals)-1, (math.Exp2(e)-math.Exp2(-e))/2))
+	}
+	s.chance -= math.Log2(float64(len(widths)))
+	s.score = evenness(intervals) * beaconHint
+	return s, s.chance >= beaconChance+math.Log2(float64(max(1, tests)))
+}
+
+// powerOfTen is 2^bits, in words.
+func powerOfTen(bits float64) string {
+	n := bits * math.Log10(2)
+	switch {
+	case n < 6:
+		return thousands(int(math.Pow(10, n)))
+	case n < 9:
+		return fmt.Sprintf("%.0f million", math.Pow(10, n-6))
+	default:
+		return fmt.Sprintf("10^%.0f", n)
+	}
 }
 
 // rhythm measures contacts; ok is false when they are too few, too short or too

@@ -10,7 +10,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/event"
 )
 
-// fan finds one that deals with far more others than usual within an hour: a
+// fan finds one that deals with far more others than usual within an hour, or a day: a
 // source that fails to log in to many accounts (spraying), an account that many
 // sources fail to log in to, a source that contacts many hosts, or many ports of
 // one (scanning), or asks a web server for many pages that do not exist. See docs/techniques/fan.md.
@@ -187,9 +187,13 @@ func (t *fan) Findings(context.Context, Querier) ([]Finding, error) {
 		}
 		who := k
 		who.hour = 0
-		mine := usualFan(own[who], k.hour)
+		mine, known := usualFan(own[who], k.hour)
 		common := percentile(kinds[k.kind], 0.9)
-		if float64(n) < fanTimes*max(mine, min(common, float64(n)/fanTimes)) {
+		usual := common
+		if known && !(k.kind == fanUsers && outside(k.a)) { // who tries from outside does not vouch for itself
+			usual = mine
+		}
+		if float64(n) < fanTimes*usual {
 			continue
 		}
 		// Spraying tries few passwords on each account; many are one source's guesses at some.
@@ -204,7 +208,7 @@ func (t *fan) Findings(context.Context, Querier) ([]Finding, error) {
 		if r == nil {
 			r = &run{key: k, f: Finding{First: s.first, Last: s.last, Datasets: nonEmpty(s.dataset)}}
 			r.of = fmt.Sprintf("otherwise %.0f at most in nine of ten hours of its own", mine)
-			if len(own[who]) < 6 {
+			if usual != mine || !known {
 				r.of = fmt.Sprintf("others of its kind %.0f at most in nine of ten hours", common)
 			}
 			runs[who] = r
@@ -212,7 +216,7 @@ func (t *fan) Findings(context.Context, Querier) ([]Finding, error) {
 		r.hour = k.hour
 		r.f.Last, r.f.Count = max(r.f.Last, s.last), r.f.Count+s.count
 		r.most = max(r.most, n)
-		r.f.Surprise = max(r.f.Surprise, math.Log2(float64(len(kinds[k.kind])+1))+math.Log2(float64(n)/max(1, mine)))
+		r.f.Surprise = max(r.f.Surprise, math.Log2(float64(len(kinds[k.kind])+1))+math.Log2(float64(n)/max(1, usual)))
 	}
 	for _, k := range ordered { // in the order of keys
 		k.hour = 0
@@ -222,11 +226,106 @@ func (t *fan) Findings(context.Context, Querier) ([]Finding, error) {
 		}
 	}
 	for _, r := range flushed {
-		r.f.describeFan(r.key, r.most, r.of)
+		r.f.describeFan(r.key, r.most, "an hour", r.of)
 		out = append(out, r.f)
 	}
+	out = append(out, t.slow(ordered, flushedKeys(flushed, func(r *run) fanKey { return r.key }))...)
 	slices.SortStableFunc(out, func(a, b Finding) int { return cmp.Compare(a.First, b.First) })
 	return out, nil
+}
+
+// fanSlow is by how many times a day's others must exceed what an hour's must, since a day has more of everything.
+const fanSlow = 3
+
+// fanDays is how many other days make known what is usual of one.
+const fanDays = 3
+
+// slow tells of those who take their time: too few in each hour, far more than others in a day.
+// told are those of whom an hour was told.
+func (t *fan) slow(ordered []fanKey, told map[fanKey]bool) []Finding {
+	type span struct {
+		key   fanKey // of the day's first hour
+		n     int
+		hours int
+		fanSpan
+	}
+	var days []span
+	for i := 0; i < len(ordered); {
+		k := ordered[i]
+		day, j, sum := floorDiv(int64(k.hour), 24), i, 0
+		for ; j < len(ordered); j++ {
+			o := ordered[j]
+			if o.kind != k.kind || o.a != k.a || o.b != k.b || floorDiv(int64(o.hour), 24) != day {
+				break
+			}
+			sum += t.spans[o].values.count()
+		}
+		s := span{key: k, n: sum, hours: j - i}
+		if s.fanSpan = *t.spans[k]; sum >= fanSlow*fanLeast[k.kind] {
+			s.values = distinct{}
+			for _, o := range ordered[i:j] {
+				from := t.spans[o]
+				s.values.merge(&from.values)
+				if o != k {
+					s.count += from.count
+				}
+				s.first, s.last = min(s.first, from.first), max(s.last, from.last)
+			}
+			s.n = s.values.count()
+		}
+		days = append(days, s)
+		i = j
+	}
+	kinds := map[fanKind][]float64{}
+	own := map[fanKey][]float64{}
+	for _, s := range days {
+		kinds[s.key.kind] = append(kinds[s.key.kind], float64(s.n))
+		k := s.key
+		k.hour = 0
+		own[k] = append(own[k], float64(s.n))
+	}
+	for _, v := range kinds {
+		slices.Sort(v)
+	}
+	var out []Finding
+	for _, s := range days {
+		k := s.key
+		k.hour = 0
+		if s.n < fanSlow*fanLeast[k.kind] || s.hours < 3 || told[k] {
+			continue
+		}
+		usual := percentile(kinds[k.kind], 0.9)
+		than := fmt.Sprintf("nine of ten days of its kind %.0f at most", usual)
+		if o := slices.Sorted(slices.Values(own[k])); len(o) > fanDays && !(k.kind == fanUsers && outside(k.a)) {
+			if i, ok := slices.BinarySearch(o, float64(s.n)); ok {
+				o = slices.Delete(o, i, i+1)
+			}
+			usual = percentile(o, 0.5) // most days are as they always are
+			than = fmt.Sprintf("on half of its other days %.0f at most", usual)
+		}
+		if float64(s.n) < fanTimes*usual {
+			continue
+		}
+		if k.kind == fanUsers && s.count > 20*s.n {
+			continue
+		}
+		f := Finding{First: s.first, Last: s.last, Count: s.count, Datasets: nonEmpty(s.dataset),
+			Surprise: math.Log2(float64(len(kinds[k.kind])+1)) + math.Log2(float64(s.n)/max(1, usual))}
+		f.describeFan(k, s.n, "that day", than)
+		out = append(out, f)
+	}
+	return out
+}
+
+// flushedKeys are the keys of what was told.
+func flushedKeys[R any](list []R, key func(R) fanKey) map[fanKey]bool {
+	out := map[fanKey]bool{}
+	for _, r := range list {
+		k := key(r)
+		k.hour = 0
+		out[k] = true
+	}
+	return out
 }
 
 type fanSpanAt struct {
@@ -234,8 +333,8 @@ type fanSpanAt struct {
 	n    float64
 }
 
-// usualFan is what nine of ten of one's other hours stay below; 0 with fewer than six of them.
-func usualFan(all []fanSpanAt, not int32) float64 {
+// usualFan is what nine of ten of one's other hours stay below; it is not known with fewer than five of them.
+func usualFan(all []fanSpanAt, not int32) (most float64, known bool) {
 	var vs []float64
 	for _, s := range all {
 		if s.hour-not > 2 || not-s.hour > 2 {
@@ -243,13 +342,13 @@ func usualFan(all []fanSpanAt, not int32) float64 {
 		}
 	}
 	if len(vs) < 5 {
-		return 0
+		return 0, false
 	}
 	slices.Sort(vs)
-	return percentile(vs, 0.9)
+	return percentile(vs, 0.9), true
 }
 
-func (f *Finding) describeFan(k fanKey, most int, than string) {
+func (f *Finding) describeFan(k fanKey, most int, in, than string) {
 	w := where{}.between(f.First, f.Last)
 	a, b := clip(k.a, 100), clip(k.b, 100)
 	when := span(f.First, f.Last)
@@ -275,7 +374,7 @@ func (f *Finding) describeFan(k fanKey, most int, than string) {
 	case fanHosts:
 		f.Rule = Rule{ID: "fan.hosts", Name: "One source, many hosts", FalsePositives: []string{"A vulnerability scanner, monitoring or inventory of one's own", "A mail or DNS server"}}
 		f.Title = "One source connects to many hosts"
-		f.Explanation = fmt.Sprintf("source %s connected to %s an hour, %s connections %s; %s.", a, plural(most, "host", "different hosts"), thousands(f.Count), when, than)
+		f.Explanation = fmt.Sprintf("source %s connected to %s %s, %s connections %s; %s.", a, plural(most, "host", "different hosts"), in, thousands(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1018", "T1046"}, []string{"discovery"}
 		f.Entities.Sources = []string{k.a}
 		w = w.any(k.a, "source.ip", "client.ip")
@@ -289,7 +388,7 @@ func (f *Finding) describeFan(k fanKey, most int, than string) {
 	case fanLogins:
 		f.Rule = Rule{ID: "fan.logins", Name: "One account, many hosts", FalsePositives: []string{"Management software", "An administrator's round"}}
 		f.Title = "One account logs in to many hosts"
-		f.Explanation = fmt.Sprintf("account %s logged in to %s an hour, %s logins %s; %s.", a, plural(most, "host", "different hosts"), thousands(f.Count), when, than)
+		f.Explanation = fmt.Sprintf("account %s logged in to %s %s, %s logins %s; %s.", a, plural(most, "host", "different hosts"), in, thousands(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1021"}, []string{"lateral-movement"}
 		f.Entities.Users = []string{k.a}
 		w = w.has("event.category", "authentication").is("event.outcome", "success").any(k.a, "user.name", "user.target.name")

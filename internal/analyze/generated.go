@@ -14,13 +14,16 @@ import (
 	"github.com/sextant-logs/sextant/internal/event"
 )
 
-// generated finds sources that look up many domains whose names look made up by
-// an algorithm (DGA), as malware does that tries one rendezvous after the other: names whose
-// letters follow each other as in no language, most of which do not exist. See
+// generated finds sources that look up domains made up by an algorithm (DGA), as malware does
+// that tries one rendezvous after the other. Where answers are logged it goes by what gives any
+// such algorithm away, whatever its names look like: many different registered domains that do not exist, asked for
+// by one source within a day or a week, where others ask for few (Antonakakis et al. 2012); what the names look like
+// says how sure it is. Where answers are not logged only names can tell whose letters follow each other as in no language. See
 // docs/techniques/generated.md.
 type generated struct {
 	sources map[generatedKey]*lookups
 	order   []generatedKey
+	sampled int
 	tooMany bool
 }
 
@@ -32,24 +35,41 @@ type generatedKey struct {
 
 // lookups are the registered domains that a source asked for.
 type lookups struct {
-	all, odd, missing distinct // missing: odd ones that did not exist
-	known             bool     // answers say whether names exist
-	bits              int64    // of the odd ones' names, for the mean, in thousandths
-	scored            int
-	examples          []string
-	dataset           string
-	first, last       int64 // of the odd ones
+	all, odd       distinct
+	exist, missing distinct // as answers say; a domain may be in both, by different names below it
+	bits           int64    // of the odd ones' names, for the mean, in thousandths
+	scored         int
+	sample         []sampled // of the missing ones, those of the smallest hashes
+	examples       []string  // of the odd ones
+	dataset        string
+	first, last    int64 // of the odd and the missing ones
+}
+
+// sampled is a domain of a sample that does not depend on the order in which they came.
+type sampled struct {
+	hash   uint64
+	domain string
 }
 
 const (
 	maxLookupSources = 50_000
+	maxSampled       = 500_000 // domains, in all samples
+	maxSample        = 32      // of a source and day
 	maxExamples      = 10
 	oddLabel         = 8    // letters from which on a label is long enough to judge
 	oddBits          = 7.5  // bits a letter, from which on it is odd: words have about 4, random letters 10
-	generatedLeast   = 10   // odd domains in a day
-	generatedShare   = 0.25 // of all domains that the source asked for
-	missingShare     = 0.5  // of the odd ones, where answers tell
+	oddHex           = 16   // hexadecimal digits, both letters and figures, that are no name however they follow
 	wordBits         = 4.0  // a letter of usual names
+	generatedLeast   = 10   // domains
+	generatedTimes   = 3    // as many as three quarters of others have
+	generatedShare   = 0.25 // of all domains that the source asked for, where others are not known
+	oddShare         = 0.10 // of all domains, where answers are not logged,
+	oddUsual         = 0.02 // when others have so many at least,
+	oddSurprise      = 20.0 // and it is so unlikely that it comes of that, in bits
+	generatedShared  = 4    // others that ask for the same: not one that is its own
+	randomBits       = 6.5  // a letter, in the mean of those that do not exist: abbreviations stay below
+	alikeLengths     = 0.35 // coefficient of variation; names that people chose have 0.5
+	generatedWindow  = 7    // days, of those that ask slowly
 )
 
 var _ = register(newGenerated)
@@ -81,34 +101,49 @@ func (*generated) digest(_ string, rs *rows) any {
 	var t tally[key, lookups]
 	for i := range rs.list {
 		r := &rs.list[i]
-		if r.question == "" {
+		if r.question == "" || r.has(alert) {
 			continue
 		}
 		source := cmp.Or(r.source, r.host)
+		if r.answered && r.upstream() {
+			source = cmp.Or(r.destination, r.host)
+		}
 		domain := registered(r.question)
-		if source == 0 || domain == "" {
+		if source == 0 || domain == "" || ownSuffix(domain) {
 			continue
 		}
 		l := t.at(key{source, dayOf(r.time)})
 		hash := hashOf(domain)
 		l.all.add(hash)
+		gone := false
+		switch r.rcode {
+		case "NOERROR", "NoError", "0":
+			l.exist.add(hash)
+		case "NXDOMAIN", "NXDomain", "3":
+			switch r.qtype {
+			case "", "A", "AAAA", "1", "28": // who looks for a host asks for an address; mail servers ask for other things
+				l.missing.add(hash)
+				l.keep(sampled{hash, domain})
+				gone = true
+			}
+		}
 		name, _, _ := strings.Cut(domain, ".")
-		bits := oddity(name)
-		l.known = l.known || r.rcode != ""
-		if bits < oddBits || len(name) < oddLabel {
-			continue
+		bits, odd := oddName(name)
+		if odd && !gone && shared(domain) {
+			odd = false // customers of a content network have such names, and they exist
 		}
-		if l.first == 0 && l.last == 0 {
-			l.first, l.last, l.dataset = r.time, r.time, rs.keep(r.dataset)
+		if odd || gone {
+			if l.dataset == "" {
+				l.first, l.last, l.dataset = r.time, r.time, rs.keep(r.dataset)
+			}
+			l.first, l.last = min(l.first, r.time), max(l.last, r.time)
 		}
-		l.first, l.last = min(l.first, r.time), max(l.last, r.time)
-		l.odd.add(hash)
-		l.bits += int64(1000 * bits)
-		l.scored++
-		if r.rcode == "NXDOMAIN" || r.rcode == "NXDomain" || r.rcode == "3" {
-			l.missing.add(hash)
+		if odd {
+			l.odd.add(hash)
+			l.bits += int64(1000 * bits)
+			l.scored++
+			l.example(domain)
 		}
-		l.example(domain)
 	}
 	if len(t.keys) == 0 {
 		return nil
@@ -118,17 +153,39 @@ func (*generated) digest(_ string, rs *rows) any {
 		d.keys = append(d.keys, generatedKey{rs.keep(k.source), k.day})
 	}
 	for i := range d.vals {
-		for j, e := range d.vals[i].examples {
-			d.vals[i].examples[j] = strings.Clone(e)
+		l := &d.vals[i]
+		for j, e := range l.examples {
+			l.examples[j] = strings.Clone(e)
+		}
+		for j := range l.sample {
+			l.sample[j].domain = strings.Clone(l.sample[j].domain)
 		}
 	}
 	return d
 }
 
+// upstream reports whether a record of an answer has the server as its source, as packets do.
+func (r *row) upstream() bool { return r.sourcePort == 53 && r.port != 53 }
+
 func (l *lookups) example(domain string) {
 	if len(l.examples) < maxExamples && !slices.Contains(l.examples, domain) {
 		l.examples = append(l.examples, domain)
 	}
+}
+
+// keep keeps a domain if its hash is one of the smallest; it reports how many there are more.
+func (l *lookups) keep(s sampled) int {
+	i, found := slices.BinarySearchFunc(l.sample, s, func(a, b sampled) int { return cmp.Compare(a.hash, b.hash) })
+	if found || i == maxSample {
+		return 0
+	}
+	if len(l.sample) == maxSample {
+		l.sample = l.sample[:maxSample-1]
+		l.sample = slices.Insert(l.sample, i, s)
+		return 0
+	}
+	l.sample = slices.Insert(l.sample, i, s)
+	return 1
 }
 
 // Merge implements Technique.
@@ -146,21 +203,31 @@ func (t *generated) Merge(digest any) {
 			t.sources[k] = l
 			t.order = append(t.order, k)
 		}
-		l.all.merge(&from.all)
-		l.odd.merge(&from.odd)
-		l.missing.merge(&from.missing)
-		l.known = l.known || from.known
-		if from.scored > 0 {
-			if l.scored == 0 {
-				l.first, l.last, l.dataset = from.first, from.last, from.dataset
+		for _, s := range from.sample {
+			if t.sampled < maxSampled || len(l.sample) > 0 {
+				t.sampled += l.keep(s)
 			}
-			l.first, l.last = min(l.first, from.first), max(l.last, from.last)
 		}
-		l.bits += from.bits
-		l.scored += from.scored
-		for _, e := range from.examples {
-			l.example(e)
+		l.merge(from)
+	}
+}
+
+// merge adds what another stretch, or day, of the same source has, but for the sample.
+func (l *lookups) merge(from *lookups) {
+	l.all.merge(&from.all)
+	l.odd.merge(&from.odd)
+	l.exist.merge(&from.exist)
+	l.missing.merge(&from.missing)
+	if from.dataset != "" {
+		if l.dataset == "" {
+			l.first, l.last, l.dataset = from.first, from.last, from.dataset
 		}
+		l.first, l.last = min(l.first, from.first), max(l.last, from.last)
+	}
+	l.bits += from.bits
+	l.scored += from.scored
+	for _, e := range from.examples {
+		l.example(e)
 	}
 }
 
@@ -171,50 +238,332 @@ func (t *generated) limits() []string {
 	return []string{fmt.Sprintf("more than %s sources a day asked for names: the last were not watched for generated domains", thousands(maxLookupSources))}
 }
 
+// gone is how many different domains were asked for of which no name existed.
+func (l *lookups) gone() int {
+	if l.missing.count() == 0 {
+		return 0
+	}
+	var both distinct
+	both.merge(&l.exist)
+	both.merge(&l.missing)
+	return max(0, min(both.count()-l.exist.count(), l.missing.count()))
+}
+
+// shape is what names that do not exist have in common.
+type shape struct {
+	bits              float64 // a letter
+	length, variation float64 // mean of letters, and their standard deviation as a share of it
+}
+
+func (l *lookups) shape() (s shape) {
+	var sum, squares, bits float64
+	for _, d := range l.sample {
+		name, _, _ := strings.Cut(d.domain, ".")
+		b, odd := oddName(name)
+		if odd {
+			b = max(b, oddBits)
+		}
+		bits += b
+		sum += float64(len(name))
+		squares += float64(len(name) * len(name))
+	}
+	n := float64(max(1, len(l.sample)))
+	s.bits, s.length = bits/n, sum/n
+	s.variation = math.Sqrt(max(0, squares/n-s.length*s.length)) / max(1, s.length)
+	return s
+}
+
+// peers are how many domains that do not exist three quarters of others ask for.
+type peers struct {
+	counts []peer // sorted by count
+}
+
+type peer struct {
+	count  int
+	source string
+}
+
+// of is what others than the source have, and how many of them there are.
+func (u *peers) of(source string) (most, others int) {
+	own := 0
+	for _, c := range u.counts {
+		if c.source == source {
+			own++
+		}
+	}
+	others = len(u.counts) - own
+	rank := others * 3 / 4
+	for _, c := range u.counts {
+		if c.source == source {
+			continue
+		}
+		if rank == 0 {
+			return c.count, others
+		}
+		rank--
+	}
+	return 0, others
+}
+
+// oddShareOf is a source's share of odd names.
+type oddShareOf struct {
+	share  float64
+	source string
+}
+
+// generatedOthers is how many days, or weeks, of others make known what is usual.
+const generatedOthers = 5
+
 // Findings implements Technique.
 func (t *generated) Findings(context.Context, Querier) ([]Finding, error) {
-	var out []Finding
+	bySource := map[string][]generatedKey{}
+	var sources []string
+	var daily, weekly peers
+	gone := make(map[generatedKey]int, len(t.order))
+	shares := make([]oddShareOf, 0, len(sources))
+	samples := map[uint64]map[string]bool{} // who has a domain in a sample: those who ask for the same have the same
 	for _, k := range t.order {
+		if bySource[k.source] == nil {
+			sources = append(sources, k.source)
+		}
+		bySource[k.source] = append(bySource[k.source], k)
 		l := t.sources[k]
-		odd, all, missing := l.odd.count(), l.all.count(), l.missing.count()
-		if odd < generatedLeast || float64(odd) < generatedShare*float64(all) {
-			continue
+		for _, s := range l.sample {
+			if samples[s.hash] == nil {
+				samples[s.hash] = map[string]bool{}
+			}
+			if len(samples[s.hash]) <= generatedShared {
+				samples[s.hash][k.source] = true
+			}
 		}
-		absent := float64(missing) >= missingShare*float64(odd)
-		if l.known && !absent {
-			continue
+		if l.missing.count()+l.exist.count() > 0 {
+			gone[k] = l.gone()
+			daily.counts = append(daily.counts, peer{gone[k], k.source})
 		}
-		f := Finding{
-			Title: "Lookups of domains with generated names", Level: "low", First: l.first, Last: l.last, Datasets: nonEmpty(l.dataset),
-			Rule: Rule{ID: "generated", Name: "Generated domain names", FalsePositives: []string{"Names in a language or of abbreviations that the letter statistics do not know",
-				"Browsers that probe for hijacked answers with random names"}},
-			Techniques: []string{"T1568.002"}, Tactics: []string{"command-and-control"},
-			Surprise: float64(odd) * (float64(l.bits)/1000/float64(l.scored) - wordBits),
+	}
+	slices.Sort(sources)
+	for _, s := range sources {
+		days := bySource[s]
+		slices.SortFunc(days, func(a, b generatedKey) int { return cmp.Compare(a.day, b.day) })
+		sum, all, odd := 0, 0, 0
+		for _, k := range days {
+			all, odd = all+t.sources[k].all.count(), odd+t.sources[k].odd.count()
 		}
-		exist := "whether they exist is not recorded"
-		if l.known {
-			exist = fmt.Sprintf("%d of them do not exist", missing)
-			f.Level = "medium"
+		shares = append(shares, oddShareOf{float64(odd) / float64(max(1, all)), s})
+		for i, j := 0, 0; i < len(days); i++ {
+			for ; j < len(days) && days[j].day < days[i].day+generatedWindow; j++ {
+				sum += gone[days[j]]
+			}
+			weekly.counts = append(weekly.counts, peer{sum, s})
+			sum -= gone[days[i]]
 		}
-		f.Explanation = fmt.Sprintf("%s asked for %d domains with names as random letters have them (%.1f bits a letter, words have about 4), of %d domains in all, %s; %s: %s.",
-			clip(k.source, 100), odd, float64(l.bits)/1000/float64(l.scored), all, span(l.first, l.last), exist, few(l.examples, 4))
-		w := where{}.between(l.first, l.last)
-		if _, ok := address(k.source); ok {
-			w = w.any(k.source, "source.ip", "client.ip")
-			f.Entities.Sources = []string{k.source}
-		} else {
-			w = w.is("host.name", k.source)
-			f.Entities.Hosts = []string{k.source}
+	}
+	for _, u := range []*peers{&daily, &weekly} {
+		slices.SortFunc(u.counts, func(a, b peer) int { return cmp.Or(cmp.Compare(a.count, b.count), cmp.Compare(a.source, b.source)) })
+	}
+	// common reports whether most of what does not exist is asked for by many.
+	common := func(l *lookups) bool {
+		n := 0
+		for _, s := range l.sample {
+			if len(samples[s.hash]) > generatedShared {
+				n++
+			}
 		}
-		var names []string
-		for _, e := range l.examples {
-			names = append(names, `"dns.question.name":`+quote(e)) // and what is below it
+		return 2*n > len(l.sample)
+	}
+	slices.SortFunc(shares, func(a, b oddShareOf) int {
+		return cmp.Or(cmp.Compare(a.share, b.share), cmp.Compare(a.source, b.source))
+	})
+	var out []Finding
+	for _, s := range sources {
+		days := bySource[s]
+		told := false
+		// The share of odd names that three quarters of others stay below; a source itself is one rank.
+		usual, rank := oddUsual, len(shares)*3/4
+		if rank < len(shares) && shares[rank].source == s {
+			rank--
 		}
-		f.Query = append(w, "("+strings.Join(names, " or ")+")").String()
-		out = append(out, f)
+		if rank >= 0 && len(shares) > 1 {
+			usual = max(usual, shares[rank].share)
+		}
+		for i := 0; i < len(days); {
+			if !strange(s, t.sources[days[i]], &daily, usual) {
+				i++
+				continue
+			}
+			// Days that follow each other are one finding.
+			whole, n := &lookups{}, 0
+			for first := i; i < len(days) && (i == first || days[i].day <= days[i-1].day+2) && strange(s, t.sources[days[i]], &daily, usual); i++ {
+				whole.whole(t.sources[days[i]])
+				n++
+			}
+			out = append(out, whole.finding(s, n, &daily, common(whole), usual))
+			told = true
+		}
+		for i, j := 0, 0; i < len(days) && !told; i++ {
+			sum := 0
+			for j = i; j < len(days) && days[j].day < days[i].day+generatedWindow; j++ {
+				sum += gone[days[j]]
+			}
+			if j-i < 2 || sum < generatedLeast {
+				continue
+			}
+			week := &lookups{}
+			for _, k := range days[i:j] {
+				week.whole(t.sources[k])
+			}
+			if week.gone() >= generatedLeast && strange(s, week, &weekly, usual) {
+				f := week.finding(s, j-i, &weekly, common(week), usual)
+				if f.Level == "low" {
+					f.Level = "informational" // so many in a week may be slips of the hand
+				}
+				out = append(out, f)
+				told = true
+			}
+		}
 	}
 	slices.SortStableFunc(out, func(a, b Finding) int { return cmp.Compare(a.First, b.First) })
 	return out, nil
+}
+
+// whole is merge, with the sample.
+func (l *lookups) whole(from *lookups) {
+	l.merge(from)
+	for _, s := range from.sample {
+		l.keep(s)
+	}
+}
+
+// strange reports whether a source's lookups are to be told of; usual is the share of odd names that others have.
+func strange(source string, l *lookups, u *peers, usual float64) bool {
+	if gone := l.gone(); gone >= generatedLeast {
+		most, others := u.of(source)
+		if others >= generatedOthers {
+			return gone >= generatedTimes*most
+		}
+		return float64(gone) >= generatedShare*float64(l.all.count())
+	}
+	odd := l.odd.count()
+	return l.missing.count()+l.exist.count() == 0 && odd >= generatedLeast && float64(odd) >= oddShare*float64(l.all.count()) && manyBits(odd, l.all.count(), usual) >= oddSurprise
+}
+
+// manyBits is how unlikely it is to have so many of n if each is so by chance p: the Chernoff bound of the binomial's
+// tail, in bits (Hoeffding 1963), n times the divergence of the shares.
+func manyBits(k, n int, p float64) float64 {
+	share := min(1, float64(k)/float64(max(1, n)))
+	if share <= p || p <= 0 || p >= 1 {
+		return 0
+	}
+	bits := share * math.Log2(share/p)
+	if share < 1 {
+		bits += (1 - share) * math.Log2((1-share)/(1-p))
+	}
+	return float64(n) * bits
+}
+
+func (l *lookups) finding(source string, days int, u *peers, common bool, usual float64) Finding {
+	f := Finding{
+		Title: "Lookups of domains with generated names", Level: "low", First: l.first, Last: l.last, Datasets: nonEmpty(l.dataset),
+		Rule: Rule{ID: "generated", Name: "Generated domain names", FalsePositives: []string{"Names in a language or of abbreviations that the letter statistics do not know",
+			"Mail servers that check senders, crawlers and scanners that follow old links", "Resolvers that answer for blocked domains that they do not exist"}},
+		Techniques: []string{"T1568.002"}, Tactics: []string{"command-and-control"},
+	}
+	all, names := l.all.count(), l.examples
+	if gone := l.gone(); gone > 0 {
+		most, others := u.of(source)
+		s := l.shape()
+		alike := s.variation <= alikeLengths
+		than := "no others to compare with"
+		if others >= generatedOthers {
+			than = fmt.Sprintf("three quarters of others have %d at most", most)
+		}
+		looks := fmt.Sprintf("names of %.0f letters, %.1f bits each (words have about 4, random letters 9)", s.length, s.bits)
+		switch {
+		case s.bits >= randomBits:
+			looks += " as at random"
+			f.Level = "medium"
+		case common:
+			looks += ", asked for by many"
+			f.Title, f.Level = "Lookups of many domains that do not exist", "informational"
+		case alike:
+			looks += ", all of about that length"
+		default:
+			looks += ", of any length"
+			f.Title, f.Level = "Lookups of many domains that do not exist", "informational"
+		}
+		over := ""
+		if days > 1 {
+			over = fmt.Sprintf(" on %d days", days)
+		}
+		f.Explanation = fmt.Sprintf("%s asked for %s that do not exist%s, of %d in all, %s; %s; %s: ", clip(source, 100), plural(gone, "domain", "different domains"), over, all, span(l.first, l.last), than, looks)
+		f.Surprise = float64(gone) / float64(max(1, most)) * max(1, s.bits-wordBits)
+		names = nil
+		for _, d := range l.sample {
+			names = append(names, d.domain)
+		}
+		names = names[:min(len(names), maxExamples)]
+	} else {
+		odd := l.odd.count()
+		bits := float64(l.bits) / 1000 / float64(l.scored)
+		f.Explanation = fmt.Sprintf("%s asked for %d domains with names as random letters have them (%.1f bits a letter, words have about 4), of %d domains in all, %s, where others have %.0f %%; whether they exist is not recorded: ",
+			clip(source, 100), odd, bits, all, span(l.first, l.last), max(1, 100*usual))
+		f.Surprise = manyBits(odd, all, usual)
+	}
+	f.Explanation += few(names, 4) + "."
+	w := where{}.between(l.first, l.last)
+	if _, ok := address(source); ok {
+		w = w.any(source, "source.ip", "client.ip", "destination.ip")
+		f.Entities.Sources = []string{source}
+	} else {
+		w = w.is("host.name", source)
+		f.Entities.Hosts = []string{source}
+	}
+	var asked []string
+	for _, n := range names {
+		asked = append(asked, `"dns.question.name":`+quote(n)) // and what is below it
+	}
+	f.Query = append(w, "("+strings.Join(asked, " or ")+")").String()
+	return f
+}
+
+// oddName is the oddity of a label, and whether no one would have chosen it.
+func oddName(label string) (bits float64, odd bool) {
+	if strings.HasPrefix(label, "xn--") {
+		return wordBits, false // of another script: who can say
+	}
+	bits = oddity(label)
+	if bits >= oddBits && len(label) >= oddLabel {
+		return bits, true
+	}
+	figures, letters := 0, 0
+	for i := range len(label) {
+		switch c := label[i]; {
+		case '0' <= c && c <= '9':
+			figures++
+		case 'a' <= c && c <= 'f':
+			letters++
+		default:
+			return bits, false
+		}
+	}
+	return bits, figures+letters >= oddHex && figures >= 4 && letters >= 4
+}
+
+// shared reports whether a domain is below a suffix under which a company lets anybody have names: the private
+// part of the public suffix list.
+func shared(domain string) bool {
+	suffix, icann := publicsuffix.PublicSuffix(domain)
+	return !icann && strings.Contains(suffix, ".")
+}
+
+// ownSuffix reports whether a domain is below a suffix that networks use of their own
+// (RFC 6762 appendix G, RFC 6761, RFC 8375, and what routers and workgroups come with).
+func ownSuffix(domain string) bool {
+	switch domain[strings.LastIndexByte(domain, '.')+1:] {
+	case "intranet", "internal", "private", "corp", "home", "mail", "localdomain", "localhost", "workgroup", "domain", "dhcp", "router", "onion", "invalid":
+		return true
+	}
+	return false
 }
 
 // letterBits is, in sixteenths of a bit, how unlikely a letter is after two others in English words; see letters/main.go.

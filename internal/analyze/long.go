@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
 )
 
 // long finds connections from one's own network to outside that stayed open for
 // hours, longer than others to the same port, as those that a remote hand holds open.
-// The steps are RITA's: an hour, four, eight, twelve. See docs/techniques/long.md.
+// The steps are RITA's: an hour, four, eight, twelve. Flow exporters tell of a connection that stays open in parts, at
+// every active timeout (RFC 7011 §8.4): these are put together. See docs/techniques/long.md.
 type long struct {
+	open    map[fiveTuple]*chain // what parts of a connection were last seen
 	ports   map[portKey]*lengths
 	top     map[pairKey]*longest
 	order   []pairKey
@@ -29,26 +32,70 @@ type portKey struct {
 // lengths counts durations by their magnitude: the n-th bucket is 2^n seconds.
 type lengths [24]int
 
-// longest is the longest connection of a pair and how many were long.
+// longest is the longest connection of a pair.
 type longest struct {
 	duration, out, in int64
 	end               int64
 	port              uint16
-	count             int
 	dataset, host     string
 	domain            string
 	first, last       int64
+	parts             int // records it was put together of, 0 for one
+}
+
+// fiveTuple is one connection, as one log tells of it.
+type fiveTuple struct {
+	dataset, source, to string
+	sourcePort, port    uint16
+}
+
+// part is a record of a connection: its time, which is that of its beginning or of its end, as the log has it.
+type part struct{ time, duration int64 }
+
+// chain is parts of a connection that follow each other.
+type chain struct {
+	first, last part
+	total       longest // what they are together
+	parts       int
 }
 
 const (
 	longLeast    = hour
 	maxLongPairs = 50_000
+	partLeast    = 50 * second // active timeouts are a minute, five, half an hour
+	partPause    = minute      // between two parts nothing may be sent for as long as an inactive timeout
 )
+
+// follows reports whether n goes on where p ends, whether times are of beginnings or of ends.
+func (p part) follows(n part) bool {
+	between := n.time - p.time
+	for _, d := range [2]int64{p.duration, n.duration} {
+		if off := between - d; between > 0 && off >= -partPause && off <= partPause+d/10 {
+			return true
+		}
+	}
+	return false
+}
+
+// join adds what follows.
+func (c *chain) join(n *chain) {
+	c.last = n.last
+	c.parts += n.parts
+	t := &c.total
+	t.end, t.last = n.total.end, n.total.last
+	t.duration = max(c.last.time-c.first.time+c.first.duration, c.last.time-c.first.time+c.last.duration)
+	if t.out >= 0 && n.total.out >= 0 {
+		t.out += n.total.out
+	}
+	if t.in >= 0 && n.total.in >= 0 {
+		t.in += n.total.in
+	}
+}
 
 var _ = register(newLong)
 
 func newLong() Technique {
-	return &long{ports: map[portKey]*lengths{}, top: map[pairKey]*longest{}, sources: map[string]*distinct{}}
+	return &long{open: map[fiveTuple]*chain{}, ports: map[portKey]*lengths{}, top: map[pairKey]*longest{}, sources: map[string]*distinct{}}
 }
 
 // Name implements Technique.
@@ -65,6 +112,8 @@ type longDigest struct {
 	lengths []lengths
 	keys    []pairKey
 	vals    []longest
+	parts   []fiveTuple // in order of time, as many as there are chains
+	chains  []*chain
 }
 
 // Digest implements Technique.
@@ -73,22 +122,37 @@ func (t *long) Digest(path string, b *event.Batch) any { return digestRows(t, pa
 func (*long) digest(_ string, rs *rows) any {
 	var ports tally[uint64, lengths]
 	var top tally[uint64, longest]
+	type tuple struct {
+		dataset, source, to sym
+		sourcePort, port    uint16
+	}
+	last := map[tuple]int{} // the last of each in chains
+	var tuples []tuple
+	var chains []*chain
 	for i := range rs.list {
 		r := &rs.list[i]
 		if r.duration < 0 || r.destination == 0 || r.source == 0 || r.has(alert) {
 			continue
 		}
 		ports.at(uint64(r.dataset)<<16 | uint64(r.port))[magnitude(r.duration)]++
+		if r.duration >= partLeast && r.sourcePort != 0 && inside(rs.names[r.source]) && outside(rs.names[r.destination]) {
+			k := tuple{r.dataset, r.source, r.destination, r.sourcePort, r.port}
+			p := part{r.time, r.duration}
+			n := chain{first: p, last: p, parts: 1, total: longest{duration: r.duration, out: r.out, in: r.in, end: r.time, port: r.port, first: r.time, last: r.time,
+				dataset: rs.keep(r.dataset), host: rs.keep(r.host), domain: rs.keep(r.domain)}}
+			if i, ok := last[k]; ok && chains[i].last.follows(p) {
+				chains[i].join(&n)
+			} else {
+				last[k] = len(chains)
+				tuples, chains = append(tuples, k), append(chains, &n)
+			}
+		}
 		if r.duration < longLeast || !inside(rs.names[r.source]) || !outside(rs.names[r.destination]) {
 			continue
 		}
 		l := top.at(uint64(r.source)<<32 | uint64(r.destination))
-		if l.count == 0 {
-			l.first, l.last = r.time, r.time
-		}
-		l.count++
-		l.first, l.last = min(l.first, r.time), max(l.last, r.time)
 		if r.duration > l.duration {
+			l.first, l.last = r.time, r.time
 			l.duration, l.out, l.in, l.end, l.port = r.duration, r.out, r.in, r.time, r.port
 			l.dataset, l.host, l.domain = rs.keep(r.dataset), rs.keep(r.host), rs.keep(r.domain)
 		}
@@ -96,7 +160,10 @@ func (*long) digest(_ string, rs *rows) any {
 	if len(ports.keys) == 0 {
 		return nil
 	}
-	d := &longDigest{lengths: ports.vals, vals: top.vals}
+	d := &longDigest{lengths: ports.vals, vals: top.vals, chains: chains}
+	for _, k := range tuples {
+		d.parts = append(d.parts, fiveTuple{rs.keep(k.dataset), rs.keep(k.source), rs.keep(k.to), k.sourcePort, k.port})
+	}
 	for _, k := range ports.keys {
 		d.ports = append(d.ports, portKey{rs.keep(sym(k >> 16)), uint16(k)})
 	}
@@ -130,30 +197,61 @@ func (t *long) Merge(digest any) {
 			l[j] += n
 		}
 	}
-	for i, k := range d.keys {
-		from := d.vals[i]
-		l := t.top[k]
-		if l == nil {
-			if len(t.top) >= maxLongPairs {
-				t.tooMany = true
-				continue
+	for i, k := range d.parts {
+		n := *d.chains[i]
+		c := t.open[k]
+		switch {
+		case c != nil && c.last.follows(n.first):
+			c.join(&n)
+		case c != nil:
+			if c.parts > 1 {
+				t.lengths(k)[magnitude(c.total.duration)]++
 			}
-			t.top[k] = &from
-			t.order = append(t.order, k)
-		} else {
-			count, first, last := l.count+from.count, min(l.first, from.first), max(l.last, from.last)
-			if from.duration > l.duration {
-				*l = from
-			}
-			l.count, l.first, l.last = count, first, last
+			*c = n
+		case len(t.open) >= maxLongPairs:
+			t.tooMany = true
+			continue
+		default:
+			c = &n
+			t.open[k] = c
 		}
-		s := t.sources[k.to]
-		if s == nil {
-			s = &distinct{}
-			t.sources[k.to] = s
+		if c.parts > 1 && c.total.duration >= longLeast { // else the record itself is there
+			c.total.parts = c.parts
+			t.put(pairKey{source: k.source, to: k.to}, c.total)
 		}
-		s.add(hashOf(k.source))
 	}
+	for i, k := range d.keys {
+		t.put(k, d.vals[i])
+	}
+}
+
+// lengths are those of connections to the port.
+func (t *long) lengths(k fiveTuple) *lengths {
+	p := portKey{k.dataset, k.port}
+	if t.ports[p] == nil {
+		t.ports[p] = &lengths{}
+	}
+	return t.ports[p]
+}
+
+func (t *long) put(k pairKey, from longest) {
+	l := t.top[k]
+	if l == nil {
+		if len(t.top) >= maxLongPairs {
+			t.tooMany = true
+			return
+		}
+		t.top[k] = &from
+		t.order = append(t.order, k)
+	} else if from.duration > l.duration {
+		*l = from
+	}
+	s := t.sources[k.to]
+	if s == nil {
+		s = &distinct{}
+		t.sources[k.to] = s
+	}
+	s.add(hashOf(k.source))
 }
 
 func (t *long) limits() []string {
@@ -165,12 +263,22 @@ func (t *long) limits() []string {
 
 // Findings implements Technique.
 func (t *long) Findings(context.Context, Querier) ([]Finding, error) {
+	still := map[portKey]lengths{} // those of several parts that may go on
+	for k, c := range t.open {
+		if c.parts > 1 {
+			l := still[portKey{k.dataset, k.port}]
+			l[magnitude(c.total.duration)]++
+			still[portKey{k.dataset, k.port}] = l
+		}
+	}
 	var out []Finding
 	for _, k := range t.order {
 		l := t.top[k]
 		all, longer := 0, 0
 		if p := t.ports[portKey{l.dataset, l.port}]; p != nil {
+			more := still[portKey{l.dataset, l.port}]
 			for i, n := range p {
+				n += more[i]
 				all += n
 				if i >= magnitude(l.duration) {
 					longer += n
@@ -204,14 +312,23 @@ func (t *long) Findings(context.Context, Querier) ([]Finding, error) {
 		if l.out >= 0 && l.in >= 0 {
 			carried = fmt.Sprintf(" and carried %s out, %s in", bytesText(float64(l.out)), bytesText(float64(l.in)))
 		}
+		recorded := "recorded " + span(l.end, l.end)
+		if l.parts > 1 {
+			recorded = fmt.Sprintf("%s in %d records that follow each other", span(l.first, l.last), l.parts)
+		}
 		name := clip(k.to, 100)
 		if l.domain != "" && l.domain != k.to {
 			name += " (" + clip(l.domain, 80) + ")"
 		}
-		f.Explanation = fmt.Sprintf("%s held a connection to %s port %d open for %s, recorded %s%s; %s.", clip(k.source, 100), name, l.port, lasting(l.duration), span(l.end, l.end), carried, among)
-		f.Query = where{}.between(l.end, l.end).is("event.dataset", l.dataset).any(k.source, "source.ip", "client.ip").is("destination.ip", k.to).String()
+		f.Explanation = fmt.Sprintf("%s held a connection to %s port %d open for %s, %s%s; %s.", clip(k.source, 100), name, l.port, lasting(l.duration), recorded, carried, among)
+		if l.parts > 1 {
+			f.First, f.Count = l.first, l.parts
+		}
+		f.Query = where{}.between(f.First, l.end).is("event.dataset", l.dataset).any(k.source, "source.ip", "client.ip").is("destination.ip", k.to).String()
 		out = append(out, f)
 	}
-	slices.SortStableFunc(out, func(a, b Finding) int { return cmp.Compare(a.First, b.First) })
+	slices.SortStableFunc(out, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.First, b.First), strings.Compare(a.Explanation, b.Explanation))
+	})
 	return out, nil
 }

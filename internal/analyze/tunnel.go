@@ -105,7 +105,11 @@ func (*tunnel) digest(_ string, rs *rows) any {
 		case "TXT", "NULL", "CNAME", "MX", "SRV", "KEY", "PRIVATE", "16", "10", "5", "15", "33", "65399":
 			z.bulky++
 		}
-		if s := cmp.Or(r.source, r.host); s != 0 {
+		source := r.source
+		if r.answered && r.upstream() {
+			source = r.destination // it asked
+		}
+		if s := cmp.Or(source, r.host); s != 0 {
 			name := rs.keep(s)
 			z.sources.add(hashOf(name))
 			z.top = asked(z.top, name, 1)
@@ -193,7 +197,14 @@ const (
 	tunnelLength = 18  // bytes below the domain, in the mean
 	tunnelBits   = 6.5 // a letter; words have about 4
 	tunnelFew    = 3   // sources: more use a service than a tunnel
+	tunnelShort  = 10  // bytes are enough of one source alone, of
+	tunnelFresh  = 0.9 // names that it does not ask for twice
 )
+
+// askByHash are services that are asked in names by design: what is known of an address, a file or a site, as blocklists (RFC 5782), virus
+// scanners and the senders' checks of mail do. Who sends data out cannot have names below them.
+var askByHash = []string{"spamhaus.org", "spamhaus.net", "surbl.org", "uribl.com", "sorbs.net", "spamcop.net", "barracudacentral.org", "abuseat.org", "dnswl.org", "senderbase.org", "senderscore.com", "invaluement.com",
+	"mailspike.net", "rspamd.com", "sophosxl.net", "mcafee.com", "e5.sk", "cymru.com", "bitdefender.net", "trendmicro.com", "kaspersky-labs.com", "webrootcloudav.com", "habeas.com", "mailshell.net", "dnsbl.info", "dshield.org", "abuse.ch"}
 
 // Findings implements Technique.
 func (t *tunnel) Findings(context.Context, Querier) ([]Finding, error) {
@@ -203,7 +214,8 @@ func (t *tunnel) Findings(context.Context, Querier) ([]Finding, error) {
 		names, sources := z.names.count(), z.sources.count()
 		length := float64(z.length) / float64(z.queries)
 		bits := float64(z.bits) / 1000 / float64(z.length)
-		if names < tunnelNames || length < tunnelLength || bits < tunnelBits || float64(names) < 0.3*float64(z.once()) {
+		alone := sources <= 1 && length >= tunnelShort && names >= 2*tunnelNames && float64(names) >= tunnelFresh*float64(z.once())
+		if names < tunnelNames || length < tunnelLength && !alone || bits < tunnelBits || float64(names) < 0.3*float64(z.once()) {
 			continue
 		}
 		f := Finding{
@@ -215,6 +227,9 @@ func (t *tunnel) Findings(context.Context, Querier) ([]Finding, error) {
 		}
 		if sources <= tunnelFew && names >= 2*tunnelNames && length >= 24 {
 			f.Level = "medium"
+		}
+		if slices.Contains(askByHash, k) {
+			f.Level = "informational"
 		}
 		bulky := ""
 		if z.bulky*10 >= z.queries {
