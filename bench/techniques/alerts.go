@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/learn"
+	"github.com/sextant-logs/sextant/internal/triage"
+	"github.com/sextant-logs/sextant/internal/verdict"
 )
 
 // alert is a row of the AIT alert data set (Landauer, Skopik, Wurzenberger, 2024).
@@ -160,96 +164,204 @@ func technique(name string) analyze.Technique {
 	panic("no technique " + name)
 }
 
-// verdicts has an analyst judge some groups of alerts and ranks the others by
-// that: those of the same network, and those of others. A group is the alerts of a kind on a
-// host within an hour.
-func (m *measurement) verdicts() error {
-	type group struct {
-		learn.Example
-		n, rarity float64
+// judging is what triage is given of a network: a finding for the alerts of a
+// kind on a host within an hour, real if an attack caused one.
+type judging struct {
+	findings []triage.Finding
+	real     map[string]bool // by id
+	groups   map[string]float64
+}
+
+func (m *measurement) judging(network string) (*judging, error) {
+	all, err := m.alerts(network)
+	if err != nil {
+		return nil, err
 	}
-	groups := map[string][]group{}
-	for _, network := range networks {
-		all, err := m.alerts(network)
+	j := &judging{real: map[string]bool{}, groups: map[string]float64{}}
+	at := map[string]int{}
+	for _, a := range all {
+		k := fmt.Sprint(a.kind, "\x00", a.host, "\x00", a.time/3600)
+		i, ok := at[k]
+		if !ok {
+			i = len(j.findings)
+			at[k] = i
+			var f triage.Finding
+			f.ID, f.Kind, f.Level, f.Title = fmt.Sprintf("f%05d", i), "sigma", "medium", a.name
+			f.Rule.ID = a.kind
+			sensor, _, _ := strings.Cut(a.name, ":")
+			f.Datasets, f.Entities.Hosts = []string{strings.ToLower(sensor)}, []string{a.host}
+			f.Finding.First = a.time * 1e9
+			f.First = time.Unix(a.time, 0).UTC().Format(time.RFC3339)
+			j.findings = append(j.findings, f)
+			j.groups[a.kind]++
+		}
+		j.findings[i].Count++
+		if a.attack {
+			j.real[j.findings[i].ID] = true
+		}
+	}
+	return j, nil
+}
+
+// ready makes a case of it, in which those findings are judged.
+func (j *judging) ready(judged []string) *triage.Case {
+	c := &triage.Case{Findings: j.findings, States: map[string]verdict.State{}}
+	for _, id := range judged {
+		v := verdict.FalsePositive
+		if j.real[id] {
+			v = verdict.TruePositive
+		}
+		c.States[id] = verdict.State{Kind: verdict.Finding, Verdict: v}
+	}
+	return c.Ready()
+}
+
+// simply are orders of the findings that need no verdict.
+func (j *judging) rare(f *triage.Finding) float64 { return -j.groups[f.Rule.ID] }
+func (j *judging) many(f *triage.Finding) float64 { return float64(f.Count) }
+
+// first returns the n first findings in an order, the earlier of equals first.
+func (j *judging) first(n int, by func(*triage.Finding) float64) (out []string) {
+	ranked := slices.Clone(j.findings)
+	slices.SortStableFunc(ranked, func(a, b triage.Finding) int { return cmp.Compare(by(&b), by(&a)) })
+	for _, f := range ranked[:min(n, len(ranked))] {
+		out = append(out, f.ID)
+	}
+	return out
+}
+
+// rest measures how well a ranking and the simple orders tell the findings that are not judged.
+func (j *judging) rest(c *triage.Case, model *triage.Model) (learnt, rare, many learn.Quality) {
+	chance := map[string]float64{}
+	for _, it := range c.Rank(model) {
+		if it.Verdict == "" {
+			chance[it.ID] = it.Chance
+		}
+	}
+	var l, r, n []float64
+	var truth []bool
+	for i := range j.findings {
+		f := &j.findings[i]
+		if p, ok := chance[f.ID]; ok {
+			l, r, n, truth = append(l, p), append(r, j.rare(f)), append(n, j.many(f)), append(truth, j.real[f.ID])
+		}
+	}
+	return learn.Measure(l, truth), learn.Measure(r, truth), learn.Measure(n, truth)
+}
+
+const verdictDraws = 10
+
+// verdicts has an analyst judge some findings and ranks the others by that: those of the
+// same network, and those of others. The analyst takes any; or one half from the top of the rarest,
+// the other any; or works down the list as it stands, which learns every 20.
+func (m *measurement) verdicts() error {
+	all := map[string]*judging{}
+	for _, n := range networks {
+		j, err := m.judging(n)
 		if err != nil {
 			return err
 		}
-		var out []group
-		at := map[string]int{}
-		frequency := map[string]float64{}
-		for _, a := range all {
-			k := fmt.Sprint(a.kind, "\x00", a.host, "\x00", a.time/3600)
-			i, ok := at[k]
-			if !ok {
-				i = len(out)
-				at[k] = i
-				role := a.host[strings.LastIndexByte(a.host, '_')+1:]
-				sensor, _, _ := strings.Cut(a.name, ":")
-				out = append(out, group{Example: learn.Example{Features: []string{"kind=" + a.kind, "role=" + role, "sensor=" + sensor}}})
-				for _, w := range strings.Fields(strings.ToLower(a.name)) {
-					out[i].Features = append(out[i].Features, "word="+w)
+		all[n] = j
+	}
+	fmt.Println("AIT-ADS, AUC of findings not judged (in brackets: rarest kind first, most alerts first; the worst draw)")
+	fmt.Printf("%-24s", "")
+	for _, n := range networks {
+		fmt.Printf("%-24s", n)
+	}
+	fmt.Println(" mean")
+	for _, how := range []string{"any", "half of them rarest"} {
+		for _, n := range []int{0, 20, 100, 400} {
+			if n == 0 && how != "any" {
+				continue
+			}
+			fmt.Printf("%3d %-20s", n, how)
+			var mean, meanRare, meanMany float64
+			for _, network := range networks {
+				j := all[network]
+				var sum, sumRare, sumMany float64
+				least, draws := 1.0, verdictDraws
+				if n == 0 {
+					draws = 1
 				}
-				frequency[a.kind]++
+				for d := range draws {
+					var judged []string
+					if how != "any" {
+						judged = j.first(n/2, j.rare)
+					}
+					for _, i := range rand.New(rand.NewPCG(uint64(n), uint64(d))).Perm(len(j.findings)) {
+						if id := j.findings[i].ID; len(judged) < n && !slices.Contains(judged, id) {
+							judged = append(judged, id)
+						}
+					}
+					c := j.ready(judged)
+					q, r, s := j.rest(c, triage.Train(c))
+					least = min(least, q.AUC)
+					sum, sumRare, sumMany = sum+q.AUC/float64(draws), sumRare+r.AUC/float64(draws), sumMany+s.AUC/float64(draws)
+				}
+				fmt.Printf("%.3f (%.2f, %.2f; %.2f)  ", sum, sumRare, sumMany, least)
+				k := float64(len(networks))
+				mean, meanRare, meanMany = mean+sum/k, meanRare+sumRare/k, meanMany+sumMany/k
 			}
-			out[i].n++
-			out[i].True = out[i].True || a.attack
+			fmt.Printf(" %.3f (%.3f, %.3f)\n", mean, meanRare, meanMany)
+			m.floor(fmt.Sprintf("ait: mean AUC after %d verdicts, %s, beside the better of rarest and most", n, how), mean, max(meanRare, meanMany))
 		}
-		for i := range out {
-			out[i].Features = append(out[i].Features, fmt.Sprintf("count=%.0f", math.Floor(math.Log2(out[i].n))))
-			out[i].rarity = 1 / frequency[out[i].Features[0][len("kind="):]]
-			out[i].Prior = math.Log(out[i].rarity)
-		}
-		groups[network] = out
 	}
-	// Half of what is judged is what the list shows first, half anything.
-	judged := func(all []group, verdicts int) (told []learn.Example, rest []group) {
-		ranked := slices.Clone(all)
-		slices.SortStableFunc(ranked, func(a, b group) int { return cmp.Compare(b.rarity, a.rarity) })
-		for i, g := range ranked {
-			if i < verdicts/2 || (i-verdicts/2)%((len(all)-verdicts/2)/(verdicts/2)) == 0 && len(told) < verdicts {
-				told = append(told, g.Example)
-			} else {
-				rest = append(rest, g)
-			}
-		}
-		return told, rest
-	}
-	ranked := func(j *learn.Judge, all []group) (byVerdicts, byRarity, byCount learn.Quality) {
-		var scores, count, rare []float64
-		var truth []bool
-		for _, g := range all {
-			p, _ := j.Judge(g.Features, g.Prior)
-			scores, count, rare, truth = append(scores, p), append(count, g.n), append(rare, g.rarity), append(truth, g.True)
-		}
-		return learn.Measure(scores, truth), learn.Measure(rare, truth), learn.Measure(count, truth)
-	}
-	for _, verdicts := range []int{20, 100, 400} {
-		header(fmt.Sprintf("AIT-ADS, groups of alerts after %d verdicts", verdicts))
-		var sum, rare, count float64
-		for _, n := range networks {
-			told, rest := judged(groups[n], verdicts)
-			q, r, c := ranked(learn.Learn(told), rest)
+	fmt.Println("\nAIT-ADS, real ones among the first 20, 100, 400 that the analyst looks at")
+	for _, network := range networks {
+		j := all[network]
+		line := func(what string, ids []string) {
+			fmt.Printf("%-40s", what)
 			real := 0
-			for _, e := range told {
-				if e.True {
+			for i, id := range ids {
+				if j.real[id] {
 					real++
 				}
+				if n := i + 1; n == 20 || n == 100 || n == 400 {
+					fmt.Printf(" %5d", real)
+				}
 			}
-			show(fmt.Sprintf("%s (%d groups; %d of the verdicts real)", n, len(rest), real), q)
-			show("  simply: rarest kind first", r)
-			show("  simply: most alerts first", c)
-			sum, rare, count = sum+q.AUC/float64(len(networks)), rare+r.AUC/float64(len(networks)), count+c.AUC/float64(len(networks))
+			fmt.Println()
 		}
-		fmt.Printf("mean AUC: %.3f; rarest kind first %.3f, most alerts first %.3f\n", sum, rare, count)
-		if verdicts == 400 {
-			m.floor("ait: mean AUC after 400 verdicts", sum, 0.9)
+		var seen []string
+		for len(seen) < 400 {
+			c := j.ready(seen)
+			n := 0
+			for _, it := range c.Rank(triage.Train(c)) {
+				if it.Verdict == "" && n < 20 {
+					seen = append(seen, it.ID)
+					n++
+				}
+			}
 		}
+		line(fmt.Sprintf("%s (%d of %d real): the list", network, len(j.real), len(j.findings)), seen)
+		line("  without verdicts", firstOf(j, 400))
+		line("  simply: rarest kind first", j.first(400, j.rare))
+		line("  simply: most alerts first", j.first(400, j.many))
 	}
-	header("AIT-ADS, 400 verdicts of " + networks[0] + " applied to others")
-	told, _ := judged(groups[networks[0]], 400)
-	for _, n := range networks[1:] {
-		q, _, _ := ranked(learn.Learn(told), groups[n])
-		show(n, q)
+	fmt.Println("\nAIT-ADS, AUC for the findings of a network with 400 verdicts of another (any; in brackets: its rarest kind first)")
+	for _, a := range networks {
+		ids := []string{}
+		for _, i := range rand.New(rand.NewPCG(400, 0)).Perm(len(all[a].findings))[:400] {
+			ids = append(ids, all[a].findings[i].ID)
+		}
+		model := triage.Train(all[a].ready(ids))
+		fmt.Printf("%-16s", a)
+		for _, b := range networks {
+			if a != b {
+				q, r, _ := all[b].rest(all[b].ready(nil), model)
+				fmt.Printf("  %s %.3f (%.2f)", b, q.AUC, r.AUC)
+			}
+		}
+		fmt.Println()
 	}
 	return nil
+}
+
+// firstOf returns the first n of the list without verdicts.
+func firstOf(j *judging, n int) (out []string) {
+	c := j.ready(nil)
+	for _, it := range c.Rank(triage.Train(c))[:n] {
+		out = append(out, it.ID)
+	}
+	return out
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/learn"
 	"github.com/sextant-logs/sextant/internal/triage"
 )
 
@@ -30,8 +31,9 @@ func newTriage() *cobra.Command {
 		Long: `Rank the findings of a case, or its incidents, by the chance that they are real. What
 was said of them with ` + "`sextant mark`" + ` teaches the ranking: what has the rule, the
 source, the user, the time of day or anything else in common with what was judged
-moves up or down, and each line says by what. Without verdicts, the rank is that of the
-level and of how rare the rule is.`,
+moves up or down, and each line says by what: the number in brackets is what it adds to
+the log-odds, 0.7 doubles the odds. Without verdicts, the rank is that of the level, of
+how rare the rule is in the case, and of how many records there are.`,
 		Example: `  sextant triage
   sextant triage --of incidents --open
   sextant triage --learn-from last-month --learn-from the-month-before
@@ -66,7 +68,7 @@ level and of how rare the rule is.`,
 				items = cases[0].RankIncidents(model)
 			}
 			if model.Judged == 0 {
-				fmt.Fprintln(c.ErrOrStderr(), "No verdicts yet: ranked by level and rarity. `sextant mark` teaches the ranking.")
+				fmt.Fprintln(c.ErrOrStderr(), "No verdicts yet: ranked by level, rarity and number of records. `sextant mark` teaches the ranking.")
 			}
 			if open {
 				items = slices.DeleteFunc(items, func(it triage.Item) bool { return it.Verdict != "" })
@@ -146,10 +148,13 @@ func writeEvaluation(w io.Writer, x triage.Evaluation) error {
 		_, err := fmt.Fprintf(w, "%s, %d of them real: too few to tell. It takes some of both kinds.\n", plural(int64(x.Judged), "verdict"), x.True)
 		return err
 	}
-	_, err := fmt.Fprintf(w, `%s, %d of them real. Each fifth foretold from the others:
-                    AUC    precision  recall  (at the best F1)
-learnt            %5.3f      %5.3f   %5.3f
-level and rarity  %5.3f      %5.3f   %5.3f
-`, plural(int64(x.Judged), "verdict"), x.True, x.Learnt.AUC, x.Learnt.BestP, x.Learnt.Recall, x.Prior.AUC, x.Prior.BestP, x.Prior.Recall)
+	fmt.Fprintf(w, "%s, %d of them real. Each fifth foretold from the others:\n%-24s%5s  %9s  %6s  (at the best F1)\n", plural(int64(x.Judged), "verdict"), x.True, "", "AUC", "precision", "recall")
+	var err error
+	for _, r := range []struct {
+		name string
+		q    learn.Quality
+	}{{"learnt", x.Learnt}, {"without verdicts", x.Prior}, {"simply: rarest rule first", x.Rarest}} {
+		_, err = fmt.Fprintf(w, "%-25s%5.3f  %8.3f  %6.3f\n", r.name, r.q.AUC, r.q.BestP, r.q.Recall)
+	}
 	return err
 }

@@ -4,20 +4,25 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/optimize"
 )
 
 // Judge tells how likely a thing is true, having been told of others: logistic
-// regression on named features, held near a prior by an L2 penalty, so that few
-// examples change little and a feature that was never judged changes nothing.
+// regression on named features, held near a prior, so that few examples change
+// little and a feature that was never judged changes nothing. How near is learnt
+// for each family of features ("host=…", "rule=…"): one whose features tell
+// nothing is held to nothing (empirical Bayes; MacKay, Bayesian Interpolation,
+// Neural Computation 4(3), 1992).
 type Judge struct {
 	names   []string
 	weights []float64
 	bias    float64
 }
 
-// Example is a thing that was judged. Features are present or not.
+// Example is a thing that was judged. Features are present or not; what is
+// before a = names the family.
 type Example struct {
 	Features []string
 	Prior    float64 // log-odds before anything was learnt
@@ -25,7 +30,10 @@ type Example struct {
 }
 
 const (
-	penalty     = 1.0    // a weight of 1 costs as much as half a nat of likelihood
+	spread      = 0.3    // variance of weights, in nats², before anything is known of their family
+	spreadWorth = 4      // as much as so many features tell of it
+	biasSpread  = 4.0    // variance of the bias
+	rounds      = 5      // of learning the variances
 	maxExamples = 50_000 // the newest count
 	maxFeatures = 20_000 // the most frequent count
 )
@@ -56,24 +64,41 @@ func Learn(examples []Example) *Judge {
 	slices.SortFunc(j.names, func(a, b string) int { return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b)) })
 	j.names = j.names[:min(len(j.names), maxFeatures)]
 	slices.Sort(j.names)
+	family := make([]int, len(j.names))
+	families := map[string]int{}
+	for k, name := range j.names {
+		name, _, _ = strings.Cut(name, "=")
+		f, ok := families[name]
+		if !ok {
+			f = len(families)
+			families[name] = f
+		}
+		family[k] = f
+	}
 	rows := make([][]int, len(examples))
 	for i, e := range examples {
 		rows[i] = j.find(e.Features)
 	}
-
-	// The bias is the last weight, and free of the penalty but for a little.
+	variance := make([]float64, len(families))
+	for f := range variance {
+		variance[f] = spread
+	}
 	n := len(j.names)
-	loss := func(w []float64) float64 {
-		sum := 0.0
-		for _, x := range w[:n] {
-			sum += penalty * x * x / 2
+	w := make([]float64, n+1) // the bias is the last weight
+	odds := func(w []float64, i int) float64 {
+		z := examples[i].Prior + w[n]
+		for _, k := range rows[i] {
+			z += w[k]
 		}
-		sum += 0.01 * w[n] * w[n] / 2
+		return z
+	}
+	loss := func(w []float64) float64 {
+		sum := w[n] * w[n] / biasSpread / 2
+		for k, x := range w[:n] {
+			sum += x * x / variance[family[k]] / 2
+		}
 		for i, e := range examples {
-			z := e.Prior + w[n]
-			for _, k := range rows[i] {
-				z += w[k]
-			}
+			z := odds(w, i)
 			if e.True {
 				z = -z
 			}
@@ -83,15 +108,11 @@ func Learn(examples []Example) *Judge {
 	}
 	gradient := func(g, w []float64) {
 		for k, x := range w[:n] {
-			g[k] = penalty * x
+			g[k] = x / variance[family[k]]
 		}
-		g[n] = 0.01 * w[n]
+		g[n] = w[n] / biasSpread
 		for i, e := range examples {
-			z := e.Prior + w[n]
-			for _, k := range rows[i] {
-				z += w[k]
-			}
-			d := 1 / (1 + math.Exp(-z))
+			d := 1 / (1 + math.Exp(-odds(w, i)))
 			if e.True {
 				d--
 			}
@@ -101,12 +122,32 @@ func Learn(examples []Example) *Judge {
 			g[n] += d
 		}
 	}
-	result, err := optimize.Minimize(optimize.Problem{Func: loss, Grad: gradient}, make([]float64, n+1),
-		&optimize.Settings{MajorIterations: 200, Concurrent: 0}, &optimize.LBFGS{})
-	if result == nil || err != nil && len(result.X) != n+1 {
-		return &Judge{}
+	for range rounds {
+		result, err := optimize.Minimize(optimize.Problem{Func: loss, Grad: gradient}, w,
+			&optimize.Settings{MajorIterations: 100, Concurrent: 0}, &optimize.LBFGS{})
+		if result == nil || err != nil && len(result.X) != n+1 {
+			return &Judge{}
+		}
+		w = result.X
+		// What is known of a weight beside its variance is how far the verdicts bend the loss there.
+		known := make([]float64, n)
+		for i := range examples {
+			p := 1 / (1 + math.Exp(-odds(w, i)))
+			for _, k := range rows[i] {
+				known[k] += p * (1 - p)
+			}
+		}
+		sum, members := make([]float64, len(families)), make([]float64, len(families))
+		for k, x := range w[:n] {
+			f := family[k]
+			sum[f] += x*x + 1/(1/variance[f]+known[k])
+			members[f]++
+		}
+		for f := range variance {
+			variance[f] = (spreadWorth*spread + sum[f]) / (spreadWorth + members[f])
+		}
 	}
-	j.weights, j.bias = result.X[:n], result.X[n]
+	j.weights, j.bias = w[:n], w[n]
 	return j
 }
 

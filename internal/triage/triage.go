@@ -1,7 +1,7 @@
 // Package triage ranks the findings and incidents of a case by how likely they
 // are real, as the verdicts that people gave tell. Without verdicts the rank is that
-// of the level and of how rare the rule is in the case; each verdict moves what has
-// something in common with what was judged.
+// of the level, of how rare the rule is in the case and of how many records there are; each
+// verdict moves what has something in common with what was judged.
 package triage
 
 import (
@@ -90,20 +90,23 @@ type Item struct {
 	Chance  float64  `json:"chance"`            // that it is real
 	Prior   float64  `json:"prior"`             // before any verdict
 	Verdict string   `json:"verdict,omitempty"` // that was given
-	Why     []Reason `json:"why"`               // the heaviest first
+	Why     []Reason `json:"why"`               // what verdicts say, the heaviest first; then what was known before
 }
 
 // Reason is what something of an item says for or against it.
 type Reason struct {
 	Feature string  `json:"feature"` // "source=192.0.2.9"
 	Weight  float64 `json:"weight"`  // nats of log-odds; positive speaks for real
-	True    int     `json:"true"`    // verdicts on what had the feature
+	True    int     `json:"true"`    // verdicts on what had the feature; none of what makes the prior
 	False   int     `json:"false"`
 }
 
 // String says the reason in words.
 func (r Reason) String() string {
 	name, value, _ := strings.Cut(r.Feature, "=")
+	if r.True+r.False == 0 {
+		return fmt.Sprintf("%s %s (%+.1f)", name, value, r.Weight)
+	}
 	return fmt.Sprintf("%s %s: %d of %d judged real (%+.1f)", name, value, r.True, r.True+r.False, r.Weight)
 }
 
@@ -118,9 +121,8 @@ type Model struct {
 
 // Train learns from the verdicts of cases. A verdict on an incident is one on
 // each of its findings that has none of its own.
-func Train(cases ...*Case) *Model { return train(examples(cases...)) }
-
-func train(es []learn.Example) *Model {
+func Train(cases ...*Case) *Model {
+	es, _ := examples(cases...)
 	m := &Model{judge: learn.Learn(es), counts: map[string][2]int{}, Judged: len(es)}
 	for _, e := range es {
 		for _, f := range e.Features {
@@ -136,8 +138,9 @@ func train(es []learn.Example) *Model {
 	return m
 }
 
-// examples returns what was judged, sorted by id within each case.
-func examples(cases ...*Case) (es []learn.Example) {
+// examples returns what was judged, in the order of the findings of each case,
+// and of each how rare its rule is.
+func examples(cases ...*Case) (es []learn.Example, rarity []float64) {
 	for _, c := range cases {
 		judged := map[string]string{}
 		for _, in := range c.Incidents {
@@ -155,23 +158,42 @@ func examples(cases ...*Case) (es []learn.Example) {
 		for i := range c.Findings {
 			f := &c.Findings[i]
 			if v := judged[f.ID]; v != "" {
-				es = append(es, learn.Example{Features: f.features(), Prior: c.prior(f), True: v == verdict.TruePositive})
+				es = append(es, learn.Example{Features: c.features(f), Prior: odds(c.prior(f)), True: v == verdict.TruePositive})
+				rarity = append(rarity, -float64(c.same[f.Rule.ID]))
 			}
 		}
 	}
-	return es
+	return es, rarity
 }
 
 // levelOdds are the log-odds that a finding of a level is real, before anything
 // is known of it.
 var levelOdds = map[string]float64{"informational": -4, "low": -3, "medium": -1.5, "high": 0, "critical": 1.5}
 
-func (c *Case) prior(f *Finding) float64 {
-	return levelOdds[f.Level] - 0.5*math.Log(float64(max(c.same[f.Rule.ID], 1)))
+const (
+	rarer = -0.5  // nats of log-odds for each nat of findings that the rule has
+	more  = 0.125 // and of records that the finding has: many of what is rare weigh most, as in tf–idf
+)
+
+// prior is what is known of a finding before any verdict: the sum of the weights.
+func (c *Case) prior(f *Finding) []Reason {
+	same := max(c.same[f.Rule.ID], 1)
+	return []Reason{
+		{Feature: "level=" + f.Level, Weight: levelOdds[f.Level]},
+		{Feature: "findings of its rule=" + strconv.Itoa(same), Weight: rarer * math.Log(float64(same))},
+		{Feature: "records=" + strconv.Itoa(max(f.Count, 1)), Weight: more * math.Log(float64(max(f.Count, 1)))},
+	}
+}
+
+func odds(prior []Reason) (sum float64) {
+	for _, r := range prior {
+		sum += r.Weight
+	}
+	return sum
 }
 
 // features says what a finding may have in common with others.
-func (f *Finding) features() []string {
+func (c *Case) features(f *Finding) []string {
 	out := []string{"rule=" + f.Rule.ID, "kind=" + f.Kind, "level=" + f.Level}
 	add := func(name string, values []string) {
 		for _, v := range values[:min(len(values), 10)] {
@@ -197,12 +219,25 @@ func (f *Finding) features() []string {
 			}
 		}
 	}
-	out = append(out, "events=about "+strconv.Itoa(1<<int(math.Log2(float64(max(f.Count, 1))))))
+	// What was attacked on a day, or in an hour of it, is likelier attacked than on another.
 	if t, err := time.Parse(time.RFC3339Nano, f.First); err == nil {
-		h := t.UTC().Hour() / 6 * 6
-		out = append(out, fmt.Sprintf("time=%02d–%02d UTC", h, h+6))
+		t = t.UTC()
+		day, h := t.Format(time.DateOnly), t.Hour()/6*6
+		out = append(out, fmt.Sprintf("time=%02d–%02d UTC", h, h+6), "day="+day, "hour="+t.Format("2006-01-02 15h UTC"))
+		for _, host := range f.Entities.Hosts[:min(len(f.Entities.Hosts), 10)] {
+			out = append(out, "host and day="+host+" on "+day)
+		}
 	}
-	return out
+	return append(steps(out, "records", f.Count), steps(nil, "findings of its rule", c.same[f.Rule.ID])...)
+}
+
+// steps appends a feature for each power of four that n reaches, so that what
+// is learnt of a number goes for those that are near.
+func steps(dst []string, name string, n int) []string {
+	for s := 4; s <= n && s < 1<<30; s *= 4 {
+		dst = append(dst, fmt.Sprintf("%s=%d or more", name, s))
+	}
+	return dst
 }
 
 // Rank ranks the findings of the case.
@@ -210,7 +245,7 @@ func (c *Case) Rank(m *Model) []Item {
 	var out []Item
 	for i := range c.Findings {
 		f := &c.Findings[i]
-		out = append(out, c.item(m, Item{ID: f.ID, Kind: verdict.Finding, Title: f.Title, Level: f.Level}, f.features(), c.prior(f)))
+		out = append(out, c.item(m, Item{ID: f.ID, Kind: verdict.Finding, Title: f.Title, Level: f.Level}, c.features(f), c.prior(f)))
 	}
 	order(out)
 	return out
@@ -224,12 +259,12 @@ func (c *Case) RankIncidents(m *Model) []Item {
 		var features []string
 		for _, id := range in.Findings {
 			if f := c.byID[id]; f != nil {
-				features = append(features, f.features()...)
+				features = append(features, c.features(f)...)
 			}
 		}
 		slices.Sort(features)
 		p := (float64(in.Score) + 2) / 104
-		out = append(out, c.item(m, Item{ID: in.ID, Kind: verdict.Incident, Title: in.Title, Level: in.Severity}, slices.Compact(features), math.Log(p/(1-p))))
+		out = append(out, c.item(m, Item{ID: in.ID, Kind: verdict.Incident, Title: in.Title, Level: in.Severity}, slices.Compact(features), []Reason{{Feature: "score=" + strconv.Itoa(in.Score), Weight: math.Log(p / (1 - p))}}))
 	}
 	order(out)
 	return out
@@ -239,32 +274,35 @@ func order(items []Item) {
 	slices.SortStableFunc(items, func(a, b Item) int { return cmp.Or(cmp.Compare(b.Chance, a.Chance), cmp.Compare(a.ID, b.ID)) })
 }
 
-func (c *Case) item(m *Model, it Item, features []string, prior float64) Item {
+func (c *Case) item(m *Model, it Item, features []string, prior []Reason) Item {
 	it.Verdict = c.States[it.ID].Verdict
-	it.Prior = 1 / (1 + math.Exp(-prior))
+	it.Prior = 1 / (1 + math.Exp(-odds(prior)))
 	it.Why = []Reason{}
 	var reasons []learn.Reason
-	it.Chance, reasons = m.judge.Judge(features, prior)
+	it.Chance, reasons = m.judge.Judge(features, odds(prior))
 	for _, r := range reasons[:min(len(reasons), shownReasons)] {
 		n := m.counts[r.Feature]
 		it.Why = append(it.Why, Reason{Feature: r.Feature, Weight: r.Weight, True: n[1], False: n[0]})
 	}
+	slices.SortStableFunc(prior, func(a, b Reason) int { return cmp.Compare(math.Abs(b.Weight), math.Abs(a.Weight)) })
+	it.Why = append(it.Why, prior...)
 	return it
 }
 
 // Evaluation is how well verdicts are foretold from other verdicts, beside the
-// prior alone.
+// prior alone and the rarest rule first.
 type Evaluation struct {
 	Judged, True int
 	Learnt       learn.Quality
 	Prior        learn.Quality
+	Rarest       learn.Quality
 }
 
 const folds = 5
 
 // Evaluate foretells each fifth of the verdicts from the others.
 func Evaluate(cases ...*Case) Evaluation {
-	es := examples(cases...)
+	es, rarity := examples(cases...)
 	learnt, prior, truth := make([]float64, len(es)), make([]float64, len(es)), make([]bool, len(es))
 	x := Evaluation{Judged: len(es)}
 	for k := range folds {
@@ -285,6 +323,6 @@ func Evaluate(cases ...*Case) Evaluation {
 			}
 		}
 	}
-	x.Learnt, x.Prior = learn.Measure(learnt, truth), learn.Measure(prior, truth)
+	x.Learnt, x.Prior, x.Rarest = learn.Measure(learnt, truth), learn.Measure(prior, truth), learn.Measure(rarity, truth)
 	return x
 }
