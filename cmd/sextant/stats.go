@@ -365,7 +365,7 @@ func (s *statsCommand) numbers() error {
 		s.say("%s of %s no number and left out.", plural(notOnes, "value"), isAre(notOnes))
 	}
 	if rounded {
-		s.say("There are so many different numbers that they were rounded to three digits.")
+		s.say("There are so many different numbers that they were rounded to three digits: each is at most 0.5%% off, and so are quantiles and means.")
 	}
 	s.say("p50 is the median: half of the numbers are not above it; sd the standard deviation.")
 	return nil
@@ -408,10 +408,10 @@ func (s *statsCommand) cross() error {
 		row := []export.Cell{{Name: t.Fields[0], Value: t.Rows[r]}}
 		for c := range t.Cols {
 			mark := " "
-			switch z := t.Residual(r, c); {
-			case z > 4:
+			switch t.Stands(r, c) {
+			case 1:
 				mark = "+"
-			case z < -4:
+			case -1:
 				mark = "−"
 			}
 			row = append(row, export.Cell{Name: chart.Fit(export.Terminal(t.Cols[c]), room), Value: t.Counts[r][c], Text: thousands(t.Counts[r][c]) + mark})
@@ -422,7 +422,7 @@ func (s *statsCommand) cross() error {
 		return err
 	}
 	s.say("")
-	s.say("%s against %s in %s. + and −: more, fewer than if they had nothing to do with each other (by over 4 standard deviations).", t.Fields[0], t.Fields[1], plural(t.N, "record"))
+	s.say("%s against %s in %s. + and −: more, fewer than if they had nothing to do with each other (less likely than 4 standard deviations).", t.Fields[0], t.Fields[1], plural(t.N, "record"))
 	how := "weakly"
 	switch {
 	case t.CramersV >= 0.5:
@@ -435,6 +435,9 @@ func (s *statsCommand) cross() error {
 		return nil
 	}
 	s.say("They go together %s: Cramér's V %.2f (chi-square %s, %.0f degrees of freedom, %s if records were independent).", how, t.CramersV, export.Figure(t.ChiSquare), t.Freedom, pValue(t.P))
+	if small, cells, rough := t.Small(); rough {
+		s.say("%d of %d cells would have fewer than 5 records by chance: V and p are rough, the marks are not; --top tells fewer values apart.", small, cells)
+	}
 	return nil
 }
 
@@ -457,6 +460,15 @@ func (s *statsCommand) comparison() error {
 	if err != nil {
 		return err
 	}
+	// Where records begin within the first period, the time before is no silence: nothing is known of it.
+	covered := ""
+	if before.From < first && first < before.To {
+		covered = fmt.Sprintf("Records begin at %s only, %s into the period before.", shortStamp(first), lasting(time.Duration(first-before.From)))
+		if !strings.Contains(s.compare, "/") {
+			before.From = first
+			covered = fmt.Sprintf("Records begin at %s, so the period before is of %s only; what is compared are shares, and numbers for each hour.", shortStamp(first), lasting(time.Duration(before.To-first)))
+		}
+	}
 	var fields []string
 	if len(s.by) > 0 {
 		fields = s.by
@@ -475,13 +487,17 @@ func (s *statsCommand) comparison() error {
 		return s.write(rows)
 	}
 	s.say("Before: %s to %s. After: %s to %s (UTC).", shortStamp(before.From), shortStamp(before.To), shortStamp(after.From), shortStamp(after.To))
+	s.say("%s", covered)
 	s.say("%s", cmp.Volume())
 	if cmp.EventsBefore == 0 || cmp.EventsAfter == 0 {
 		return nil
 	}
 	var sure, burst []statistics.Change
+	others := 0
 	for _, ch := range cmp.Changes {
-		if ch.Significant() {
+		if ch.OfTheOthers(cmp) {
+			others++
+		} else if ch.Significant() {
 			sure = append(sure, ch)
 		} else if ch.Bits >= 0.002 && ch.Before+ch.After >= 20 {
 			burst = append(burst, ch)
@@ -501,6 +517,13 @@ func (s *statsCommand) comparison() error {
 		}
 	}
 	list("Changed, the largest first:", sure)
+	if news := cmp.News(); len(news) > 0 {
+		s.say("")
+		s.say("In one of the periods only, first where values seldom change:")
+		for _, text := range news[:min(len(news), s.top)] {
+			s.point(text)
+		}
+	}
 	list("Large, but in too few stretches of time to call it a change (bursts):", burst)
 	var wholes []string
 	for _, f := range cmp.Fields {
@@ -517,9 +540,12 @@ func (s *statsCommand) comparison() error {
 	}
 	s.say("")
 	if len(sure) == 0 {
-		s.say("Nothing changed by more than chance explains.")
+		s.say("No value's share changed by more than chance explains.")
 	}
-	s.say("%s tried in %s. q is the share of false alarms to expect among changes listed down to this one (Benjamini–Hochberg); probabilities rest on how shares differ between stretches of time, not between records.",
+	if others > 0 {
+		s.say("Left out: %s about as frequent as before, of another share only since others came or went; -o jsonl has them.", plural(int64(others), "value"))
+	}
+	s.say("%s tried in %s. q is the share of false alarms to expect among changes, corrected within each field and for the number of fields (Benjamini–Bogomolov); probabilities rest on how shares differ between stretches of time, not between records.",
 		plural(int64(cmp.Tests), "value"), plural(int64(len(cmp.Fields)), "field"))
 	return nil
 }

@@ -40,27 +40,31 @@ type Change struct {
 	BlocksBefore, BlocksAfter int
 	Bits                      float64 // its part of the field's Divergence: how large the change is
 	P                         float64 // probability of such a change by chance, bursts considered
-	Q                         float64 // P corrected for the number of tests (false discovery rate)
+	Q                         float64 // P corrected for the number of tests, by field and of fields (see Families)
 }
 
 // Changed is what a field as a whole did between two periods.
 type Changed struct {
-	Field             string
-	DistinctBefore    int64
-	DistinctAfter     int64
-	EventsBefore      int64
-	EventsAfter       int64
-	Divergence        float64 // Jensen–Shannon, in bits: 0 the same, 1 nothing in common
-	ChiSquare         float64 // of the table of values by period, corrected for bursts
-	Freedom           float64
-	P, CramersV       float64
-	Numeric           bool
-	KS                float64 // Kolmogorov–Smirnov distance, if Numeric
-	KSAt              float64 // where the distributions are farthest apart
-	KSP               float64
-	MedianBefore      float64
-	MedianAfter       float64
-	tests, considered int
+	Field          string
+	DistinctBefore int64
+	DistinctAfter  int64
+	EventsBefore   int64
+	EventsAfter    int64
+	Divergence     float64 // Jensen–Shannon, in bits: 0 the same, 1 nothing in common
+	ChiSquare      float64 // of the table of values by period, corrected for bursts
+	Freedom        float64
+	P, CramersV    float64
+	Numeric        bool
+	KS             float64 // Kolmogorov–Smirnov distance, if Numeric
+	KSAt           float64 // where the distributions are farthest apart
+	KSP            float64
+	MedianBefore   float64
+	MedianAfter    float64
+	// New are the values that only the period after has, Gone those that only the
+	// one before has: how many, and the most frequent of them (with the times within the period).
+	New, Gone       int64
+	NewTop, GoneTop []Value
+	tests           int
 }
 
 // Comparison is what changed between two periods.
@@ -78,6 +82,7 @@ type Comparison struct {
 
 const (
 	minTested     = 5   // events that have a value, for it to be tried
+	maxNamed      = 5   // values of a field that are new, or gone, to be named
 	maxCandidates = 200 // values of a field that are looked at closely, those of the largest change
 	wantBlocks    = 48  // of a period, about
 	significant   = 0.05
@@ -132,12 +137,20 @@ func Compare(ctx context.Context, st store.Store, query string, before, after Pe
 			return nil, fmt.Errorf("%s: %w", field, err)
 		}
 	}
-	p := make([]float64, len(c.Changes))
-	for i := range c.Changes {
-		p[i] = c.Changes[i].P
+	families := make([]Family, len(c.Fields))
+	at := map[string]int{}
+	for i, f := range c.Fields {
+		at[f.Field] = i
+		families[i].Tests = f.tests
 	}
-	for i, q := range Adjust(p, c.Tests) {
-		c.Changes[i].Q = q
+	for _, ch := range c.Changes { // of a field, in their order
+		f := &families[at[ch.Field]]
+		f.P = append(f.P, ch.P)
+	}
+	qs := Families(families, significant)
+	for i := range c.Changes {
+		of := at[c.Changes[i].Field]
+		c.Changes[i].Q, qs[of] = qs[of][0], qs[of][1:]
 	}
 	slices.SortFunc(c.Changes, func(a, b Change) int {
 		return cmp.Or(cmp.Compare(b.Bits, a.Bits), strings.Compare(a.Field, b.Field), strings.Compare(a.Value, b.Value))
@@ -240,12 +253,17 @@ func (c *Comparison) field(ctx context.Context, st store.Store, query, field str
 	kept := keeper{n: maxCandidates, before: func(a, b Value) int {
 		return cmp.Or(cmp.Compare(key(b), key(a)), strings.Compare(a.Value, b.Value))
 	}}
+	most := func(a, b Value) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))
+	}
+	come, gone := keeper{n: maxNamed, before: most}, keeper{n: maxNamed, before: most}
 	begin := func() {
 		clear(pairs)
-		kept.kept = nil
+		kept.kept, come.kept, gone.kept = nil, nil, nil
+		f.New, f.Gone = 0, 0
 	}
 	either := "((" + c.Before.filter() + ") or (" + c.After.filter() + "))"
-	stats := fmt.Sprintf("stats by (%s) count() if (%s) a, count() if (%s) b", quote(field), c.Before.filter(), c.After.filter())
+	stats := fmt.Sprintf("stats by (%s) count() if (%s) a, count() if (%s) b, min(_time) first, max(_time) last", quote(field), c.Before.filter(), c.After.filter())
 	err := store.Grouped(ctx, st, with(query, either, quote(field)+":*"), field, stats, begin, func(row []event.Field) error {
 		a, err := number(row, "a")
 		if err != nil {
@@ -256,6 +274,14 @@ func (c *Comparison) field(ctx context.Context, st store.Store, query, field str
 			return err
 		}
 		pairs[[2]int64{a, b}]++
+		switch {
+		case a == 0:
+			f.New++
+			come.add(Value{column(row, field), b, parseTime(column(row, "first")), parseTime(column(row, "last"))})
+		case b == 0:
+			f.Gone++
+			gone.add(Value{column(row, field), a, parseTime(column(row, "first")), parseTime(column(row, "last"))})
+		}
 		if a+b >= minTested && total[0] > 0 && total[1] > 0 {
 			kept.add(Value{Value: column(row, field), Count: a, First: b})
 		}
@@ -278,6 +304,7 @@ func (c *Comparison) field(ctx context.Context, st store.Store, query, field str
 			f.ChiSquare += float64(n) * homogeneity(ab, total)
 		}
 	}
+	f.NewTop, f.GoneTop = come.sorted(), gone.sorted()
 	f.Freedom = float64(max(f.tests-1, 0))
 	candidates := kept.sorted()
 	c.Tests += f.tests
@@ -427,6 +454,19 @@ func (c *Comparison) numbers(ctx context.Context, st store.Store, query string, 
 	c.Tests++
 	c.Fields = append(c.Fields, f)
 	return nil
+}
+
+// OfTheOthers reports whether the value is about as frequent in time as before, and only makes up another
+// share of its field since others came or went.
+func (ch *Change) OfTheOthers(c *Comparison) bool {
+	if ch.Before == 0 || ch.After == 0 {
+		return false
+	}
+	r := float64(ch.After) / c.After.length().Hours() / (float64(ch.Before) / c.Before.length().Hours())
+	if ch.ShareAfter > ch.ShareBefore {
+		return r < 1.25
+	}
+	return r > 0.8
 }
 
 // Significant reports whether the change is larger than chance and bursts explain.

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"gonum.org/v1/gonum/mathext"
+
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/store"
 )
@@ -141,6 +143,36 @@ func (t *Table) test() {
 	if k := min(len(t.Rows), len(t.Cols)) - 1; k > 0 && t.N > 0 {
 		t.CramersV = math.Sqrt(t.ChiSquare / (float64(t.N) * float64(k)))
 	}
+}
+
+// Small is how many cells have an expected count below five, of all: where they are more than a fifth, or one
+// is below one, the distribution of ChiSquare is not what P takes it for (Cochran, 1954).
+func (t *Table) Small() (small, cells int, rough bool) {
+	least := math.Inf(1)
+	for r := range t.Rows {
+		for c := range t.Cols {
+			e := t.Expected(r, c)
+			if least = min(least, e); e < 5 {
+				small++
+			}
+		}
+	}
+	cells = len(t.Rows) * len(t.Cols)
+	return small, cells, cells > 0 && (least < 1 || small*5 > cells)
+}
+
+// Stands reports whether a cell has more (1) or fewer (-1) events than chance explains: by over four
+// standard deviations, and with so few expected that these mean little, by a Poisson count as unlikely.
+func (t *Table) Stands(r, c int) int {
+	z, n, e := t.Residual(r, c), float64(t.Counts[r][c]), t.Expected(r, c)
+	const unlikely = 3.2e-5 // of a normal variable above four standard deviations
+	switch {
+	case z > 4 && mathext.GammaIncReg(n, e) < unlikely: // of n or more
+		return 1
+	case z < -4 && mathext.GammaIncRegComp(n+1, e) < unlikely: // of n or fewer
+		return -1
+	}
+	return 0
 }
 
 // Expected is how many events a cell would have if the fields had nothing to

@@ -106,6 +106,45 @@ func Adjust(p []float64, tests int) []float64 {
 	return q
 }
 
+// Family is a number of tests of one thing, such as of the values of a field:
+// those of the least P, in any order, out of so many.
+type Family struct {
+	P     []float64
+	Tests int
+}
+
+// Families returns what the p values of several families become: first families are
+// chosen, by the least of their corrected values and how many families there are, then values
+// within those chosen, each corrected for its own family and for the share of
+// families chosen at the level (Benjamini and Bogomolov, 2014). So a field of three
+// values is not drowned by one of a hundred thousand.
+func Families(families []Family, level float64) [][]float64 {
+	within := make([][]float64, len(families))
+	var least []float64
+	var tested []int
+	for i, f := range families {
+		within[i] = Adjust(f.P, f.Tests)
+		if f.Tests > 0 {
+			tested = append(tested, i)
+			least = append(least, slices.Min(append(slices.Clone(within[i]), 1))) // Simes (1986)
+		}
+	}
+	of := Adjust(least, len(least))
+	chosen := 0
+	for _, q := range of {
+		if q <= level {
+			chosen++
+		}
+	}
+	for k, i := range tested {
+		for j := range within[i] {
+			q := within[i][j] * float64(len(tested)) / float64(max(chosen, 1))
+			within[i][j] = min(1, max(q, of[k]))
+		}
+	}
+	return within
+}
+
 // ratio is the share of x in n over blocks of time, with a standard error that
 // knows that events come in bursts: it is estimated from how much the blocks
 // differ (the linearised ratio estimator; Cochran, Sampling Techniques, 1977, §6).

@@ -1,11 +1,14 @@
 package statistics
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/export"
 )
 
@@ -101,6 +104,84 @@ func (ch *Change) Sentence(c *Comparison) string {
 		s += fmt.Sprintf(", in %d of %d and %s", ch.BlocksBefore, c.BlocksBefore, blocks(ch.BlocksAfter, c.BlocksAfter))
 	}
 	return s + " (" + probability("q", ch.Q) + ")."
+}
+
+// News says which values of which fields are new or gone, those first whose values change least otherwise: a
+// new host among twelve tells more than a new path among a thousand.
+func (c *Comparison) News() []string {
+	var telling, churning []*Changed
+	for i := range c.Fields {
+		f := &c.Fields[i]
+		switch {
+		case f.Numeric || f.EventsBefore == 0 || f.New+f.Gone == 0:
+		case f.turnover() > 0.5 && f.New+f.Gone > 20:
+			churning = append(churning, f)
+		default:
+			telling = append(telling, f)
+		}
+	}
+	slices.SortStableFunc(telling, func(a, b *Changed) int {
+		return cmp.Or(cmp.Compare(a.turnover(), b.turnover()), strings.Compare(a.Field, b.Field))
+	})
+	var out []string
+	for _, f := range telling {
+		out = append(out, f.news())
+	}
+	if len(churning) > 0 {
+		var names []string
+		for _, f := range churning {
+			names = append(names, fmt.Sprintf("%s (%s new, %s gone)", f.Field, export.Grouped(f.New), export.Grouped(f.Gone)))
+		}
+		slices.Sort(names)
+		out = append(out, "Most values are others each time in "+strings.Join(names, ", ")+".")
+	}
+	return out
+}
+
+// turnover is the share of a field's values that only one of the periods has.
+func (f *Changed) turnover() float64 {
+	return float64(f.New+f.Gone) / float64(f.DistinctBefore+f.New)
+}
+
+// news names the values that are new or gone.
+func (f *Changed) news() string {
+	list := func(n int64, of []Value, what string, first bool) string {
+		if n == 0 {
+			return ""
+		}
+		s := export.Grouped(n) + " " + what
+		if f.Field == "log.pattern.id" {
+			return s // an id tells nobody anything; see sextant patterns --new
+		}
+		var names []string
+		for _, v := range of {
+			at := v.Last
+			if first {
+				at = v.First
+			}
+			one := fmt.Sprintf("%s (%s", brief(v.Value, 80), count(v.Count, "record"))
+			if at != event.NoTime {
+				one += map[bool]string{true: ", from ", false: ", until "}[first] + time.Unix(0, at).UTC().Format("01-02 15:04")
+			}
+			names = append(names, one+")")
+		}
+		s += ": " + strings.Join(names, ", ")
+		if more := n - int64(len(of)); more > 0 {
+			s += " and " + export.Grouped(more) + " more"
+		}
+		return s
+	}
+	var parts []string
+	for _, p := range []string{list(f.New, f.NewTop, "new of "+export.Grouped(f.DistinctAfter), true), list(f.Gone, f.GoneTop, "gone of "+export.Grouped(f.DistinctBefore), false)} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	s := f.Field + ": " + strings.Join(parts, "; ") + "."
+	if f.Field == "log.pattern.id" {
+		s = strings.TrimSuffix(s, ".") + " kinds of messages; sextant patterns --new or --gone names them."
+	}
+	return s
 }
 
 // brief is as much of a text as a sentence bears.

@@ -263,6 +263,34 @@ func TestATimeThatIsMadeUpIsNotSeen(t *testing.T) {
 	}
 }
 
+func TestFewRecordsInACellAreNotMadeMuchOf(t *testing.T) {
+	var facts []fact
+	for i := range 1000 {
+		f := []string{"user.name", fmt.Sprint("u", i%3), "event.outcome", "success"}
+		switch {
+		case i == 0: // one of one: 0.04 are expected, by chance 1 of 25 has it
+			f[1], f[3] = "once", "failure"
+		case i%25 == 1:
+			f[3] = "failure"
+		case i%10 == 2 && i < 200:
+			f[1], f[3] = "often", "failure"
+		}
+		facts = append(facts, fact{start.Add(time.Duration(i) * time.Second), f})
+	}
+	x, err := Cross(t.Context(), filled(t, facts), "*", "user.name", "event.outcome", 20, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	failure := slices.Index(x.Cols, "failure")
+	once, often := slices.Index(x.Rows, "once"), slices.Index(x.Rows, "often")
+	if x.Stands(once, failure) != 0 || x.Residual(once, failure) < 3 || x.Stands(often, failure) != 1 || x.Stands(often, 1-failure) != -1 {
+		t.Errorf("residuals %v and %v; %d, %d, %d", x.Residual(once, failure), x.Residual(often, failure), x.Stands(once, failure), x.Stands(often, failure), x.Stands(often, 1-failure))
+	}
+	if small, cells, rough := x.Small(); small == 0 || cells != 10 || !rough {
+		t.Errorf("%d of %d, %v", small, cells, rough)
+	}
+}
+
 // bursty makes two days of records whose values come in bursts, as those of
 // logs do: some hundred episodes a day, each of one value and of any size.
 func bursty(r *rand.Rand, values int) []fact {
@@ -335,6 +363,64 @@ func TestALastingChangeIsFoundAndSaid(t *testing.T) {
 	for _, f := range c.Fields {
 		if f.Field == "source.bytes" && (!f.Significant() || f.KS < 0.3) {
 			t.Errorf("%+v", f)
+		}
+	}
+}
+
+func TestAFieldOfFewValuesIsNotDrownedByOneOfMany(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	many := Family{Tests: 10_000}
+	for range 200 {
+		many.P = append(many.P, r.Float64())
+	}
+	q := Families([]Family{{P: []float64{0.4, 1e-5, 0.9}, Tests: 3}, many, {}}, 0.05)
+	if q[0][1] > 1e-4 || q[0][0] <= 0.05 || slices.Min(q[1]) <= 0.05 {
+		t.Errorf("%v, %v", q[0], slices.Min(q[1]))
+	}
+	if got := Adjust(append([]float64{0.4, 1e-5, 0.9}, many.P...), 10_003)[1]; got < 0.05 {
+		t.Errorf("all in one: %v; the test shows nothing", got)
+	}
+	// Where nothing is so, something is found in at most one of twenty.
+	found := 0
+	for range 1000 {
+		var f []Family
+		for range 40 {
+			one := Family{Tests: 1 + int(math.Exp(5*r.Float64()))}
+			for range one.Tests {
+				one.P = append(one.P, r.Float64())
+			}
+			f = append(f, one)
+		}
+		for _, q := range Families(f, 0.05) {
+			if slices.Min(q) <= 0.05 {
+				found++
+				break
+			}
+		}
+	}
+	if found > 70 {
+		t.Errorf("of 1000 times nothing, %d found", found)
+	}
+}
+
+func TestWhatIsNewOrGoneIsNamed(t *testing.T) {
+	var facts []fact
+	for h := range 48 {
+		at := start.Add(time.Duration(h) * time.Hour)
+		for u := range 10 {
+			facts = append(facts, fact{at, []string{"user.name", fmt.Sprint("u", u), "url.path", fmt.Sprint("/", h, "/", u), "event.action", "read"}})
+		}
+	}
+	facts = append(facts, fact{start.Add(30 * time.Hour), []string{"user.name", "mallory"}}, fact{start.Add(3 * time.Hour), []string{"user.name", "old"}})
+	c := compareDays(t, facts, "user.name", "url.path", "event.action")
+	want := []string{"user.name: 1 new of 11: mallory (1 record, from 03-03 06:00); 1 gone of 11: old (1 record, until 03-02 03:00).",
+		"Most values are others each time in url.path (240 new, 240 gone)."}
+	if got := c.News(); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	for _, ch := range c.Changes {
+		if ch.Significant() {
+			t.Errorf("%+v", ch)
 		}
 	}
 }
