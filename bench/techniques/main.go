@@ -12,6 +12,7 @@
 //	simulated   worlds of `sextant simulate intrusion`, with their labels: what each technique finds of whom
 //	cut         the same worlds, with four hours cut out of each log
 //	people      invented companies, in which some lose their account to one who uses it when they do not
+//	bursts      invented series with days and weeks, in which an hour is too full or some are too empty
 //	night       the same worlds, with a record in the night put into the life of each account
 //	network     generated domains, beacons, tunnels, scans and long connections put into the same worlds and into the
 //	            real logs of the corpus, by kind and pace
@@ -62,6 +63,7 @@ func main() {
 		{"simulated", (*measurement).simulated, ""},
 		{"cut", (*measurement).cut, ""},
 		{"people", (*measurement).people, ""},
+		{"bursts", (*measurement).bursts, ""},
 		{"night", (*measurement).night, ""},
 		{"network", (*measurement).network, ""},
 	}

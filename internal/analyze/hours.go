@@ -126,7 +126,7 @@ const (
 	workQuiet  = 6   // hours in a row that must not be usual, or the account has no hours
 	workAway   = 3   // hours from the next usual one, from which on it is odd
 	workPrior  = 6   // days that what is known of everybody weighs
-	workBits   = 5.5 // surprise that is told at least
+	workBits   = 4.5 // surprise that is told at least
 	workWeeks  = 3   // other weekends it takes
 	workReach  = 4 * halfLife
 )
@@ -526,12 +526,22 @@ func (l *life) finding(o *oddDay, like int, surprise float64, b *binned) Finding
 		Techniques: []string{"T1078"}, Tactics: []string{"initial-access"}, Entities: Entities{Users: []string{l.user}},
 		Query: userBetween(l.user, first, last),
 	}
-	f.Explanation = fmt.Sprintf("account %s was active %s (UTC), %s from its usual %02d:00–%02d:00; %s of %d other days was it so, and all accounts are that far from theirs on %.0f of %s.",
-		clip(l.user, 100), span(first, last), plural(far, "hour", "hours"), (begin+length)%24, begin, onTimes(like), len(l.days)-1, so, plural(b.days, "day", "days"))
+	f.Explanation = fmt.Sprintf("account %s was active %s (UTC), %s off its usual %02d:00–%02d:00, and %s of its %d other days at such a time; of %s of all accounts %s so far off.",
+		clip(l.user, 100), span(first, last), plural(far, "hour", "hours"), (begin+length)%24, begin, onTimes(like), len(l.days)-1, plural(b.days, "day", "days"), haveIt(so))
 	return f
 }
 
-// onTimes begins a sentence of how often.
+func haveIt(n float64) string {
+	switch n {
+	case 0:
+		return "none is"
+	case 1:
+		return "1 is"
+	}
+	return fmt.Sprintf("%.0f are", n)
+}
+
+// onTimes says how often.
 func onTimes(n int) string {
 	if n == 0 {
 		return "on none"
@@ -620,7 +630,7 @@ func weekends(lives []*life, tests float64) (out []Finding, scores []Score) {
 				Techniques: []string{"T1078"}, Tactics: []string{"initial-access"}, Entities: Entities{Users: []string{l.user}},
 				Query: userBetween(l.user, first, last),
 			}
-			f.Explanation = fmt.Sprintf("account %s was active in %s of a weekend, %s (UTC); %s of %d others in weeks it worked in was it so, and all accounts are on %.0f of %.0f.",
+			f.Explanation = fmt.Sprintf("account %s was active in %s of a weekend, %s (UTC), and %s of %d others of weeks in which it worked; all accounts are on %.0f of %.0f.",
 				clip(l.user, 100), plural(hours, "hour", "hours"), span(first, last), onTimes(others), others+free, allDid-active[w.week], allOf-known[w.week])
 			out = append(out, f)
 		}

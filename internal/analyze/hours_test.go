@@ -62,16 +62,16 @@ func TestANightIsOddForWhoNeverWorksThenAndIsToldOnce(t *testing.T) {
 		want int
 		says string
 	}{
-		{"one night", worked{name: "x", from: 8, to: 17, days: 28, odd: []int{15*24 + 3}}, 1, "2026-03-17 03:00–03:59 (UTC), 5 hours from its usual 08:00–17:00; on none of 19 other days"},
+		{"one night", worked{name: "x", from: 8, to: 17, days: 28, odd: []int{15*24 + 3}}, 1, "2026-03-17 03:00–03:59 (UTC), 5 hours off its usual 08:00–17:00, and on none of its 19 other days"},
 		{"three nights on end", worked{name: "x", from: 8, to: 17, days: 28, odd: []int{15*24 + 3, 16*24 + 3, 17*24 + 3}}, 1, "03:00"},
 		{"half of all nights", worked{name: "x", from: 8, to: 17, days: 28, odd: []int{3, 50, 99, 171, 219, 267, 339, 387, 435, 507}}, 0, ""},
 		{"an hour later, as summer time begins", worked{name: "x", from: 8, to: 17, days: 28, odd: []int{17, 24 + 17}}, 0, ""},
 		{"far from Greenwich", worked{name: "x", from: 8, to: 17, zone: -8, days: 28}, 0, ""},
-		{"far from Greenwich, a night", worked{name: "x", from: 8, to: 17, zone: -8, days: 28, odd: []int{15*24 + 11}}, 1, "5 hours from its usual 16:00–01:00"},
+		{"far from Greenwich, a night", worked{name: "x", from: 8, to: 17, zone: -8, days: 28, odd: []int{15*24 + 11}}, 1, "5 hours off its usual 16:00–01:00"},
 		{"around the clock", worked{name: "x", from: 0, to: 24, days: 28, weekends: true}, 0, ""},
 		{"at night only", worked{name: "x", from: 22, to: 30, days: 28}, 0, ""},
 		{"known for a week", worked{name: "x", from: 8, to: 17, days: 7, odd: []int{3*24 + 3}}, 0, ""},
-		{"a Sunday", worked{name: "x", from: 8, to: 17, days: 35, odd: []int{13*24 + 11}}, 1, "weekend, 2026-03-15 11:00–11:59 (UTC); on none of 3 others"},
+		{"a Sunday", worked{name: "x", from: 8, to: 17, days: 35, odd: []int{13*24 + 11}}, 1, "weekend, 2026-03-15 11:00–11:59 (UTC), and on none of 3 others"},
 	} {
 		found := hoursOfWork(t, append(colleagues(15), c.who)...)
 		if len(found) != c.want || c.want == 1 && !strings.Contains(found[0].Explanation, c.says) {

@@ -182,6 +182,23 @@ func (t *rates) limits() []string {
 	return []string{fmt.Sprintf("more than %s series or %s hours of them: rates of what came last are not watched", thousands(maxRateSeries), thousands(maxRateCells))}
 }
 
+// logs are the records of each log, of all hosts.
+func (t *rates) logs() map[string]*series {
+	logs := map[string]*series{}
+	for _, k := range t.order {
+		if k.kind != rateRecords {
+			continue
+		}
+		if logs[k.dataset] == nil {
+			logs[k.dataset] = new(series)
+		}
+		for _, c := range *t.series[k] {
+			logs[k.dataset].add(c)
+		}
+	}
+	return logs
+}
+
 // covered lists for each log the days on which it was written.
 func (t *rates) covered() map[string][]int32 {
 	days := map[string][]int32{}
@@ -205,12 +222,14 @@ func (t *rates) covered() map[string][]int32 {
 
 // A burst must be this.
 const (
-	rateBits     = 12 // more surprising than so many bits, after as many tests as were made
-	rateLeast    = 10 // so many more than what is usual at most
-	rateTimes    = 2  // and so many times as many
-	rateSoonest  = 5  // without a daily baseline, so many times
-	ratePeers    = 30 // active hours of others of its kind that something without a rhythm is compared with
-	rateExpected = 30 // records an hour that a log must usually have for a drop to mean something
+	rateBits     = 6          // more surprising than so many bits, after as many tests as were made
+	rateLeast    = 10         // so many more than what is usual at most
+	rateTimes    = 1.5        // and so many times as many
+	rateSoonest  = 5          // without a daily baseline, so many times
+	ratePeers    = 30         // active hours of others of its kind that something without a rhythm is compared with
+	dropCells    = 5 * 24 / 3 // hours with any, before a drop is looked for
+	dropLow      = 0.7        // of the fewest usual, at most
+	rateExpected = 30         // records an hour that a log must usually have for a drop to mean something
 )
 
 // Findings implements Technique.
@@ -218,6 +237,7 @@ func (t *rates) Findings(context.Context, Querier) ([]Finding, error) {
 	covered := t.covered()
 	peers := t.peers()
 	tests := math.Log2(float64(t.cells + 1))
+	logs := t.logs()
 	var out []Finding
 	for _, k := range t.order {
 		days := covered[k.dataset]
@@ -273,8 +293,8 @@ func (t *rates) Findings(context.Context, Querier) ([]Finding, error) {
 			run.bits = max(run.bits, bits)
 		}
 		flush()
-		if k.kind == rateRecords {
-			out = append(out, drops(k, s, days, tests)...)
+		if k.kind == rateRecords || k.kind == rateAction {
+			out = append(out, t.drops(k, days, tests, logs)...)
 		}
 	}
 	return merged(out), nil
@@ -404,45 +424,54 @@ func (b *burst) finding(k rateKey) Finding {
 	return f
 }
 
-// drops finds stretches of at least two hours in which a log has records, but
-// less than a fifth of the fewest usual at that time of day.
-func drops(k rateKey, s series, covered []int32, tests float64) (out []Finding) {
+// drops finds stretches of hours in which a log or one action of it has far less than the
+// fewest usual at that time of day. That a log falls silent is told by silence: here are the hours in which
+// something of it is left, and actions that are missing while their log goes on.
+func (t *rates) drops(k rateKey, covered []int32, tests float64, logs map[string]*series) (out []Finding) {
+	s := *t.series[k]
+	if len(s) < dropCells || s.commonly() < rateExpected {
+		return nil
+	}
+	log := logs[k.dataset]
 	var run *burst
 	flush := func() {
-		if run == nil || run.hours < 2 {
-			run = nil
-			return
+		if run != nil && run.bits-tests >= rateBits {
+			run.bits -= tests
+			out = append(out, run.drop(k))
 		}
-		f := Finding{
-			Title: "A log has far fewer records than usual", Level: "informational", First: run.first, Last: run.last, Count: run.count, Surprise: run.bits,
-			Rule:     Rule{ID: "rates.drop", Name: "Rate far below its baseline", FalsePositives: []string{"A holiday", "Maintenance"}},
-			Datasets: nonEmpty(k.dataset), Entities: Entities{Hosts: nonEmpty(k.a)},
-		}
-		who := "log " + k.dataset
-		if k.a != "" {
-			who += " of " + clip(k.a, 100)
-		}
-		f.Explanation = fmt.Sprintf("%s: %s %s in %d hours, %s.", who, plural(run.count, "record", "records"), span(run.first, run.last), run.hours, run.usual.text())
-		f.Query = where{}.between(run.first, run.last).is("event.dataset", k.dataset).is("host.name", k.a).String()
-		out = append(out, f)
 		run = nil
 	}
-	for i, c := range s {
-		if i == 0 || i == len(s)-1 {
-			continue // begin and end within the hour
+	at := 1 // the cell at the hour or after it; the first and the last begin and end within the hour
+	for h := s[0].hour + 1; h < (*log)[len(*log)-1].hour; h++ {
+		for at < len(s) && s[at].hour < h {
+			at++
 		}
-		u, ok := s.expect(c.hour, covered)
-		if !ok || !u.seasonal || u.low < rateExpected || float64(c.count) > u.low/5 {
+		c := cell{hour: h, first: int64(h) * hour, last: int64(h)*hour + hour - 1}
+		if at < len(s) && s[at].hour == h {
+			c = s[at]
+		} else if k.kind == rateRecords {
+			flush()
+			if at < len(s) {
+				h = s[at].hour - 1
+			}
+			continue
+		}
+		n := float64(c.count)
+		if 2*n >= max(s.at(h-24), s.at(h+24), s.at(h-168), s.at(h+168)) {
 			flush()
 			continue
 		}
-		bits := shortfallOf(float64(c.count), u.mean, u.variance) - tests
-		if bits < 1 {
+		u, ok := s.expect(h, covered)
+		if !ok || !u.seasonal || u.low < rateExpected || n > dropLow*u.low {
 			flush()
 			continue
 		}
-		if run != nil && c.hour > run.hour+1 {
-			flush()
+		if k.kind == rateAction {
+			// Of a log that has little of anything then, an action is not missing.
+			if w, ok := log.expect(h, covered); !ok || log.at(h)-n < (w.low-u.high)/2 || log.at(h) <= n {
+				flush()
+				continue
+			}
 		}
 		if run == nil {
 			run = &burst{first: c.first, usual: u}
@@ -450,10 +479,50 @@ func drops(k rateKey, s series, covered []int32, tests float64) (out []Finding) 
 		run.hour, run.last = c.hour, c.last
 		run.count += int(c.count)
 		run.hours++
-		run.bits += bits
+		run.bits += shortfallOf(n, u.mean, u.variance)
 	}
 	flush()
 	return out
+}
+
+// commonly is how many there are in an hour, of those that have any: of the upper tenth the fewest.
+func (s series) commonly() float64 {
+	counts := make([]float64, len(s))
+	for i, c := range s {
+		counts[i] = float64(c.count)
+	}
+	slices.Sort(counts)
+	return percentile(counts, 0.9)
+}
+
+func (b *burst) drop(k rateKey) Finding {
+	f := Finding{
+		Title: "A log has far fewer records than usual", Level: "informational", First: b.first, Last: b.last, Count: b.count, Surprise: b.bits,
+		Rule:     Rule{ID: "rates.drop", Name: "Rate far below its baseline", FalsePositives: []string{"A holiday", "Maintenance", "A change of what is logged"}},
+		Datasets: nonEmpty(k.dataset),
+	}
+	who, what := "log "+k.dataset, plural(b.count, "record", "records")
+	w := where{}.between(b.first, b.last).is("event.dataset", k.dataset)
+	if k.kind == rateAction {
+		f.Title = "An action is far less frequent than usual in a log that goes on"
+		f.Techniques, f.Tactics = []string{"T1562"}, []string{"defense-evasion"}
+		what += " of " + clip(k.a, 100)
+		if k.more != "" {
+			what += " (" + k.more + ")"
+		}
+		if b.count > 0 {
+			w = w.any(k.a, "event.action", "event.code").is("event.outcome", k.more)
+		}
+	} else {
+		f.Entities.Hosts = nonEmpty(k.a)
+		w = w.is("host.name", k.a)
+		if k.a != "" {
+			who += " of " + clip(k.a, 100)
+		}
+	}
+	f.Explanation = fmt.Sprintf("%s: %s %s in %s, %s.", who, what, span(b.first, b.last), plural(b.hours, "hour", "hours"), b.usual.text())
+	f.Query = w.String()
+	return f
 }
 
 // merged leaves out of findings that tell the same burst by other names all but

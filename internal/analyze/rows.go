@@ -32,7 +32,9 @@ type row struct {
 	dataset, host, user, action sym
 	source, destination, domain sym // source.ip, destination.ip; the name that was asked for or talked to
 	process, parent             sym
-	country                     sym // of the source
+	country, as                 sym // of the source: the country, the autonomous system
+	hostIP                      sym // host.ip, of several the last
+	direction                   direction
 	question                    string
 	outcome                     outcome
 	port                        uint16 // of the destination; 0 unknown
@@ -60,6 +62,15 @@ const (
 	alert // event.kind alert: a copy of what other records tell
 	session
 	files
+)
+
+// direction is network.direction, as far as the record knows one's own network.
+type direction uint8
+
+const (
+	noDirection direction = iota
+	outbound
+	inbound
 )
 
 type outcome uint8
@@ -141,7 +152,7 @@ func (rs *rows) add(at int, last *[8]sym) {
 	for i := range e.Fields {
 		f := &e.Fields[i]
 		name := f.Name
-		if len(name) < 8 || len(name) > 27 {
+		if len(name) < 7 || len(name) > 27 {
 			continue
 		}
 		switch name[0] {
@@ -199,6 +210,8 @@ func (rs *rows) add(at int, last *[8]sym) {
 				r.host = rs.sym(f.Value, &last[1])
 			case "host.hostname":
 				host2 = f.Value
+			case "host.ip":
+				r.hostIP = rs.sym(f.Value, &none)
 			case "http.response.status_code":
 				r.status = int16(max(-1, min(999, number(f.Value))))
 			case "http.response.body.bytes", "http.response.bytes":
@@ -225,6 +238,8 @@ func (rs *rows) add(at int, last *[8]sym) {
 				r.out = number(f.Value)
 			case "source.geo.country_iso_code":
 				r.country = rs.sym(f.Value, &none)
+			case "source.as.number":
+				r.as = rs.sym(f.Value, &none)
 			case "source.geo.location.lat":
 				if v, err := strconv.ParseFloat(f.Value, 32); err == nil {
 					r.latitude, r.located = float32(v), true
@@ -252,6 +267,15 @@ func (rs *rows) add(at int, last *[8]sym) {
 				r.rcode = f.Value
 			case "dns.type":
 				r.answered = f.Value != "query"
+			}
+		case 'n':
+			if name == "network.direction" {
+				switch f.Value {
+				case "outbound", "egress":
+					r.direction = outbound
+				case "inbound", "ingress":
+					r.direction = inbound
+				}
 			}
 		case 't':
 			if name == "tls.client.server_name" {

@@ -59,12 +59,14 @@ const (
 	reach       = 56 // days to both sides that are looked at
 	halfLife    = 28 // days after which a day weighs half
 	fewestDays  = 5  // of the same time of day; with fewer, all hours are taken together
+	manyDays    = 10 // of the same time of day; with fewer, the hours before and after are taken with it
 	fewestHours = 24 // with fewer, nothing is said
 )
 
 // expect learns what is usual at an hour from other days on which the log was
-// written (covered, sorted): the same hour and its neighbours, on days of the same
-// kind (working day or weekend) once there are two weeks of them. The hours about
+// written (covered, sorted): the same hour, on days of the same kind (working day or
+// weekend) once there are two weeks of them; with fewer than manyDays, the neighbours of that hour as well, which are of
+// little use where work begins and ends. The hours about
 // the one asked for are left out: what is judged must not vouch for itself. ok is
 // false when there is too little to learn from.
 func (s series) expect(hour int32, covered []int32) (u usual, ok bool) {
@@ -75,13 +77,23 @@ func (s series) expect(hour int32, covered []int32) (u usual, ok bool) {
 	covered = covered[from:to]
 	weekly := len(covered) >= 14
 	days := 0
+	alike := 0
+	for _, d := range covered {
+		if d != today && (!weekly || isWeekend(d) == isWeekend(today)) {
+			alike++
+		}
+	}
+	about := int32(1)
+	if alike >= manyDays {
+		about = 0
+	}
 	for _, d := range covered {
 		if d == today || weekly && isWeekend(d) != isWeekend(today) {
 			continue
 		}
 		w := age(d - today)
 		days++
-		for off := int32(-1); off <= 1; off++ {
+		for off := -about; off <= about; off++ {
 			h := hour + (d-today)*24 + off
 			if h-hour < 12 && hour-h < 12 {
 				continue

@@ -11,9 +11,10 @@ import (
 )
 
 // volume finds sources of one's own network that send far more data out in a day
-// than on their other days, or than anyone does, and says where to. See
-// docs/techniques/volume.md.
+// than on their other days, or than anyone does, and says where to; much data that goes to
+// where nobody sent any before; and accounts that fetch far more than usual. See docs/techniques/volume.md.
 type volume struct {
+	homes   homes
 	days    map[volumeKey]*sent
 	order   []volumeKey
 	seen    map[string]*firstDay // of destinations
@@ -22,10 +23,11 @@ type volume struct {
 }
 
 // volumeKey is what a source sent in one day, by one log's account, since two sensors
-// may see the same; to is empty for all destinations.
+// may see the same; to is empty for all destinations. Or it is what an account (the source) fetched.
 type volumeKey struct {
 	dataset, source, to string
 	day                 int32
+	fetched             bool
 }
 
 type sent struct {
@@ -44,14 +46,14 @@ type firstDay struct {
 
 const (
 	maxVolumes   = 300_000
-	smallFlow    = 1 << 20 // flows that are less matter in the sum of a source only
+	smallFlow    = 1 << 20 // flows that are less matter in the sum of a source of a private address only
 	maxContacted = 100_000
 )
 
 var _ = register(newVolume)
 
 func newVolume() Technique {
-	return &volume{days: map[volumeKey]*sent{}, seen: map[string]*firstDay{}, first: event.NoTime}
+	return &volume{homes: newHomes(), days: map[volumeKey]*sent{}, seen: map[string]*firstDay{}, first: event.NoTime}
 }
 
 // Name implements Technique.
@@ -61,12 +63,14 @@ func (*volume) Name() string { return "volume" }
 func (*volume) About() string { return "Far more data sent out than usual" }
 
 // Needs implements Technique.
-func (*volume) Needs() []string { return []string{"source.bytes", "http.request.body.bytes"} }
+func (*volume) Needs() []string {
+	return []string{"source.bytes", "http.request.body.bytes", "http.response.body.bytes"}
+}
 
 type volumeDigest struct {
+	homes homesDigest
 	keys  []volumeKey
 	vals  []sent
-	to    []string // each destination with a source, in order
 	pairs []volumePair
 }
 
@@ -83,9 +87,9 @@ func (*volume) digest(_ string, rs *rows) any {
 		packed uint64
 		day    int32
 	}
+	const sentOut, fetched = 0, 1
 	var t tally[key, sent]
 	var pairs tally[key, struct{}]
-	inner := map[sym]bool{}
 	is := func(cache map[sym]bool, s sym, f func(string) bool) bool {
 		v, ok := cache[s]
 		if !ok {
@@ -94,10 +98,36 @@ func (*volume) digest(_ string, rs *rows) any {
 		}
 		return v
 	}
-	outer := map[sym]bool{}
+	inner, outer := map[sym]bool{}, map[sym]bool{}
+	put := func(r *row, kind uint8, who, to sym, bytes int64) {
+		s := t.at(key{pack(kind, r.dataset, who, to), dayOf(r.time)})
+		if s.flows == 0 {
+			s.first, s.last = r.time, r.time
+		}
+		s.bytes += bytes
+		s.flows++
+		s.first, s.last = min(s.first, r.time), max(s.last, r.time)
+		if r.domain != 0 {
+			s.domain = rs.keep(r.domain)
+		}
+		if r.host != 0 {
+			s.host = rs.keep(r.host)
+		}
+	}
 	for i := range rs.list {
 		r := &rs.list[i]
-		if r.out < 0 || r.source == 0 || r.has(alert) || !is(inner, r.source, inside) {
+		if r.has(alert) {
+			continue
+		}
+		if r.user != 0 && r.in > 0 && r.status != -1 {
+			put(r, fetched, r.user, 0, r.in)
+		}
+		if r.out < 0 || r.source == 0 {
+			continue
+		}
+		// Which public addresses are one's own is known at the end only: of them big flows are kept.
+		private := is(inner, r.source, inside)
+		if !private && !(r.out >= smallFlow && is(outer, r.source, outside)) {
 			continue
 		}
 		to := r.destination
@@ -109,35 +139,22 @@ func (*volume) digest(_ string, rs *rows) any {
 				continue
 			}
 		}
-		d := dayOf(r.time)
-		pairs.at(key{pack(0, 0, r.source, to), d})
-		put := func(to sym) {
-			s := t.at(key{pack(0, r.dataset, r.source, to), d})
-			if s.flows == 0 {
-				s.first, s.last = r.time, r.time
-			}
-			s.bytes += r.out
-			s.flows++
-			s.first, s.last = min(s.first, r.time), max(s.last, r.time)
-			if r.domain != 0 {
-				s.domain = rs.keep(r.domain)
-			}
-			if r.host != 0 {
-				s.host = rs.keep(r.host)
-			}
+		pairs.at(key{pack(0, 0, r.source, to), dayOf(r.time)})
+		if r.domain != 0 && r.domain != to {
+			pairs.at(key{pack(0, 0, r.source, r.domain), dayOf(r.time)})
 		}
-		put(0)
+		put(r, sentOut, r.source, 0, r.out)
 		if r.out >= smallFlow {
-			put(to)
+			put(r, sentOut, r.source, to, r.out)
 		}
 	}
-	if len(t.keys) == 0 {
+	d := &volumeDigest{homes: homesOf(rs), vals: t.vals}
+	if len(t.keys) == 0 && len(d.homes.told) == 0 && len(d.homes.links) == 0 {
 		return nil
 	}
-	d := &volumeDigest{vals: t.vals}
 	name := func(k uint64, shift int) string { return rs.keep(sym(k >> shift & (1<<20 - 1))) }
 	for _, k := range t.keys {
-		d.keys = append(d.keys, volumeKey{name(k.packed, 40), name(k.packed, 20), name(k.packed, 0), k.day})
+		d.keys = append(d.keys, volumeKey{name(k.packed, 40), name(k.packed, 20), name(k.packed, 0), k.day, k.packed>>60 == fetched})
 	}
 	for _, k := range pairs.keys {
 		d.pairs = append(d.pairs, volumePair{name(k.packed, 0), name(k.packed, 20), k.day})
@@ -148,6 +165,7 @@ func (*volume) digest(_ string, rs *rows) any {
 // Merge implements Technique.
 func (t *volume) Merge(digest any) {
 	d := digest.(*volumeDigest)
+	t.homes.merge(d.homes)
 	for _, p := range d.pairs {
 		f := t.seen[p.to]
 		if f == nil {
@@ -194,20 +212,45 @@ const (
 	volumeLeast    = 50_000_000 // bytes
 	volumeTimes    = 5          // times the most of nine in ten other days
 	volumeBits     = 8
-	volumeOwnDays  = 5   // other days of the source to be judged by itself; else by all sources
-	volumeMainPart = 0.5 // of the day's bytes, that go to a destination that is named
+	volumeOwnDays  = 5          // other days of the source to be judged by itself; else by all sources
+	volumeMainPart = 0.5        // of the day's bytes, that go to a destination that is named
+	volumeNew      = 10_000_000 // bytes, to a destination that nobody had contacted
+	volumeLearnt   = 3          // days, after which that means something
+	volumeFetched  = 100_000_000
 )
 
 // Findings implements Technique.
 func (t *volume) Findings(context.Context, Querier) ([]Finding, error) {
-	type who struct{ dataset, source string }
+	type who struct {
+		dataset, source string
+		fetched         bool
+	}
+	type kind struct {
+		dataset string
+		fetched bool
+	}
 	own := map[who][]volumeKey{}
-	everyone := map[string][]float64{} // bytes a day, by log
+	everyone := map[kind][]float64{} // bytes a day, by log
 	parts := map[volumeKey][]volumeKey{}
+	home := t.homes.own()
+	mine := map[string]bool{}
+	var order []volumeKey
 	for _, k := range t.order {
+		if !k.fetched {
+			is, known := mine[k.source]
+			if !known {
+				is = home(k.source)
+				mine[k.source] = is
+			}
+			if !is || k.to != "" && home(k.to) {
+				continue
+			}
+		}
 		if k.to == "" {
-			own[who{k.dataset, k.source}] = append(own[who{k.dataset, k.source}], k)
-			everyone[k.dataset] = append(everyone[k.dataset], float64(t.days[k].bytes))
+			order = append(order, k)
+			w := who{k.dataset, k.source, k.fetched}
+			own[w] = append(own[w], k)
+			everyone[kind{k.dataset, k.fetched}] = append(everyone[kind{k.dataset, k.fetched}], float64(t.days[k].bytes))
 			continue
 		}
 		whole := k
@@ -219,43 +262,56 @@ func (t *volume) Findings(context.Context, Querier) ([]Finding, error) {
 	}
 	var out []Finding
 	told := map[volumeKey]bool{} // by source and day: two logs may tell of the same
-	for _, k := range t.order {
+	for _, k := range order {
 		s := t.days[k]
-		if k.to != "" || s.bytes < volumeLeast {
+		least := int64(volumeLeast)
+		if k.fetched {
+			least = volumeFetched
+		}
+		if s.bytes < least {
 			continue
 		}
 		var others []weighted
-		for _, o := range own[who{k.dataset, k.source}] {
+		for _, o := range own[who{k.dataset, k.source, k.fetched}] {
 			if o.day != k.day {
 				others = append(others, weighted{float64(t.days[o].bytes), age(o.day - k.day)})
 			}
 		}
 		n := float64(s.bytes)
 		than, high, bits, ok := "", 0.0, 0.0, false
+		all := everyone[kind{k.dataset, k.fetched}]
+		what, whose := "sources", "it sent"
+		if k.fetched {
+			what, whose = "accounts", "it fetched"
+		}
 		if len(others) >= volumeOwnDays {
 			sortWeighted(others)
 			high = quantile(others, 0.9)
 			bits = logSurprise(n, others)
-			than = fmt.Sprintf("on nine of ten of its %d other days at most %s", len(others), bytesText(high))
+			than = fmt.Sprintf("on nine of ten of the %d other days on which %s any it was at most %s", len(others), whose, bytesText(high))
 			ok = true
-		} else if all := everyone[k.dataset]; len(all) >= 20 {
+		} else if len(all) >= 20 {
 			high = percentile(all, 0.95)
 			vs := make([]weighted, len(all))
 			for i, v := range all {
 				vs[i] = weighted{v, 1}
 			}
 			bits = logSurprise(n, vs)
-			than = fmt.Sprintf("of %d days of all sources, 19 of 20 are at most %s", len(all), bytesText(high))
+			than = fmt.Sprintf("of %d days of all %s, 19 of 20 are at most %s", len(all), what, bytesText(high))
 			ok = true
 		}
 		if !ok || n < volumeTimes*high || bits < volumeBits {
 			continue
 		}
-		same := volumeKey{source: k.source, day: k.day}
+		same := volumeKey{source: k.source, day: k.day, fetched: k.fetched}
 		if told[same] {
 			continue
 		}
 		told[same] = true
+		if k.fetched {
+			out = append(out, fetchedFinding(k, s, than, bits))
+			continue
+		}
 		f := Finding{
 			Title: "Far more data sent out than usual", Level: "low", First: s.first, Last: s.last, Count: s.flows, Datasets: nonEmpty(k.dataset), Surprise: bits,
 			Rule:       Rule{ID: "volume", Name: "Volume of data sent out", FalsePositives: []string{"A backup or an upload that is part of the work", "A video call"}},
@@ -272,32 +328,129 @@ func (t *volume) Findings(context.Context, Querier) ([]Finding, error) {
 		to := ""
 		if m := t.days[main]; m != nil && float64(m.bytes) >= volumeMainPart*n {
 			f.First, f.Last, f.Count = m.first, m.last, m.flows
-			name := clip(main.to, 100)
-			if m.domain != "" && m.domain != main.to {
-				name += " (" + clip(m.domain, 80) + ")"
-			}
-			n, age := 1, int32(0)
-			if c := t.seen[main.to]; c != nil {
-				n, age = c.sources.count(), k.day-c.day
-			}
-			to = fmt.Sprintf(", %s of it to %s", bytesText(float64(m.bytes)), name)
-			if age <= 1 && n <= 2 && k.day-dayOf(t.first) >= 3 {
+			to = fmt.Sprintf(", %s of it to %s", bytesText(float64(m.bytes)), m.named(main.to))
+			if t.isNew(main, m) {
 				to += ", which nobody had contacted before"
 				f.Level = "medium"
 			}
-			if _, ok := address(main.to); ok {
-				f.Entities.Destinations = []string{main.to}
-				w = w.is("destination.ip", main.to)
-			} else {
-				w = w.any(main.to, "url.domain", "tls.client.server_name", "destination.domain")
-			}
+			w = m.destination(main.to, w, &f)
 		}
 		f.Explanation = fmt.Sprintf("%s sent %s out in a day, %s%s; %s.", clip(k.source, 100), bytesText(n), span(s.first, s.last), to, than)
 		f.Query = w.between(f.First, f.Last).String()
 		out = append(out, f)
 	}
+	out = append(out, t.toNew(parts, order, told)...)
 	slices.SortStableFunc(out, func(a, b Finding) int { return cmp.Compare(a.First, b.First) })
 	return out, nil
+}
+
+// named is a destination for reading.
+func (s *sent) named(to string) string {
+	name := clip(to, 100)
+	if s.domain != "" && s.domain != to {
+		name += " (" + clip(s.domain, 80) + ")"
+	}
+	return name
+}
+
+// destination adds a destination to a finding and to what it asks for.
+func (s *sent) destination(to string, w where, f *Finding) where {
+	if _, ok := address(to); ok {
+		f.Entities.Destinations = []string{to}
+		return w.is("destination.ip", to)
+	}
+	return w.any(to, "url.domain", "tls.client.server_name", "destination.domain")
+}
+
+// isNew reports whether a destination, and the domain by which it was called, was contacted by nobody before that day but for
+// the day before, and by hardly anybody then.
+func (t *volume) isNew(k volumeKey, s *sent) bool {
+	if k.day-dayOf(t.first) < volumeLearnt {
+		return false
+	}
+	for _, name := range [...]string{k.to, s.domain} {
+		if c := t.seen[name]; name != "" && (c == nil || k.day-c.day > 1 || c.sources.count() > 2) {
+			return false
+		}
+	}
+	return true
+}
+
+// toNew finds much data that goes to a destination on the day on which it is first contacted, by how much goes to all
+// destinations on theirs: this sees leaks that are small beside what a source sends anyway.
+func (t *volume) toNew(parts map[volumeKey][]volumeKey, order []volumeKey, told map[volumeKey]bool) (out []Finding) {
+	news := 0 // destinations, addresses and domains, after those that were learnt
+	for _, c := range t.seen {
+		if c.day-dayOf(t.first) >= volumeLearnt {
+			news++
+		}
+	}
+	type amount struct {
+		part  volumeKey
+		bytes int64
+	}
+	var amounts []amount
+	known := map[volumeKey]int{} // by source, destination and day: two logs may tell of the same
+	for _, whole := range order {
+		for _, p := range parts[whole] {
+			m := t.days[p]
+			same := p
+			same.dataset = ""
+			if !t.isNew(p, m) {
+				continue
+			}
+			if i, again := known[same]; again {
+				amounts[i].bytes = max(amounts[i].bytes, m.bytes)
+				continue
+			}
+			known[same] = len(amounts)
+			amounts = append(amounts, amount{p, m.bytes})
+		}
+	}
+	slices.SortStableFunc(amounts, func(a, b amount) int { return cmp.Compare(b.bytes, a.bytes) })
+	for i, a := range amounts {
+		m := t.days[a.part]
+		bits := -math.Log2(float64(i+1) / float64(news+1))
+		if a.bytes < volumeNew || bits < volumeBits {
+			break
+		}
+		if told[volumeKey{source: a.part.source, day: a.part.day}] {
+			continue
+		}
+		f := Finding{
+			Title: "Much data sent to where nobody sent any before", Level: "low", First: m.first, Last: m.last, Count: m.flows, Datasets: nonEmpty(a.part.dataset), Surprise: bits,
+			Rule:       Rule{ID: "volume.new", Name: "Volume to a new destination", FalsePositives: []string{"The first upload to a new service"}},
+			Techniques: []string{"T1048", "T1567"}, Tactics: []string{"exfiltration"},
+			Entities: Entities{Sources: []string{a.part.source}, Hosts: nonEmpty(m.host)},
+		}
+		w := where{}.is("event.dataset", a.part.dataset).any(a.part.source, "source.ip", "client.ip")
+		w = m.destination(a.part.to, w, &f)
+		f.Explanation = fmt.Sprintf("%s sent %s to %s, %s, which nobody had contacted before; of %s destinations that were new after %d days %s.",
+			clip(a.part.source, 100), bytesText(float64(m.bytes)), m.named(a.part.to), span(m.first, m.last), thousands(news), volumeLearnt, noneOr(i, "got as much on their first day"))
+		f.Query = w.between(f.First, f.Last).String()
+		out = append(out, f)
+	}
+	return out
+}
+
+// noneOr says of how many something is so, besides one.
+func noneOr(n int, what string) string {
+	if n == 0 {
+		return "no other " + what
+	}
+	return fmt.Sprintf("%d others %s", n, what)
+}
+
+func fetchedFinding(k volumeKey, s *sent, than string, bits float64) Finding {
+	f := Finding{
+		Title: "An account fetches far more data than usual", Level: "low", First: s.first, Last: s.last, Count: s.flows, Datasets: nonEmpty(k.dataset), Surprise: bits,
+		Rule:       Rule{ID: "volume.fetched", Name: "Volume of data fetched by an account", FalsePositives: []string{"A backup, a migration or an export that is part of the work"}},
+		Techniques: []string{"T1530", "T1213"}, Tactics: []string{"collection"},
+		Entities: Entities{Users: []string{k.source}, Hosts: nonEmpty(s.host)},
+	}
+	f.Explanation = fmt.Sprintf("account %s fetched %s in a day, in %s, %s; %s.", clip(k.source, 100), bytesText(float64(s.bytes)), plural(s.flows, "answer", "answers"), span(s.first, s.last), than)
+	f.Query = where{}.is("event.dataset", k.dataset).any(k.source, "user.name", "user.target.name").between(s.first, s.last).String()
+	return f
 }
 
 // logSurprise is how far a volume is above others, in bits, if volumes are spread
