@@ -13,6 +13,8 @@
 //	cut         the same worlds, with four hours cut out of each log
 //	people      invented companies, in which some lose their account to one who uses it when they do not
 //	bursts      invented series with days and weeks, in which an hour is too full or some are too empty
+//	leaks       invented uploads, with leaks of several sizes to new addresses
+//	journeys    invented logins from places, and thefts from far away
 //	night       the same worlds, with a record in the night put into the life of each account
 //	network     generated domains, beacons, tunnels, scans and long connections put into the same worlds and into the
 //	            real logs of the corpus, by kind and pace
@@ -64,6 +66,8 @@ func main() {
 		{"cut", (*measurement).cut, ""},
 		{"people", (*measurement).people, ""},
 		{"bursts", (*measurement).bursts, ""},
+		{"leaks", (*measurement).leaks, ""},
+		{"journeys", (*measurement).journeys, ""},
 		{"night", (*measurement).night, ""},
 		{"network", (*measurement).network, ""},
 	}

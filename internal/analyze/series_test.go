@@ -1,6 +1,11 @@
 package analyze
 
-import "testing"
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
 
 // perHour is a series with as many an hour as of tells for a day, and its days.
 func perHour(days int32, of func(day int32) uint32) (s series, covered []int32) {
@@ -36,5 +41,47 @@ func TestBaselinesAge(t *testing.T) {
 	}
 	if u.mean >= flat-5 {
 		t.Errorf("mean %.1f, without age %.1f", u.mean, flat)
+	}
+}
+
+// An action that is missing for three hours while its log goes on is told, and one that is missing because its log has
+// nothing is not.
+func TestDropsOfAnActionAreToldIfItsLogGoesOn(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		gone, rest bool // the action is missing, its log too
+		want       int
+	}{{"all is as ever", false, false, 0}, {"the action is missing", true, false, 1}, {"the log is missing", true, true, 0}} {
+		w := &world{start: worldStart, rng: rand.New(rand.NewPCG(1, 1))}
+		for d := range 14 {
+			for h := range 24 {
+				missing := d == 9 && h >= 10 && h < 13
+				for m := range 60 {
+					at := w.at(d, float64(h)+float64(m)/60)
+					if !missing || !c.gone {
+						w.add(at, "app.audit", "host.name", "files1", "event.action", "file-read")
+					}
+					if !missing || !c.rest {
+						w.add(at, "app.audit", "host.name", "files1", "event.action", "other")
+					}
+				}
+			}
+		}
+		tech := newRates()
+		for _, b := range w.batches(1000) {
+			if d := tech.Digest("log", b); d != nil {
+				tech.Merge(d)
+			}
+		}
+		found, err := tech.Findings(context.Background(), emptyStore{})
+		var drops []Finding
+		for _, f := range found {
+			if strings.Contains(f.Explanation, "file-read") {
+				drops = append(drops, f)
+			}
+		}
+		if err != nil || len(drops) != c.want || c.want == 1 && !strings.Contains(drops[0].Explanation, "log app.audit: 0 records of file-read 2026-03-11 10:00–12:59 in 3 hours, usually 60 an hour") {
+			t.Errorf("%s: %+v %v", c.name, found, err)
+		}
 	}
 }

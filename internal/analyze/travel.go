@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 
 	"github.com/sextant-logs/sextant/internal/event"
@@ -114,11 +115,15 @@ const (
 	travelSpeed = 1000 // km/h; airliners cruise at 900
 	travelFar   = 500  // km; databases are often wrong by less
 	travelHome  = 5    // days at other places, from which on a place that is new is strange
+	travelHabit = 2    // days before or after the two on which an account is at both places: it is always so
+	travelNear  = 100  // km, within which it is the same place
+	travelExit  = 3    // accounts and days, beside these, of which a network is that in and out of which everybody goes
 )
 
 // Findings implements Technique.
 func (t *travel) Findings(context.Context, Querier) ([]Finding, error) {
 	var out []Finding
+	exits := t.exits()
 	for _, u := range t.order {
 		stays := slices.Clone(t.users[u])
 		slices.SortFunc(stays, func(a, b stay) int {
@@ -131,6 +136,16 @@ func (t *travel) Findings(context.Context, Querier) ([]Finding, error) {
 			took := max(b.first-a.last, second)
 			speed := far / (float64(took) / float64(hour))
 			if far < travelFar || speed < travelSpeed {
+				continue
+			}
+			// The strange end is where the account is on fewer other days. Who is at both on others goes through a
+			// VPN or a phone, or is more than one.
+			strange, usual := t.days(stays, b, a), t.days(stays, a, b)
+			end := b
+			if usual < strange {
+				strange, end = usual, a
+			}
+			if strange >= travelHabit || exits.used(end, u) {
 				continue
 			}
 			pair := [2]string{min(a.source, b.source), max(a.source, b.source)}
@@ -148,7 +163,7 @@ func (t *travel) Findings(context.Context, Querier) ([]Finding, error) {
 				f.First, f.Last = b.first, a.last
 			}
 			home := map[int32]bool{}
-			new := true
+			new := end == b
 			for j := range stays {
 				if j != i && distance(&stays[j], b) < travelFar {
 					new = new && hourOf(stays[j].first)-hourOf(b.first) > -24 && hourOf(stays[j].first)-hourOf(b.first) < 24
@@ -170,6 +185,65 @@ func (t *travel) Findings(context.Context, Querier) ([]Finding, error) {
 	}
 	slices.SortStableFunc(out, func(a, b Finding) int { return cmp.Compare(a.First, b.First) })
 	return out, nil
+}
+
+// days is on how many days, but those about the two stays, an account was where one of them is.
+func (t *travel) days(stays []stay, at, other *stay) int {
+	days := map[int32]bool{}
+	for i := range stays {
+		s := &stays[i]
+		if d := dayOf(s.first); (d > dayOf(max(at.first, other.first))+1 || d < dayOf(min(at.first, other.first))-1) && distance(s, at) < travelNear {
+			days[d] = true
+			if len(days) >= travelHabit {
+				break
+			}
+		}
+	}
+	return len(days)
+}
+
+// exits are who logged in from each network, and when.
+type exits map[netip.Prefix][]exit
+
+type exit struct {
+	user string
+	day  int32
+}
+
+func (t *travel) exits() exits {
+	x := exits{}
+	for _, u := range t.order {
+		for _, s := range t.users[u] {
+			a, ok := address(s.source)
+			if !ok {
+				continue
+			}
+			n, e := networkOf(a), exit{u, dayOf(s.first)}
+			if l := x[n]; len(l) < maxUserStays && (len(l) == 0 || l[len(l)-1] != e) {
+				x[n] = append(l, e)
+			}
+		}
+	}
+	return x
+}
+
+// used reports whether the network of a stay is one that many others use on other days: a company's way out, not
+// somebody's who came yesterday.
+func (x exits) used(s *stay, user string) bool {
+	a, ok := address(s.source)
+	if !ok {
+		return false
+	}
+	users, days := map[string]bool{}, map[int32]bool{}
+	for _, e := range x[networkOf(a)] {
+		if away := e.day - dayOf(s.first); e.user != user && (away > 1 || away < -1) {
+			users[e.user], days[e.day] = true, true
+			if len(users) >= travelExit && len(days) >= travelExit {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (s *stay) place() string {

@@ -214,6 +214,7 @@ const (
 	volumeBits     = 8
 	volumeOwnDays  = 5          // other days of the source to be judged by itself; else by all sources
 	volumeMainPart = 0.5        // of the day's bytes, that go to a destination that is named
+	volumeCommon   = 3          // days on which others send half as much there: it is what the destination is for
 	volumeNew      = 10_000_000 // bytes, to a destination that nobody had contacted
 	volumeLearnt   = 3          // days, after which that means something
 	volumeFetched  = 100_000_000
@@ -232,6 +233,7 @@ func (t *volume) Findings(context.Context, Querier) ([]Finding, error) {
 	own := map[who][]volumeKey{}
 	everyone := map[kind][]float64{} // bytes a day, by log
 	parts := map[volumeKey][]volumeKey{}
+	usedBy := map[string][]volumeKey{} // by destination
 	home := t.homes.own()
 	mine := map[string]bool{}
 	var order []volumeKey
@@ -256,6 +258,7 @@ func (t *volume) Findings(context.Context, Querier) ([]Finding, error) {
 		whole := k
 		whole.to = ""
 		parts[whole] = append(parts[whole], k)
+		usedBy[k.of(t.days[k])] = append(usedBy[k.of(t.days[k])], k)
 	}
 	for _, v := range everyone {
 		slices.Sort(v)
@@ -327,6 +330,15 @@ func (t *volume) Findings(context.Context, Querier) ([]Finding, error) {
 		}
 		to := ""
 		if m := t.days[main]; m != nil && float64(m.bytes) >= volumeMainPart*n {
+			as := 0 // days on which others sent as much there
+			for _, o := range usedBy[main.of(m)] {
+				if o.source != main.source && 2*t.days[o].bytes >= m.bytes {
+					as++
+				}
+			}
+			if as >= volumeCommon {
+				continue
+			}
 			f.First, f.Last, f.Count = m.first, m.last, m.flows
 			to = fmt.Sprintf(", %s of it to %s", bytesText(float64(m.bytes)), m.named(main.to))
 			if t.isNew(main, m) {
@@ -343,6 +355,9 @@ func (t *volume) Findings(context.Context, Querier) ([]Finding, error) {
 	slices.SortStableFunc(out, func(a, b Finding) int { return cmp.Compare(a.First, b.First) })
 	return out, nil
 }
+
+// of is what a destination is told apart by: the domain by which it is called, else the address.
+func (k *volumeKey) of(s *sent) string { return cmp.Or(s.domain, k.to) }
 
 // named is a destination for reading.
 func (s *sent) named(to string) string {
@@ -379,12 +394,18 @@ func (t *volume) isNew(k volumeKey, s *sent) bool {
 // toNew finds much data that goes to a destination on the day on which it is first contacted, by how much goes to all
 // destinations on theirs: this sees leaks that are small beside what a source sends anyway.
 func (t *volume) toNew(parts map[volumeKey][]volumeKey, order []volumeKey, told map[volumeKey]bool) (out []Finding) {
-	news := 0 // destinations, addresses and domains, after those that were learnt
-	for _, c := range t.seen {
-		if c.day-dayOf(t.first) >= volumeLearnt {
-			news++
+	var addresses, domains int // that were new after those that were learnt
+	for name, c := range t.seen {
+		if c.day-dayOf(t.first) < volumeLearnt {
+			continue
+		}
+		if _, ok := address(name); ok {
+			addresses++
+		} else {
+			domains++
 		}
 	}
+	news := max(addresses, domains)
 	type amount struct {
 		part  volumeKey
 		bytes int64
@@ -438,7 +459,7 @@ func noneOr(n int, what string) string {
 	if n == 0 {
 		return "no other " + what
 	}
-	return fmt.Sprintf("%d others %s", n, what)
+	return plural(n, "other", "others") + " " + what
 }
 
 func fetchedFinding(k volumeKey, s *sent, than string, bits float64) Finding {
