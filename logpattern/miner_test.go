@@ -300,6 +300,9 @@ func FuzzMiner(f *testing.F) {
 	f.Add("C:\\ fe80::1%eth0 1:2:3", `q="x`)
 	f.Add("Sat Jun 18 02", "\xff\xfe 0x")
 	f.Add("\x1b[31mGET /a?b,", "2026-03-04T10:11:12.+0 \x1b[")
+	f.Add(`say "a b \" c" now [a, "b", c]`, `say "" now [1:2, x:3]`)
+	f.Add("共3个 10µs took 5 KB", "共1234个文件 took 1.2 GB")
+	f.Add("\x02kind\x01", "longwordsand123 1-2-3 x_1_y")
 	f.Fuzz(func(t *testing.T, a, b string) {
 		m := New()
 		h, g := m.Add(a), m.Add(b)

@@ -401,6 +401,28 @@ func init() {
 
 var linesOfSystem = flag.Int("lines", 10_000, "messages of each system of testdata/systems")
 
+// TestParametersAreFoundInTheMessagesOfAKind: what the miner says is variable can be looked up in the message.
+func TestParametersAreFoundInTheMessagesOfAKind(t *testing.T) {
+	for _, sys := range systems {
+		s, err := readSystem(sys.name, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, messages := s.lines(3000)
+		missing := 0
+		for i, text := range mined(messages) {
+			if _, ok := Parameters(text, messages[i]); !ok {
+				if missing++; missing < 4 {
+					t.Logf("%s: %q has none of %q", sys.name, messages[i], text)
+				}
+			}
+		}
+		if missing > 0 {
+			t.Errorf("%s: %d of %d messages", sys.name, missing, len(messages))
+		}
+	}
+}
+
 // TestSystemsWithKnownTemplates measures the miner, and Drain beside it, on made-up logs of which the templates are known.
 // LOGPATTERN_SHOW=kafka shows where it is wrong about one.
 //

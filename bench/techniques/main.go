@@ -15,6 +15,7 @@
 //	bursts      invented series with days and weeks, in which an hour is too full or some are too empty
 //	leaks       invented uploads, with leaks of several sizes to new addresses
 //	journeys    invented logins from places, and thefts from far away
+//	correlation planted pairs of series of which one follows the other; planted leases, tunnels and logons
 //	night       the same worlds, with a record in the night put into the life of each account
 //	network     generated domains, beacons, tunnels, scans and long connections put into the same worlds and into the
 //	            real logs of the corpus, by kind and pace
@@ -70,6 +71,7 @@ func main() {
 		{"journeys", (*measurement).journeys, ""},
 		{"night", (*measurement).night, ""},
 		{"network", (*measurement).network, ""},
+		{"correlation", (*measurement).correlation, ""},
 	}
 	for _, a := range flag.Args() {
 		if !slices.ContainsFunc(parts, func(p struct {

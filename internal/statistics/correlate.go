@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gonum.org/v1/gonum/dsp/fourier"
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/sextant-logs/sextant/internal/event"
@@ -48,6 +49,7 @@ const (
 	maxCorrelated = 16_384 // steps
 	minRises      = 8      // steps in which a series has events, for it to be looked at
 	minEpisodes   = 5
+	minStretches  = 10 // of 32, over which the correlation of series without episodes is spread
 )
 
 // Correlation is what Correlate found.
@@ -104,6 +106,14 @@ func Correlate(ctx context.Context, st store.Store, query string, o CorrelateOpt
 	}
 	c.correlate(names, counts, lags)
 	return c, nil
+}
+
+// Associate looks for associations between series that are counted already: counts[i] are those of names[i], all of
+// the same steps. It looks for followers up to so many steps later.
+func Associate(names []string, counts [][]float64, step time.Duration, lags int) *Correlation {
+	c := &Correlation{Step: step, MaxLag: time.Duration(lags) * step, First: event.NoTime, Last: event.NoTime}
+	c.correlate(names, counts, lags)
+	return c
 }
 
 // seriesOf reads the series with the most events.
@@ -190,20 +200,76 @@ func seriesOf(ctx context.Context, st store.Store, query string, o CorrelateOpti
 	return names, counts, count(0, steps)
 }
 
-// correlate compares all pairs of series.
+// correlate compares all pairs of series: in steps as they are, and in steps of eight and of 64, in which the same number of lags reaches
+// farther. What a pair shows in shorter steps is told, for they tell the lag best.
 func (c *Correlation) correlate(names []string, counts [][]float64, lags int) {
+	if len(counts) == 0 {
+		return
+	}
+	var scales []int
+	for k := 1; k == 1 || k <= 64 && len(counts[0])/k >= minCoarse; k *= 8 {
+		scales = append(scales, k)
+	}
+	var found []Association
+	for i, k := range scales {
+		n := c.compare(names, summed(counts, k), c.Step*time.Duration(k), lags, func(a Association) {
+			a.P = min(1, a.P*float64(len(scales)))
+			found = append(found, a)
+		})
+		c.Series, c.Pairs = max(c.Series, n), max(c.Pairs, n*(n-1)/2)
+		if i > 0 {
+			c.MaxLag = max(c.MaxLag, time.Duration(lags*k)*c.Step)
+		}
+	}
+	p := make([]float64, len(found))
+	for i := range p {
+		p[i] = found[i].P
+	}
+	// P is for all scales together: a pair is one test.
+	told := map[[2]string]bool{}
+	for i, q := range Adjust(p, c.Pairs) {
+		a := found[i]
+		a.Q = q
+		pair := [2]string{min(a.Leader, a.Follower), max(a.Leader, a.Follower)}
+		if a.Q <= 0.01 && !told[pair] {
+			told[pair] = true
+			c.Associations = append(c.Associations, a)
+		}
+	}
+	slices.SortFunc(c.Associations, func(a, b Association) int {
+		return cmp.Or(cmp.Compare(b.R*math.Sqrt(float64(b.Episodes)), a.R*math.Sqrt(float64(a.Episodes))), strings.Compare(a.Leader, b.Leader), strings.Compare(a.Follower, b.Follower))
+	})
+}
+
+// minCoarse is how many longer steps there must be for anything to be told in them.
+const minCoarse = 960
+
+// summed returns the series in steps of k.
+func summed(counts [][]float64, k int) [][]float64 {
+	if k == 1 {
+		return counts
+	}
+	out := make([][]float64, len(counts))
+	for i, x := range counts {
+		out[i] = make([]float64, (len(x)+k-1)/k)
+		for j, v := range x {
+			out[i][j/k] += v
+		}
+	}
+	return out
+}
+
+// compare compares all pairs of series in steps of one length, and returns how many series there are of which anything can be told.
+func (c *Correlation) compare(names []string, counts [][]float64, step time.Duration, lags int, associated func(Association)) int {
 	type prepared struct {
 		name      string
 		z         []float64    // unit length, mean zero
 		transform []complex128 // of z, padded
 		rises     []int        // steps in which it is high, the first of each episode
 	}
-	if len(counts) == 0 {
-		return
-	}
 	n := len(counts[0])
-	size := 1 << bits.Len(uint(n-1)) // circular: shifts wrap around
-	if size < n+lags {
+	size := 1 << bits.Len(uint(n-1))
+	if size < n+n/2+lags { // so that no shift that is looked at wraps around
 		size *= 2
 	}
 	fft := fourier.NewFFT(size)
@@ -220,25 +286,26 @@ func (c *Correlation) correlate(names []string, counts [][]float64, lags int) {
 		copy(padded, z)
 		all = append(all, prepared{names[i], z, fft.Coefficients(nil, padded), rises(z, max(2, lags/20))})
 	}
-	c.Series = len(all)
 	product := make([]complex128, size/2+1)
 	r := make([]float64, size)
 	for i := range all {
 		for j := i + 1; j < len(all); j++ {
 			a, b := &all[i], &all[j]
-			c.Pairs++
 			for k := range product {
 				product[k] = complex(real(a.transform[k]), -imag(a.transform[k])) * b.transform[k]
 			}
 			fft.Sequence(r, product)
-			at := func(shift int) float64 { return r[(shift+size)%size] / float64(size) }
+			// The farther the shift, the less is left of both to agree by chance.
+			at := func(shift int) float64 {
+				return r[(shift+size)%size] / float64(size) * math.Sqrt(float64(n)/float64(n-abs(shift)))
+			}
 			best := 0
 			for s := -lags; s <= lags; s++ {
 				if v := at(s); v > at(best) || v == at(best) && abs(s) < abs(best) {
 					best = s
 				}
 			}
-			found := Association{Leader: a.name, Follower: b.name, R: at(best), Lag: time.Duration(best) * c.Step, Steps: n, Step: c.Step}
+			found := Association{Leader: a.name, Follower: b.name, R: at(best), Lag: time.Duration(best) * step, Steps: n, Step: step}
 			if found.R < 0.1 {
 				continue
 			}
@@ -267,7 +334,7 @@ func (c *Correlation) correlate(names []string, counts [][]float64, lags int) {
 			found.Shifts = float64(as) / float64(len(maxima))
 			sd := spread(others)
 			one := distuv.UnitNormal.Survival(found.R / sd)
-			found.P = min(1, one*float64(2*lags+1))
+			found.P = min(1, max(one*float64(2*lags+1), extreme(maxima, found.R)))
 			found.P = max(found.P, 1e-300)
 			lead, follow, lag := a, b, best
 			if best < 0 {
@@ -275,23 +342,22 @@ func (c *Correlation) correlate(names []string, counts [][]float64, lags int) {
 				lead, follow, lag = b, a, -best
 			}
 			found.Of, found.Episodes = len(lead.rises), agreeing(lead.rises, follow.z, lag)
-			if found.Shifts > 0.02 || found.Episodes < minEpisodes || found.Episodes*3 < found.Of {
+			often := found.Episodes >= minEpisodes && found.Episodes*3 >= found.Of
+			if found.Shifts > 0.02 || !often && stretches(lead.z, follow.z, lag) < minStretches {
 				found.P = 1
 			}
-			c.Associations = append(c.Associations, found)
+			associated(found)
 		}
 	}
-	p := make([]float64, len(c.Associations))
-	for i := range p {
-		p[i] = c.Associations[i].P
-	}
-	for i, q := range Adjust(p, c.Pairs) {
-		c.Associations[i].Q = q
-	}
-	c.Associations = slices.DeleteFunc(c.Associations, func(a Association) bool { return a.Q > 0.01 })
-	slices.SortFunc(c.Associations, func(a, b Association) int {
-		return cmp.Or(cmp.Compare(b.R*math.Sqrt(float64(b.Episodes)), a.R*math.Sqrt(float64(a.Episodes))), strings.Compare(a.Leader, b.Leader), strings.Compare(a.Follower, b.Follower))
-	})
+	return len(all)
+}
+
+// extreme is the probability of so large a maximum, given others of the same kind: their distribution is Gumbel's, fitted by its moments.
+func extreme(maxima []float64, r float64) float64 {
+	mean, sd := stat.MeanStdDev(maxima, nil)
+	scale := max(sd, 1e-9) * math.Sqrt(6) / math.Pi
+	const euler = 0.5772156649
+	return -math.Expm1(-math.Exp(-(r - mean + euler*scale) / scale))
 }
 
 func abs(x int) int { return max(x, -x) }
@@ -375,6 +441,26 @@ func agreeing(rises []int, z []float64, lag int) int {
 		}
 	}
 	return n
+}
+
+// stretches tells over how many of 32 stretches of time the correlation is spread: 32 if each gives the same to it, about one
+// if it is all of one burst. It is what speaks for series without rests between their rises.
+func stretches(lead, follow []float64, lag int) float64 {
+	var part [32]float64
+	for i := range lead {
+		if j := i + lag; j < len(follow) {
+			part[i*len(part)/len(lead)] += lead[i] * follow[j]
+		}
+	}
+	sum, squares := 0.0, 0.0
+	for _, v := range part {
+		sum += v
+		squares += v * v
+	}
+	if sum <= 0 {
+		return 0
+	}
+	return sum * sum / squares
 }
 
 // spread is a standard deviation that outliers widen but do not rule: the
