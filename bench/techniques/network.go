@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,6 +54,7 @@ func (m *measurement) network() error {
 		return err
 	}
 	n.print(m)
+	n.floors(m)
 	return nil
 }
 
@@ -61,9 +63,18 @@ func (l *life) read(st *store.Embedded, keep func(*event.Event) bool) error {
 	fields := []string{"_time", "event.id", "event.kind", "event.dataset", "event.category", "event.type", "event.action", "event.outcome", "event.duration", "event.start",
 		"user.name", "user.target.name", "host.name", "source.ip", "source.port", "source.bytes", "client.ip", "destination.ip", "destination.port", "destination.bytes", "destination.domain", "url.domain", "tls.client.server_name",
 		"dns.question.name", "dns.question.type", "dns.response_code", "dns.type", "network.transport", "network.community_id"}
+	same := map[string]string{}
 	err := st.Query(context.Background(), `(destination.ip:* or dns.question.name:* or url.domain:* or event.category:authentication) "sextant.time":"" | fields `+strings.Join(fields, ","), func(row []event.Field) error {
 		e := detect.Stored(row)
 		if e.Time != event.NoTime && keep(&e) {
+			for i := range e.Fields { // the same few values again and again
+				f := &e.Fields[i]
+				if v, ok := same[f.Value]; ok {
+					f.Value = v
+				} else if len(same) < 100_000 {
+					same[f.Value] = f.Value
+				}
+			}
 			l.events = append(l.events, e)
 		}
 		return nil
@@ -484,10 +495,14 @@ func ordinary(l *life, by map[string][]event.Event, sources []string) []planted 
 	for range 150 {
 		trackers = append(trackers, []string{letters(5+rng.IntN(4), az), word() + "ads", "ad" + word(), word() + "metrics"}[rng.IntN(4)]+".com")
 	}
+	cdn := []string{} // what the sites that people visit have there
+	for range 100 {
+		cdn = append(cdn, "d"+letters(13, az+"0123456789")+".cloudfront.net", letters(24, az+"0123456789")+".fastly.net", "r"+letters(1, "123456789")+"---sn-"+letters(8, az+"0123456789")+".googlevideo.com",
+			"e"+letters(5, "0123456789")+".dscb.akamaiedge.net")
+	}
 	return []planted{
 		make("content networks, names by hash", 3, repeat(300, func() (string, string, string) {
-			return []string{"d" + letters(13, az+"0123456789") + ".cloudfront.net", letters(24, az+"0123456789") + ".fastly.net", "r" + letters(2, hexes) + "---sn-" + letters(8, az+"0123456789") + ".googlevideo.com",
-				"e" + letters(5, "0123456789") + ".dscb.akamaiedge.net"}[rng.IntN(4)], "A", "NOERROR"
+			return cdn[rng.IntN(len(cdn))], "A", "NOERROR"
 		})),
 		make("names with a number of each computer", 6, func(who string, _ time.Time, at func() time.Time) (out []event.Event) {
 			for range 48 {
@@ -686,7 +701,10 @@ func pairsOf(events []event.Event) (out []*contactsOf) {
 		}
 		s := e.Time / int64(time.Second)
 		k := pair{e.Get("event.dataset"), e.Get("source.ip"), e.Get("destination.ip"), s / 86400}
-		if k.from == "" || k.to == "" {
+		if from, err := netip.ParseAddr(k.from); err != nil || !from.IsPrivate() {
+			continue // RITA looks at what goes from within to outside
+		}
+		if to, err := netip.ParseAddr(k.to); err != nil || to.IsPrivate() {
 			continue
 		}
 		c := index[k]
@@ -1108,6 +1126,49 @@ func (n *network) longs(l *life) error {
 }
 
 // ——— what came of it
+
+// share is how many of those planted were told, over the tables, rows and columns that fit; at level low and more if loud.
+func (n *network) share(technique, table, column string, loud bool) float64 {
+	told, planted := 0, 0
+	for _, k := range n.keys {
+		p := strings.Split(k, "|")
+		if p[0] != technique || p[1] != table || strings.HasPrefix(p[2], "(") || column != "" && !slices.Contains(strings.Split(column, ";"), p[3]) {
+			continue
+		}
+		r := n.recall[k]
+		planted += r.planted
+		if loud {
+			told += r.low
+		} else {
+			told += r.told
+		}
+	}
+	return float64(told) / float64(planted)
+}
+
+// floors hold what came of it against what was reached.
+func (n *network) floors(m *measurement) {
+	for _, f := range []struct {
+		technique, table, column string
+		loud                     bool
+		least                    float64
+	}{
+		{"generated", "simulated worlds, answers logged", "10 a day;50 a day;500 a day", true, 0.95},
+		{"generated", "simulated worlds, not logged", "50 a day;500 a day", true, 0.40},
+		{"beacon", "simulated worlds, connections", "", false, 0.80},
+		{"beacon", "simulated worlds, connections", "a day;3 days;7 days", true, 0.80},
+		{"tunnel", "simulated worlds", "", true, 0.75},
+		{"fan", "simulated worlds", "60, 1 a second;120, 10 a min;720, 1 a min;144, 1 in 5 min", true, 0.95},
+		{"long", "simulated worlds", "", false, 0.95},
+	} {
+		m.floor(fmt.Sprintf("network: %s, %s %s: told of those planted", f.technique, f.table, f.column), n.share(f.technique, f.table, f.column, f.loud), f.least)
+	}
+	for _, k := range slices.Sorted(maps.Keys(n.mistaken)) {
+		if w := n.mistaken[k]; strings.HasSuffix(k, "|simulated worlds") {
+			m.floor("network: mistaken at level medium, "+k, -float64(w.levels[2]), 0)
+		}
+	}
+}
 
 func (n *network) print(m *measurement) {
 	fmt.Printf("What malware does, put into the life of networks: simulated worlds (seeds %v, %d days, %d people), and the real logs of the corpus\n", m.seeds, m.days, m.users)

@@ -45,13 +45,13 @@ var questions = []question{
 		"contacts with one destination", func(f *facts, e string) float64 { return f.contacts[e] }},
 	{"tunnel", []string{"T1071.004"}, []string{"source.ip"}, "sources that look up names that carry data", 100, has("dns.question.name"),
 		"different names looked up", func(f *facts, e string) float64 { return f.names[e] }},
-	{"generated", nil, []string{"source.ip"}, "none is made", 1, has("dns.question.name"),
+	{"generated", []string{"T1568.002"}, []string{"source.ip"}, "sources that look for a made-up domain", 10, has("dns.question.name"),
 		"different names looked up", func(f *facts, e string) float64 { return f.names[e] }},
 	{"fan", []string{"T1046", "T1110.003"}, []string{"source.ip"}, "sources that scan or spray", 10, has("source.ip"),
 		"destinations and ports, or accounts, in an hour", func(f *facts, e string) float64 { return f.fan[e] }},
 	{"volume", []string{"T1048", "T1567", "T1041"}, []string{"source.ip"}, "sources that send 10 MB out and more at once", 1, func(e *event.Event) bool { return number(e.Get("source.bytes")) >= 1e7 },
 		"bytes sent in a day", func(f *facts, e string) float64 { return f.bytes[e] }},
-	{"long", []string{"T1071"}, []string{"source.ip"}, "sources of connections of an hour and more", 1, func(e *event.Event) bool { return number(e.Get("event.duration")) >= float64(time.Hour) },
+	{"long", []string{"T1071", "T1572", "T1090", "T1219"}, []string{"source.ip"}, "sources of connections of an hour and more", 1, func(e *event.Event) bool { return number(e.Get("event.duration")) >= float64(time.Hour) },
 		"longest connection", func(f *facts, e string) float64 { return f.longest[e] }},
 	{"hours", []string{"T"}, []string{"user.name"}, "accounts known for ten days that are used at a time of day at which they do nothing, within two hours, on nine of ten other days", 1, func(e *event.Event) bool {
 		return e.Get("event.outcome") != "failure"

@@ -25,7 +25,8 @@ type fanKind uint8
 const (
 	fanUsers   fanKind = iota // accounts that a source failed to log in to
 	fanSources                // sources that failed to log in to an account
-	fanHosts                  // destinations a source connected to
+	fanHosts                  // destinations a source connected to, of one's own network
+	fanAbroad                 // and outside: who browses has many
 	fanPorts                  // ports of one destination a source connected to
 	fanLogins                 // hosts that an account logged in to
 )
@@ -97,7 +98,11 @@ func (*fan) digest(_ string, rs *rows) any {
 			}
 		}
 		if r.source != 0 && r.destination != 0 && r.kind&(network|connection) != 0 && r.kind&web == 0 && r.question == "" && r.source != r.destination {
-			put(r, fanHosts, r.source, 0, hashOf(rs.names[r.destination]))
+			kind := fanHosts
+			if outside(rs.names[r.destination]) {
+				kind = fanAbroad
+			}
+			put(r, kind, r.source, 0, hashOf(rs.names[r.destination]))
 			if r.port != 0 {
 				put(r, fanPorts, r.source, r.destination, mix(uint64(r.port)))
 			}
@@ -143,7 +148,7 @@ func (t *fan) limits() []string {
 
 // fanLeast is how many others within an hour there must be at least: more than
 // people come to by mistake.
-var fanLeast = map[fanKind]int{fanUsers: 8, fanSources: 12, fanHosts: 25, fanPorts: 25, fanLogins: 8}
+var fanLeast = map[fanKind]int{fanUsers: 8, fanSources: 12, fanHosts: 25, fanAbroad: 25, fanPorts: 25, fanLogins: 8}
 
 // fanTimes is by how many times one must exceed its own usual, and nine of ten
 // of its kind.
@@ -312,6 +317,7 @@ func (t *fan) slow(ordered []fanKey, told map[fanKey]bool) []Finding {
 		f := Finding{First: s.first, Last: s.last, Count: s.count, Datasets: nonEmpty(s.dataset),
 			Surprise: math.Log2(float64(len(kinds[k.kind])+1)) + math.Log2(float64(s.n)/max(1, usual))}
 		f.describeFan(k, s.n, "that day", than)
+		f.Level = "low" // a day of slips of many people's hands through one address may be as much
 		out = append(out, f)
 	}
 	return out
@@ -371,10 +377,14 @@ func (f *Finding) describeFan(k fanKey, most int, in, than string) {
 		f.Techniques, f.Tactics = []string{"T1110"}, []string{"credential-access"}
 		f.Entities.Users = []string{k.a}
 		w = w.has("event.category", "authentication").is("event.outcome", "failure").any(k.a, "user.name", "user.target.name")
-	case fanHosts:
+	case fanHosts, fanAbroad:
+		where := "inside"
+		if k.kind == fanAbroad {
+			where = "outside"
+		}
 		f.Rule = Rule{ID: "fan.hosts", Name: "One source, many hosts", FalsePositives: []string{"A vulnerability scanner, monitoring or inventory of one's own", "A mail or DNS server"}}
 		f.Title = "One source connects to many hosts"
-		f.Explanation = fmt.Sprintf("source %s connected to %s %s, %s connections %s; %s.", a, plural(most, "host", "different hosts"), in, thousands(f.Count), when, than)
+		f.Explanation = fmt.Sprintf("source %s connected to %s %s %s, %s connections %s; %s.", a, plural(most, "host", "different hosts"), where, in, thousands(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1018", "T1046"}, []string{"discovery"}
 		f.Entities.Sources = []string{k.a}
 		w = w.any(k.a, "source.ip", "client.ip")

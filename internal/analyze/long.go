@@ -61,6 +61,7 @@ type chain struct {
 
 const (
 	longLeast    = hour
+	longCommon   = 5 // sources with long connections to one destination, from which on it is what everybody has
 	maxLongPairs = 50_000
 	partLeast    = 50 * second // active timeouts are a minute, five, half an hour
 	partPause    = minute      // between two parts nothing may be sent for as long as an inactive timeout
@@ -204,9 +205,7 @@ func (t *long) Merge(digest any) {
 		case c != nil && c.last.follows(n.first):
 			c.join(&n)
 		case c != nil:
-			if c.parts > 1 {
-				t.lengths(k)[magnitude(c.total.duration)]++
-			}
+			c.counted(t.lengths(k))
 			*c = n
 		case len(t.open) >= maxLongPairs:
 			t.tooMany = true
@@ -222,6 +221,14 @@ func (t *long) Merge(digest any) {
 	}
 	for i, k := range d.keys {
 		t.put(k, d.vals[i])
+	}
+}
+
+// counted counts a connection of several parts as one, and not as its parts, which were.
+func (c *chain) counted(l *lengths) {
+	if c.parts > 1 {
+		l[magnitude(c.last.duration)] -= c.parts
+		l[magnitude(c.total.duration)]++
 	}
 }
 
@@ -265,20 +272,22 @@ func (t *long) limits() []string {
 func (t *long) Findings(context.Context, Querier) ([]Finding, error) {
 	still := map[portKey]lengths{} // those of several parts that may go on
 	for k, c := range t.open {
-		if c.parts > 1 {
-			l := still[portKey{k.dataset, k.port}]
-			l[magnitude(c.total.duration)]++
-			still[portKey{k.dataset, k.port}] = l
-		}
+		l := still[portKey{k.dataset, k.port}]
+		c.counted(&l)
+		still[portKey{k.dataset, k.port}] = l
 	}
 	var out []Finding
 	for _, k := range t.order {
 		l := t.top[k]
+		sources := t.sources[k.to].count()
+		if sources >= longCommon {
+			continue // what many computers wait at: messages, remote support
+		}
 		all, longer := 0, 0
 		if p := t.ports[portKey{l.dataset, l.port}]; p != nil {
 			more := still[portKey{l.dataset, l.port}]
 			for i, n := range p {
-				n += more[i]
+				n = max(0, n+more[i]) // parts may differ in length
 				all += n
 				if i >= magnitude(l.duration) {
 					longer += n
@@ -296,10 +305,6 @@ func (t *long) Findings(context.Context, Querier) ([]Finding, error) {
 			Techniques: []string{"T1071"}, Tactics: []string{"command-and-control"},
 			Entities: Entities{Sources: []string{k.source}, Destinations: []string{k.to}, Hosts: nonEmpty(l.host)},
 			Surprise: -math.Log2(share) + math.Log2(float64(l.duration)/float64(longLeast)),
-		}
-		sources := 1
-		if s := t.sources[k.to]; s != nil {
-			sources = s.count()
 		}
 		if l.duration >= 4*hour && sources <= 2 {
 			f.Level = "low"

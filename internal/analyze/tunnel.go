@@ -81,13 +81,16 @@ func (*tunnel) digest(_ string, rs *rows) any {
 		if strings.HasSuffix(r.question, ".") {
 			below--
 		}
+		labels := r.question[:below]
+		if ofAddress(labels) {
+			continue // blocklists and senders' checks ask about an address; it was not made to be sent
+		}
 		z := t.at(domain)
 		if z.queries == 0 {
 			z.first, z.last, z.dataset = r.time, r.time, rs.keep(r.dataset)
 		}
 		z.first, z.last = min(z.first, r.time), max(z.last, r.time)
 		z.queries++
-		labels := r.question[:below]
 		z.names.add(hashOf(labels))
 		z.length += int64(below)
 		z.bits += int64(1000 * oddity(labels) * float64(below))
@@ -125,6 +128,35 @@ func (*tunnel) digest(_ string, rs *rows) any {
 	}
 	return d
 }
+
+// ofAddress reports whether the first labels of a name are those of an IPv4 address, or of an IPv6 address by the half byte.
+func ofAddress(labels string) bool {
+	numbers, digits := 0, 0
+	for l := range strings.SplitSeq(labels, ".") {
+		if n := number(l); n >= 0 && n <= 255 && len(l) <= 3 {
+			numbers++
+			if numbers == 4 && digits < 4 {
+				return true
+			}
+		} else {
+			numbers = -100
+		}
+		if len(l) == 1 && unhexLetter(l[0]) {
+			digits++
+		} else {
+			digits = -100
+		}
+		if digits == 32 {
+			return true
+		}
+		if numbers < 0 && digits < 0 {
+			return false
+		}
+	}
+	return false
+}
+
+func unhexLetter(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }
 
 // asked counts n for the name, if it is one of the first.
 func asked(list []asker, name string, n int) []asker {
