@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 
 	"github.com/sextant-logs/sextant/internal/event"
 )
@@ -193,7 +194,7 @@ func (t *fan) Findings(context.Context, Querier) ([]Finding, error) {
 		who := k
 		who.hour = 0
 		mine, known := usualFan(own[who], k.hour)
-		common := percentile(kinds[k.kind], 0.9)
+		common := ninth(kinds[k.kind], counts(own[who]))
 		usual := common
 		if known && !(k.kind == fanUsers && outside(k.a)) { // who tries from outside does not vouch for itself
 			usual = mine
@@ -299,7 +300,7 @@ func (t *fan) slow(ordered []fanKey, told map[fanKey]bool) []Finding {
 		if s.n < fanSlow*fanLeast[k.kind] || s.hours < 3 || told[k] {
 			continue
 		}
-		usual := percentile(kinds[k.kind], 0.9)
+		usual := ninth(kinds[k.kind], slices.Sorted(slices.Values(own[k])))
 		than := fmt.Sprintf("nine of ten days of its kind %.0f at most", usual)
 		if o := slices.Sorted(slices.Values(own[k])); len(o) > fanDays && !(k.kind == fanUsers && outside(k.a)) {
 			if i, ok := slices.BinarySearch(o, float64(s.n)); ok {
@@ -321,6 +322,29 @@ func (t *fan) slow(ordered []fanKey, told map[fanKey]bool) []Finding {
 		out = append(out, f)
 	}
 	return out
+}
+
+// ninth is what nine of ten of all stay below but for some of them; both are sorted.
+func ninth(all, but []float64) float64 {
+	want := 9 * (len(all) - len(but)) / 10
+	upTo := func(list []float64, v float64) int {
+		return sort.Search(len(list), func(i int) bool { return list[i] > v })
+	}
+	i := sort.Search(len(all), func(i int) bool { return upTo(all, all[i])-upTo(but, all[i]) > want })
+	if i == len(all) {
+		return 0
+	}
+	return all[i]
+}
+
+// counts are the counts of spans, sorted.
+func counts(spans []fanSpanAt) []float64 {
+	var ns []float64
+	for _, s := range spans {
+		ns = append(ns, s.n)
+	}
+	slices.Sort(ns)
+	return ns
 }
 
 // flushedKeys are the keys of what was told.
