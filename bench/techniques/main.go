@@ -10,7 +10,7 @@
 //	grammars    made-up programs whose messages have an order, and runs of them that go wrong
 //	ait         alerts of four simulated enterprise networks (AIT-ADS): hours of hosts, and what verdicts teach
 //	simulated   worlds of `sextant simulate intrusion`, with their labels: what each technique finds of whom
-//	cut         the same worlds, with four hours cut out of each log
+//	damage      the same worlds, with each log cut, ended, emptied, truncated, its clock set back, records taken out
 //	people      invented companies, in which some lose their account to one who uses it when they do not
 //	bursts      invented series with days and weeks, in which an hour is too full or some are too empty
 //	leaks       invented uploads, with leaks of several sizes to new addresses
@@ -64,7 +64,7 @@ func main() {
 		{"grammars", (*measurement).grammars, ""},
 		{"ait", (*measurement).ait, "ait_alert_data_set"},
 		{"simulated", (*measurement).simulated, ""},
-		{"cut", (*measurement).cut, ""},
+		{"damage", (*measurement).damage, ""},
 		{"people", (*measurement).people, ""},
 		{"bursts", (*measurement).bursts, ""},
 		{"leaks", (*measurement).leaks, ""},

@@ -168,7 +168,7 @@ func (t *clock) Findings(context.Context, Querier) ([]Finding, error) {
 	var out []Finding
 	for _, id := range t.order {
 		l := t.logs[id]
-		if len(l.steps) > 0 && (l.back <= 2 || float64(l.back) <= orderly*float64(l.records)) && l.records >= 20 {
+		if len(l.steps) > 0 && (l.back == 1 && l.records >= 20 || l.back == 2 && l.records >= 100 || float64(l.back) <= orderly*float64(l.records)) {
 			out = append(out, l.stepped())
 		}
 		if l.broken != "" && !t.going && l.undecoded == 1 && l.records >= 20 {

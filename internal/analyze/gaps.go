@@ -12,28 +12,63 @@ import (
 	"github.com/sextant-logs/sextant/internal/event"
 )
 
-// gaps finds records that are missing from logs which number theirs, as
-// Windows event logs do: deleted, lost, or left out of an export. A log that
-// begins with a high number is no gap: old records are overwritten.
+// gaps finds records that are missing from logs which number theirs: deleted, lost,
+// or left out of an export. A log that begins with a high number is no gap: old
+// records are overwritten. See docs/techniques/gaps.md.
 type gaps struct {
-	logs map[string]*numbered // by source id, the part of event.id before the dash
+	logs    map[countKey]*counted
+	order   []countKey
+	tooMany bool
 }
 
-type numbered struct {
-	path    string
-	dataset string
-	host    string
-	ids     evtx.Gaps
+// countKey is what is numbered by one counter.
+type countKey struct {
+	path, host, dataset string
+	counter             string // of several in one log: a channel, a session, a device
 }
+
+// counted is the numbers of one counter.
+type counted struct {
+	path, host, dataset string // of the first record
+	kind                counterKind
+	records             int
+	runs                []countRun // each begins with a counter that began anew
+	top                 uint64     // of the last run
+	doubt               numberAt   // a number far below top: a late record, or the first of a new run
+}
+
+type countRun struct {
+	ids         evtx.Gaps
+	first, last int64 // times
+}
+
+type numberAt struct {
+	n  uint64
+	at int64
+}
+
+// counterKind is what is known of a counter.
+type counterKind uint8
 
 const (
-	maxNumbered = 100_000 // logs
-	fewGaps     = 3       // with more, and half of the range missing, it is an export of some events
+	restarting   counterKind = iota // begins anew when what counts does
+	windowsLog                      // EventRecordID: goes on for as long as the log exists
+	journalFiles                    // goes on over all files of a journal
+)
+
+const (
+	maxCounted = 100_000 // counters
+	maxRuns    = 64      // of a counter
+	lateBy     = 256     // numbers that a record may come late by
+	fewGaps    = 3       // with more, and half of the range missing, it is an export of some events
+	fewNumbers = 20      // with fewer records it is a sample of a log
+	manyGaps   = 20      // with more, numbers are missing all over: of what is filtered, or lost on its way
+	restless   = 50      // a counter that begins anew more than once in so many records counts something else
 )
 
 var _ = register(newGaps)
 
-func newGaps() Technique { return &gaps{logs: map[string]*numbered{}} }
+func newGaps() Technique { return &gaps{logs: map[countKey]*counted{}} }
 
 // Name implements Technique.
 func (*gaps) Name() string { return "gaps" }
@@ -44,58 +79,207 @@ func (*gaps) About() string { return "Missing record numbers" }
 // Needs implements Technique.
 func (*gaps) Needs() []string { return []string{"event.sequence"} }
 
-// gapsDigest is the record numbers of a stretch of one log.
+// gapsDigest is the record numbers of a stretch of a source.
 type gapsDigest struct {
-	source, path, dataset, host string
-	ids                         []uint64
+	keys  []countKey
+	first []counted
+	path  string
+	of    []int32 // which key each number is of
+	ids   []numberAt
 }
 
 // Digest implements Technique.
 func (*gaps) Digest(path string, b *event.Batch) any {
-	var d *gapsDigest
+	var t tally[countKey, counted]
+	d := &gapsDigest{path: path}
+	var last countKey
+	var of int32
 	for i := range b.Events {
 		e := &b.Events[i]
 		if e.Sequence <= 0 {
 			continue
 		}
-		if d == nil {
-			id, _, _ := strings.Cut(e.ID, "-")
-			d = &gapsDigest{source: strings.Clone(id), path: path,
-				dataset: strings.Clone(e.Get("event.dataset")), host: strings.Clone(e.Get("host.name"))}
+		k, kind := counterOf(path, e)
+		if k != last || len(t.keys) == 0 {
+			if _, known := t.index[k]; !known {
+				k.host, k.dataset, k.counter = strings.Clone(k.host), strings.Clone(k.dataset), strings.Clone(k.counter)
+				*t.at(k) = counted{path: path, host: strings.Clone(e.Get("host.name")), dataset: strings.Clone(e.Get("event.dataset")), kind: kind}
+			}
+			last, of = k, t.index[k]
 		}
-		d.ids = append(d.ids, uint64(e.Sequence))
+		d.of, d.ids = append(d.of, of), append(d.ids, numberAt{uint64(e.Sequence), e.Time})
 	}
-	if d == nil {
+	if len(d.ids) == 0 {
 		return nil
 	}
+	d.keys, d.first = t.keys, t.vals
 	return d
+}
+
+// counterOf tells what counts a record.
+func counterOf(path string, e *event.Event) (countKey, counterKind) {
+	k := countKey{path: path}
+	var channel, record string
+	kind := restarting
+	for i := range e.Fields {
+		switch f := &e.Fields[i]; f.Name {
+		case "host.name":
+			k.host = f.Value
+		case "event.dataset":
+			k.dataset = f.Value
+		case "winlog.channel":
+			channel, kind = f.Value, windowsLog
+		case "winlog.record_id":
+			record, kind = f.Value, windowsLog
+		case "journald.seqnum_id":
+			k.counter, kind = f.Value, journalFiles
+		case "postgresql.log.session_id", "panw.panos.type":
+			k.counter = f.Value
+		case "log.syslog.structured_data.meta.sequenceId":
+			k.counter = "syslog" // what the sender counts is all that it sends
+		case "mysql.audit.record_id", "mysql.audit.record": // NUMBER_OPENED
+			_, k.counter, _ = strings.Cut(f.Value, "_")
+		}
+	}
+	if k.counter == "syslog" {
+		k.dataset = ""
+	}
+	switch kind {
+	case windowsLog:
+		k.counter = channel
+		if record != "" && record != strconv.FormatInt(e.Sequence, 10) || len(path) > 5 && strings.EqualFold(path[len(path)-5:], ".evtx") {
+			// A file numbers its records itself, also those that were forwarded to it.
+			k.host, k.dataset, k.counter = "", "", ""
+		}
+	case journalFiles:
+		// All files of a journal share a counter, and what is one program's is no log of its own.
+		k.path, k.dataset = "", ""
+	}
+	return k, kind
 }
 
 // Merge implements Technique.
 func (g *gaps) Merge(digest any) {
 	d := digest.(*gapsDigest)
-	log := g.logs[d.source]
-	if log == nil {
-		if len(g.logs) >= maxNumbered {
-			return
+	logs := make([]*counted, len(d.keys))
+	for i, k := range d.keys {
+		if logs[i] = g.logs[k]; logs[i] == nil {
+			if len(g.logs) >= maxCounted {
+				g.tooMany = true
+				continue
+			}
+			first := d.first[i]
+			logs[i] = &first
+			g.logs[k] = logs[i]
+			g.order = append(g.order, k)
 		}
-		log = &numbered{path: d.path, dataset: d.dataset, host: d.host}
-		g.logs[d.source] = log
 	}
-	for _, id := range d.ids {
-		log.ids.Add(id)
+	for i, n := range d.ids {
+		if l := logs[d.of[i]]; l != nil {
+			l.add(n)
+		}
 	}
 }
 
+func (g *gaps) limits() []string {
+	if !g.tooMany {
+		return nil
+	}
+	return []string{fmt.Sprintf("more than %s counters of records: gaps in the last of them were not looked for", thousands(maxCounted))}
+}
+
+// add takes the next number. One that is far below those before it is a record that comes late,
+// unless the next goes on from there: then what counts began anew.
+func (l *counted) add(n numberAt) {
+	l.records++
+	if len(l.runs) == 0 {
+		l.begin()
+	}
+	switch far := n.n+lateBy < l.top; {
+	case l.kind != restarting || !far:
+		l.settle()
+		l.put(n)
+		l.top = max(l.top, n.n)
+	case l.doubt.n != 0 && n.n >= l.doubt.n && n.n-l.doubt.n <= lateBy:
+		doubt := l.doubt
+		l.doubt = numberAt{}
+		l.begin()
+		l.put(doubt)
+		l.put(n)
+		l.top = n.n
+	default:
+		l.settle()
+		l.doubt = n
+	}
+}
+
+func (l *counted) begin() {
+	if len(l.runs) < maxRuns {
+		l.runs = append(l.runs, countRun{first: event.NoTime, last: event.NoTime})
+	} else {
+		l.runs[maxRuns-1] = countRun{first: event.NoTime, last: event.NoTime}
+	}
+}
+
+// settle holds the number in doubt to be that of a late record.
+func (l *counted) settle() {
+	if l.doubt.n != 0 {
+		l.put(l.doubt)
+		l.doubt = numberAt{}
+	}
+}
+
+func (l *counted) put(n numberAt) {
+	r := &l.runs[len(l.runs)-1]
+	r.ids.Add(n.n)
+	if n.at != event.NoTime {
+		if r.first == event.NoTime || n.at < r.first {
+			r.first = n.at
+		}
+		r.last = max(r.last, n.at)
+	}
+}
+
+// numbered is a log, by what its counters say.
+type numbered struct {
+	countKey
+	first             *counted
+	kind              counterKind
+	lost, have        uint64
+	stretches         int
+	longest           evtx.Gap
+	low, high         uint64
+	counters, records int
+	runs              int
+	edges             []string // LogsQL filters of the records on both sides of the first gaps
+}
+
+const shownGaps = 10
+
 // Findings implements Technique.
 func (g *gaps) Findings(ctx context.Context, q Querier) ([]Finding, error) {
+	logs := map[countKey]*numbered{}
+	var order []*numbered
+	for _, k := range g.order {
+		c := g.logs[k]
+		whole := k
+		if c.kind == restarting {
+			whole.counter = ""
+		}
+		l := logs[whole]
+		if l == nil {
+			l = &numbered{countKey: whole, kind: c.kind, first: c}
+			logs[whole] = l
+			order = append(order, l)
+		}
+		l.take(k, c)
+	}
 	var findings []Finding
-	for id, log := range g.logs {
-		missing := log.ids.Missing()
-		if len(missing) == 0 {
+	for _, l := range order {
+		if l.stretches == 0 || (l.runs-l.counters)*restless > l.records || l.kind == restarting && l.have < fewNumbers {
 			continue
 		}
-		f, err := log.finding(ctx, q, id, missing)
+		f, err := l.finding(ctx, q)
 		if err != nil {
 			return nil, err
 		}
@@ -107,60 +291,108 @@ func (g *gaps) Findings(ctx context.Context, q Querier) ([]Finding, error) {
 	return findings, nil
 }
 
-func (l *numbered) finding(ctx context.Context, q Querier, source string, missing []evtx.Gap) (Finding, error) {
-	var lost uint64
-	for _, m := range missing {
-		lost += m.Last - m.First + 1
+// take adds what a counter says. It does not settle a number in doubt: more may come.
+func (l *numbered) take(k countKey, c *counted) {
+	l.counters++
+	l.records += c.records
+	for i := range c.runs {
+		r := &c.runs[i]
+		l.runs++
+		first, last, count := r.ids.Range()
+		if l.runs == 1 || first < l.low {
+			l.low = first
+		}
+		l.high = max(l.high, last)
+		l.have += count
+		for _, m := range r.ids.Missing() {
+			l.lost += m.Last - m.First + 1
+			l.stretches++
+			if l.stretches == 1 || m.Last-m.First > l.longest.Last-l.longest.First {
+				l.longest = m
+			}
+			if len(l.edges) < shownGaps {
+				w := where{}.is("log.file.path", k.path).is("host.name", k.host).is("event.dataset", k.dataset)
+				switch c.kind {
+				case journalFiles:
+					w = w.is("journald.seqnum_id", k.counter)
+				case windowsLog:
+					w = w.is("winlog.channel", k.counter)
+				default:
+					if k.dataset == "postgresql.log" {
+						w = w.is("postgresql.log.session_id", k.counter)
+					}
+				}
+				if r.first != event.NoTime {
+					w = w.between(r.first, r.last)
+				}
+				l.edges = append(l.edges, fmt.Sprintf(`%s "event.sequence":in(%d,%d)`, w, m.First-1, m.Last+1))
+			}
+		}
 	}
-	first, last, count := l.ids.Range()
+}
+
+func (l *numbered) finding(ctx context.Context, q Querier) (Finding, error) {
 	f := Finding{
-		Kind: "gaps", Title: "Records are missing from an event log", Level: "medium",
-		Rule:       Rule{ID: "gaps", Name: "Missing record numbers", FalsePositives: []string{"An export that holds only some of a log's records", "A damaged file"}},
+		Kind: "gaps", Title: "Records are missing from a log that numbers them", Level: "low",
+		Rule:       Rule{ID: "gaps", Name: "Missing record numbers", FalsePositives: []string{"An export that holds only some of a log's records", "Records that were lost on their way, or when the machine was too busy to write them", "A damaged file"}},
 		First:      event.NoTime,
 		Last:       event.NoTime,
-		Techniques: []string{"T1070.001"}, Tactics: []string{"defense-evasion"},
-		Datasets: nonEmpty(l.dataset), Entities: Entities{Hosts: nonEmpty(l.host)},
+		Techniques: []string{"T1070.002"}, Tactics: []string{"defense-evasion"},
+		Datasets: nonEmpty(l.first.dataset), Entities: Entities{Hosts: nonEmpty(l.first.host)},
 	}
-	f.Explanation = fmt.Sprintf("%d of the %d record numbers from %d to %d are missing, %s.",
-		lost, last-first+1, first, last, stretches(missing))
-	if len(missing) > fewGaps && lost*2 > count {
+	name := clip(l.path, 120)
+	switch l.kind {
+	case windowsLog:
+		f.Title, f.Level, f.Techniques = "Records are missing from an event log", "medium", []string{"T1070.001"}
+		if l.counter != "" && !strings.EqualFold(base(l.path), l.counter+".evtx") {
+			name += ", " + clip(l.counter, 80)
+		}
+	case journalFiles:
+		name = "the journal"
+		f.Rule.FalsePositives = append(f.Rule.FalsePositives, "Journals of users, which share the numbers, that were not copied")
+	}
+	if l.first.host != "" {
+		name += " of " + clip(l.first.host, 100)
+	}
+	of := fmt.Sprintf("the %s record numbers from %d to %d are missing", thousands(l.lost+l.have), l.low, l.high)
+	if l.runs > 1 {
+		of = fmt.Sprintf("%s record numbers, which began anew %s, are missing", thousands(l.lost+l.have), plural(l.runs-1, "time", "times"))
+		if l.counters > 1 {
+			of = fmt.Sprintf("the %s record numbers of %s counters are missing", thousands(l.lost+l.have), thousands(l.counters))
+		}
+	}
+	f.Explanation = fmt.Sprintf("%s: %s of %s, %s.", name, thousands(l.lost), of, l.where())
+	switch {
+	case (l.stretches > fewGaps || l.have < fewNumbers) && l.lost*2 > l.have:
 		f.Level, f.Techniques, f.Tactics = "informational", nil, nil
-		f.Title = "An event log holds only some of its records"
-		f.Explanation += " So many gaps are those of an export that left records out."
+		f.Title = "A log holds only some of its records"
+		f.Explanation += " So much is missing from an export that left records out."
+	case l.stretches > manyGaps && l.kind != windowsLog:
+		f.Level, f.Techniques, f.Tactics = "informational", nil, nil
+		f.Title = "A log holds only some of its records"
+		f.Explanation += " Gaps all over are those of a log that is filtered, shares its numbers with another, or came by a way on which records are lost."
 	}
 	var err error
-	f.Evidence, err = edges(ctx, q, source, missing)
+	f.Evidence, err = records(ctx, q, nil, "("+strings.Join(l.edges, ") or (")+")")
 	if err != nil || len(f.Evidence) == 0 {
 		return f, err
 	}
 	f.Count = len(f.Evidence)
 	f.cover()
-	f.ID = stableID("gaps", source)
+	f.ID = stableID("gaps", l.path, l.host, l.dataset, l.counter)
 	return f, nil
 }
 
-func stretches(missing []evtx.Gap) string {
-	m := slices.MaxFunc(missing, func(a, b evtx.Gap) int { return cmp.Compare(a.Last-a.First, b.Last-b.First) })
-	s := fmt.Sprintf("%d to %d", m.First, m.Last)
-	if m.First == m.Last {
-		s = fmt.Sprint(m.First)
+// where says which numbers are missing.
+func (l *numbered) where() string {
+	s := fmt.Sprintf("%d to %d", l.longest.First, l.longest.Last)
+	if l.longest.First == l.longest.Last {
+		s = fmt.Sprint(l.longest.First)
 	}
-	if len(missing) == 1 {
+	if l.stretches == 1 {
 		return s
 	}
-	return fmt.Sprintf("in %d stretches, the longest %s", len(missing), s)
-}
-
-const shownGaps = 10
-
-// edges returns the records on both sides of the first gaps, in time order.
-func edges(ctx context.Context, q Querier, source string, missing []evtx.Gap) ([]Evidence, error) {
-	var numbers []string
-	for _, m := range missing[:min(shownGaps, len(missing))] {
-		numbers = append(numbers, strconv.FormatUint(m.First-1, 10), strconv.FormatUint(m.Last+1, 10))
-	}
-	query := fmt.Sprintf(`"sextant.source":=%q "event.sequence":in(%s)`, source, strings.Join(numbers, ","))
-	return records(ctx, q, nil, query)
+	return fmt.Sprintf("in %s stretches, the longest %s", thousands(l.stretches), s)
 }
 
 func nonEmpty(s string) []string {

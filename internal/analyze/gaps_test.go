@@ -35,6 +35,7 @@ func missing(t *testing.T, numbers []int) []Finding {
 			e.ID, e.Sequence = fmt.Sprintf("s-%d", n), int64(n)
 			b.Add("event.dataset", "system.security")
 			b.Add("host.name", "dc1")
+			b.Add("winlog.channel", "Security")
 			have[n] = true
 		}
 		g.Merge(g.Digest("Security.evtx", &b))
@@ -68,7 +69,7 @@ func TestMissingRecordNumbersAreAFindingWithTheRecordsBesideThem(t *testing.T) {
 	if f.Level != "medium" || len(f.Evidence) != 2 || f.Evidence[0].ID != "s-5049" || f.Evidence[1].ID != "s-5053" {
 		t.Errorf("%s %+v", f.Level, f.Evidence)
 	}
-	if want := "3 of the 101 record numbers from 5000 to 5100 are missing, 5050 to 5052."; f.Explanation != want {
+	if want := "Security.evtx of dc1: 3 of the 101 record numbers from 5000 to 5100 are missing, 5050 to 5052."; f.Explanation != want {
 		t.Errorf("%q", f.Explanation)
 	}
 }

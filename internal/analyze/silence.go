@@ -6,17 +6,20 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/source"
 )
 
-// silence finds logs that fall silent, or end, when they never do at that time of
-// day, and says whether other logs of the host, and of the case, went on: a log
-// that alone is silent was stopped, cut, or lost. See docs/techniques/silence.md.
+// silence finds logs that fall silent for longer than their own history makes
+// likely, that end while other logs of the host go on, and that begin late; a log
+// that alone is silent was stopped, cut, emptied, or lost. See docs/techniques/silence.md.
 type silence struct {
 	streams map[streamKey]*stream
 	order   []streamKey
 	cells   int
+	folded  bool // files share a stream for want of room
 	tooMany bool
 
 	// Of a live case: the minute up to which all that was sent is here, and that from
@@ -24,18 +27,21 @@ type silence struct {
 	upTo, from int64
 }
 
-// streamKey is a log of a host.
-type streamKey struct{ dataset, host string }
+// streamKey is a log of a host: records of one dataset in one file and those that it
+// was rotated to. Without a family, in any file.
+type streamKey struct{ dataset, host, family string }
 
 // stream is in which minutes a log was written: a bit for each minute of an hour.
 type stream struct {
 	hours   []int32 // sorted
 	minutes []uint64
+	paths   []string // of its files, the first maxPaths of them
 }
 
 const (
 	maxStreams     = 20_000
 	maxStreamCells = 1_000_000 // 12 bytes each
+	maxPaths       = 64
 )
 
 var _ = register(newSilence)
@@ -46,12 +52,13 @@ func newSilence() Technique { return &silence{streams: map[streamKey]*stream{}} 
 func (*silence) Name() string { return "silence" }
 
 // About implements Technique.
-func (*silence) About() string { return "Logs that fall silent or end" }
+func (*silence) About() string { return "Logs that fall silent, end or begin late" }
 
 // Needs implements Technique.
 func (*silence) Needs() []string { return []string{"@timestamp"} }
 
 type silenceDigest struct {
+	path    string
 	keys    []streamKey
 	hours   []int32
 	minutes []uint64
@@ -60,7 +67,7 @@ type silenceDigest struct {
 // Digest implements Technique.
 func (t *silence) Digest(path string, b *event.Batch) any { return digestRows(t, path, b) }
 
-func (*silence) digest(_ string, rs *rows) any {
+func (*silence) digest(path string, rs *rows) any {
 	type key struct {
 		dataset, host sym
 		hour          int32
@@ -79,9 +86,13 @@ func (*silence) digest(_ string, rs *rows) any {
 	if len(t.keys) == 0 {
 		return nil
 	}
-	d := &silenceDigest{minutes: t.vals}
+	d := &silenceDigest{path: path, minutes: t.vals}
+	family := path
+	if log, sure := source.Log(path); sure {
+		family = log
+	}
 	for _, k := range t.keys {
-		d.keys, d.hours = append(d.keys, streamKey{rs.keep(k.dataset), rs.keep(k.host)}), append(d.hours, k.hour)
+		d.keys, d.hours = append(d.keys, streamKey{rs.keep(k.dataset), rs.keep(k.host), family}), append(d.hours, k.hour)
 	}
 	return d
 }
@@ -91,14 +102,22 @@ func (t *silence) Merge(digest any) {
 	d := digest.(*silenceDigest)
 	for i, k := range d.keys {
 		s := t.streams[k]
+		if s == nil && len(t.streams) >= maxStreams {
+			t.folded = true
+			k.family = ""
+			s = t.streams[k]
+		}
 		if s == nil {
-			if len(t.streams) >= maxStreams {
+			if len(t.streams) >= 2*maxStreams {
 				t.tooMany = true
 				continue
 			}
 			s = &stream{}
 			t.streams[k] = s
 			t.order = append(t.order, k)
+		}
+		if len(s.paths) < maxPaths && !slices.Contains(s.paths, d.path) {
+			s.paths = append(s.paths, d.path)
 		}
 		at, found := slices.BinarySearch(s.hours, d.hours[i])
 		switch {
@@ -119,10 +138,14 @@ func (t *silence) upToNow(from, now int64) {
 }
 
 func (t *silence) limits() []string {
-	if !t.tooMany {
-		return nil
+	var out []string
+	if t.folded {
+		out = append(out, fmt.Sprintf("more than %s logs: further files of a host and dataset were watched for silence as one", thousands(maxStreams)))
 	}
-	return []string{fmt.Sprintf("more than %s logs, or %s hours of them: the last were not watched for silence", thousands(maxStreams), thousands(maxStreamCells))}
+	if t.tooMany {
+		out = append(out, fmt.Sprintf("more than %s logs, or %s hours of them: the last were not watched for silence", thousands(2*maxStreams), thousands(maxStreamCells)))
+	}
+	return out
 }
 
 // first and last active minute since the epoch.
@@ -150,156 +173,273 @@ func (s *stream) active(from, to int64) (n int) {
 	return n
 }
 
+// union is a stream that is active when one of others is.
+func union(all []*stream) *stream {
+	out := &stream{}
+	n := 0
+	for _, s := range all {
+		n += len(s.hours)
+	}
+	type cell struct {
+		hour    int32
+		minutes uint64
+	}
+	cells := make([]cell, 0, n)
+	for _, s := range all {
+		for i, h := range s.hours {
+			cells = append(cells, cell{h, s.minutes[i]})
+		}
+		out.paths = append(out.paths, s.paths[:min(len(s.paths), maxPaths-len(out.paths))]...)
+	}
+	slices.SortFunc(cells, func(a, b cell) int { return cmp.Compare(a.hour, b.hour) })
+	for _, c := range cells {
+		if n := len(out.hours); n > 0 && out.hours[n-1] == c.hour {
+			out.minutes[n-1] |= c.minutes
+			continue
+		}
+		out.hours, out.minutes = append(out.hours, c.hour), append(out.minutes, c.minutes)
+	}
+	return out
+}
+
+// watched is a log as it is judged.
+type watched struct {
+	streamKey
+	*stream
+	scope string // logs of one scope are compared: those of a host, of a folder where no host is known
+}
+
+// passing is how long a file spans at most, in minutes, that is one of many which a writer
+// begins anew every hour or day, whatever it names them: a day, an hour of which comes twice.
+const passing = 26 * 60
+
+// logs puts the streams together that are one log: of files that have the number of a
+// rotation only if the file without one is there too, and of files that last no longer than a day.
+func (t *silence) logs() []watched {
+	parts := map[streamKey][]*stream{}
+	var order []streamKey
+	for _, k := range t.order {
+		s := t.streams[k]
+		if k.family != "" {
+			if log, _ := source.Log(k.family); log != k.family {
+				if o := (streamKey{k.dataset, k.host, log}); t.streams[o] != nil {
+					k = o
+				}
+			}
+			if s.last()-s.first() <= passing && (t.streams[k] == s) {
+				k.family = ""
+			}
+		}
+		if parts[k] == nil {
+			order = append(order, k)
+		}
+		parts[k] = append(parts[k], s)
+	}
+	out := make([]watched, 0, len(order))
+	for _, k := range order {
+		s := parts[k][0]
+		if len(parts[k]) > 1 {
+			s = union(parts[k])
+		}
+		scope := "host " + k.host
+		if k.host == "" {
+			scope = "folder " + k.family[:strings.LastIndexAny(k.family, `/\`)+1]
+		}
+		out = append(out, watched{k, s, scope})
+	}
+	return out
+}
+
 // gap is a stretch without records: between the active minutes from and to.
 type gap struct {
-	key      streamKey
-	from, to int64 // minutes
-	end      bool  // the log did not go on
-	expected float64
-	usual    usual
-	others   int // active minutes of other logs of the host meanwhile
+	*watched
+	from, to int64   // minutes
+	kind     gapKind // what lies beyond
+	judged   judgement
+	others   int // active minutes of other logs of its scope meanwhile
 	all      int // and of all logs
 }
 
-// What a silence must be.
+type gapKind uint8
+
 const (
-	silenceShortest = 45 // minutes
-	silenceMinutes  = 20 // active minutes that there would be in its quietest hours
+	within gapKind = iota
+	atEnd          // the log did not go on
+	atBegin
 )
+
+// silenceShortest is how many minutes a silence must last: restarts and updates take some.
+const silenceShortest = 45
 
 // Findings implements Technique.
 func (t *silence) Findings(context.Context, Querier) ([]Finding, error) {
-	ends := map[string]int64{} // of a host
-	for _, k := range t.order {
-		ends[k.host] = max(ends[k.host], t.streams[k].last())
+	logs := t.logs()
+	scopes := map[string][]*stream{}
+	kin := map[streamKey][]*stream{} // of a host and dataset
+	var every []*stream
+	for i := range logs {
+		l := &logs[i]
+		scopes[l.scope] = append(scopes[l.scope], l.stream)
+		k := streamKey{dataset: l.dataset, host: l.host}
+		kin[k] = append(kin[k], l.stream)
+		every = append(every, l.stream)
+	}
+	all := union(every)
+	of := map[string]*stream{}
+	begun := map[string][]int64{} // when the logs of a scope begin
+	for scope, streams := range scopes {
+		of[scope] = union(streams)
+		for _, s := range streams {
+			begun[scope] = append(begun[scope], s.first())
+		}
+		slices.Sort(begun[scope])
 	}
 	var gaps []gap
-	for _, k := range t.order {
-		s := t.streams[k]
-		var counts series
-		var days []int32
-		for i, h := range s.hours {
-			counts = append(counts, cell{hour: h, count: uint32(bits.OnesCount64(s.minutes[i]))})
-			days = withDay(days, int32(floorDiv(int64(h), 24)))
+	for i := range logs {
+		l := &logs[i]
+		r := newPulse(l.stream)
+		if r == nil {
+			continue
 		}
-		consider := func(from, to int64, end bool) {
-			heard := from // what came before would be here
-			if end {
-				heard = max(from, t.from)
-			}
-			if to-heard <= silenceShortest {
-				return
-			}
-			g := gap{key: k, from: from, to: to, end: end}
-			// A silence of weeks is not made worse by looking at all of it.
-			for h := heard / 60; h <= to/60 && h < heard/60+48; h++ {
-				u, ok := counts.expect(int32(h), days)
-				if !ok {
-					return
-				}
-				if isWeekend(int32(floorDiv(h, 24))) && !u.weekly {
-					continue // weekends are not known
-				}
-				share := float64(min(to, h*60+60)-max(heard+1, h*60)) / 60
-				g.expected += u.low * share
-				if g.usual.days == 0 {
-					g.usual = u
-				}
-			}
-			if g.expected < silenceMinutes {
-				return
-			}
-			for _, o := range t.order {
-				if o == k {
-					continue
-				}
-				n := t.streams[o].active(from+1, to)
-				g.all += n
-				if o.host == k.host && k.host != "" {
-					g.others += n
-				}
-			}
-			gaps = append(gaps, g)
-		}
-		last := s.first()
-		for i, h := range s.hours {
-			for m := s.minutes[i]; m != 0; m &= m - 1 {
-				at := int64(h)*60 + int64(bits.TrailingZeros64(m))
-				consider(last, at, false)
-				last = at
+		add := func(from, to int64, kind gapKind, j judgement) {
+			if to-from > silenceShortest {
+				gaps = append(gaps, gap{watched: l, from: from, to: to, kind: kind, judged: j, others: of[l.scope].active(from+1, to), all: all.active(from+1, to)})
 			}
 		}
-		switch {
-		case t.upTo > 0:
-			consider(last, t.upTo, true)
-		case k.host != "":
-			consider(last, ends[k.host], true)
+		for _, o := range r.outliers() {
+			add(o.from, o.to, within, r.judge(o.worth))
+		}
+		siblings := kin[streamKey{dataset: l.dataset, host: l.host}]
+		end, heard := of[l.scope].last(), l.last()
+		if t.upTo > 0 {
+			end, heard = t.upTo, max(heard, t.from) // what came before would be here
+		}
+		if end-heard > silenceShortest && !goesOn(siblings, r, l.last()) {
+			if j := r.judge(r.worth(heard, end)); j.strange {
+				add(l.last(), end, atEnd, j)
+			}
+		}
+		// Logs are kept for different times: one that was rotated has a beginning of its own.
+		if b := begun[l.scope]; len(b) >= 3 && len(l.paths) == 1 && l.family != "" && !wentBefore(siblings, l.first()) {
+			from := b[(len(b)-1)/2]
+			if j := r.judge(r.worth(from, l.first())); j.strange {
+				add(from, l.first(), atBegin, j)
+			}
 		}
 	}
 	slices.SortStableFunc(gaps, func(a, b gap) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(b.to, a.to)) })
 	var out []Finding
-	var told []gap // of silences of all logs, or of all of a host
-	for _, g := range gaps {
-		if g.all == 0 || g.others == 0 && g.key.host != "" {
-			if slices.ContainsFunc(told, func(o gap) bool {
-				return o.from-60 <= g.from && g.to <= o.to+60 && (o.all == 0 || o.key.host == g.key.host)
+	var together []*gap // silences of all logs, or of all of a scope, that were told
+	type copied struct {
+		dataset, host, name string
+		from, to            int64
+	}
+	copies := map[copied]bool{}
+	for i := range gaps {
+		g := &gaps[i]
+		c := copied{g.dataset, g.host, base(g.family), g.from, g.to}
+		if copies[c] {
+			continue
+		}
+		copies[c] = true
+		if g.others == 0 {
+			if slices.ContainsFunc(together, func(o *gap) bool {
+				return o.from-60 <= g.from && g.to <= o.to+60 && (o.all == 0 || o.scope == g.scope)
 			}) {
 				continue
 			}
-			told = append(told, g)
+			together = append(together, g)
 		}
-		out = append(out, g.finding(len(t.streams)))
+		out = append(out, g.finding(len(logs)))
 	}
 	return out, nil
 }
 
-func (g *gap) finding(streams int) Finding {
+// goesOn reports whether a log that ends goes on under another name: a file of its host and dataset
+// begins soon after.
+func goesOn(siblings []*stream, r *pulse, last int64) bool {
+	return slices.ContainsFunc(siblings, func(s *stream) bool {
+		return s.first() >= last && s != r.of && !r.judge(r.worth(last, s.first())).strange
+	})
+}
+
+// wentBefore reports whether a file of the same host and dataset ended before a log begins.
+func wentBefore(siblings []*stream, first int64) bool {
+	return slices.ContainsFunc(siblings, func(s *stream) bool { return s.last() <= first })
+}
+
+func (g *gap) finding(logs int) Finding {
 	f := Finding{
-		Title: "A log is silent when it never is", Level: "informational", First: g.from * minute, Last: g.to*minute + minute - 1, Surprise: g.expected,
-		Datasets: nonEmpty(g.key.dataset), Entities: Entities{Hosts: nonEmpty(g.key.host)},
+		Title: "A log is silent when it never is", Level: "informational", First: g.from * minute, Last: g.to*minute + minute - 1, Surprise: g.judged.bits,
+		Datasets: nonEmpty(g.dataset), Entities: Entities{Hosts: nonEmpty(g.host)},
 		Rule: Rule{ID: "silence", Name: "Silence of a log", FalsePositives: []string{"Maintenance, a restart, a network that was down", "Logs that were copied for different stretches of time"}},
 	}
-	who := "log " + g.key.dataset
-	if g.key.host != "" {
-		who += " of " + clip(g.key.host, 100)
-	}
-	if g.key.dataset == "" {
-		who = "the log of " + clip(g.key.host, 100)
-	}
 	what := "nothing"
-	if g.end {
-		f.Title = "A log ends while others of the host go on"
+	switch g.kind {
+	case atEnd:
+		f.Title, f.Rule.ID = "A log ends while others of the host go on", "silence.end"
 		if g.others == 0 {
 			f.Title = "A log does not go on"
 		}
-		f.Rule.ID = "silence.end"
 		what = "nothing more"
-	}
-	at := fmt.Sprintf("nine of ten hours at that time of day have records in %.0f to %.0f minutes, over %s", g.usual.low, g.usual.high, plural(g.usual.days, "day", "days"))
-	if !g.usual.seasonal {
-		at = fmt.Sprintf("nine of ten of its hours have records in %.0f to %.0f minutes, over %s", g.usual.low, g.usual.high, plural(g.usual.days, "day", "days"))
+	case atBegin:
+		f.Title, f.Rule.ID = "A log begins later than others of the host", "silence.begin"
+		f.Rule.FalsePositives = []string{"A program that was installed then", "Logs that are kept for different times"}
+		what = "nothing before its first record"
 	}
 	meanwhile := ""
 	switch {
 	case g.others > 0:
-		meanwhile = fmt.Sprintf("; other logs of the host went on, in %s minutes", thousands(g.others))
-		f.Level, f.Techniques, f.Tactics = "low", []string{"T1562.001", "T1070"}, []string{"defense-evasion"}
-	case g.all > 0:
-		meanwhile = "; logs of other hosts went on"
-		if g.key.host == "" {
-			meanwhile = "; other logs went on"
+		whose := "the host"
+		if g.host == "" {
+			whose = "its folder"
 		}
-	case streams > 1:
+		meanwhile = fmt.Sprintf("; other logs of %s went on, in %s minutes", whose, thousands(g.others))
+		if g.kind != atBegin {
+			f.Level, f.Techniques, f.Tactics = "low", []string{"T1562.001", "T1070"}, []string{"defense-evasion"}
+		}
+	case g.all > 0 && g.host != "":
+		meanwhile = "; logs of other hosts went on"
+	case g.all > 0:
+		meanwhile = "; other logs went on"
+	case logs > 1:
 		meanwhile = "; all logs are silent then"
 	}
-	f.Explanation = fmt.Sprintf("%s: %s for %s, %s; %s%s.", who, what, lasting((g.to-g.from)*minute), span(g.from*minute, g.to*minute), at, meanwhile)
+	f.Explanation = fmt.Sprintf("%s: %s for %s, %s: %s%s.", g.name(), what, lasting((g.to-g.from)*minute), span(g.from*minute, g.to*minute), g.judged.text(), meanwhile)
 	// The records on both sides.
 	edge := func(m int64) string { return where{}.between(m*minute, m*minute+minute-1).String() }
-	w := where{}.is("event.dataset", g.key.dataset).is("host.name", g.key.host)
-	times := edge(g.from)
-	if !g.end {
-		times = "(" + times + " or " + edge(g.to) + ")"
+	w := where{}.is("event.dataset", g.dataset).is("host.name", g.host)
+	if len(g.paths) < maxPaths && g.family != "" {
+		var in []string
+		for _, p := range g.paths {
+			in = append(in, quote(p))
+		}
+		w = append(w, `"log.file.path":in(`+strings.Join(in, ",")+")")
+	}
+	times := "(" + edge(g.from) + " or " + edge(g.to) + ")"
+	switch g.kind {
+	case atEnd:
+		times = edge(g.from)
+	case atBegin:
+		times = edge(g.to)
 	}
 	f.Query = append(w, times).String()
 	return f
+}
+
+// name is how a log is called in a sentence.
+func (l *watched) name() string {
+	who := "log " + l.dataset
+	if file := base(l.family); file != "" {
+		who = clip(file, 80)
+		if l.dataset != "" {
+			who += " (" + l.dataset + ")"
+		}
+	} else if l.dataset == "" {
+		who = "the log"
+	}
+	if l.host != "" {
+		who += " of " + clip(l.host, 100)
+	}
+	return who
 }

@@ -189,6 +189,9 @@ func (d *auditdChunks) decode(raw string, ev *auditEvent, b *event.Batch) error 
 			if good && ok {
 				b.Event().Time, timed = ns, true
 				b.AddNumber("auditd.log.sequence", serial)
+				if !strings.HasPrefix(h.typ, "DAEMON_") { // the daemon counts its own by itself
+					setNumber(b, serial)
+				}
 			}
 			understood = true
 		}

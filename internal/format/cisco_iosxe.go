@@ -211,9 +211,7 @@ func (d *ciscoIOS) decode(line string, b *event.Batch) error {
 		b.AddNumber("cisco.ios.message_count", numbers[0])
 	}
 	if n > 0 {
-		if sequence := strings.TrimLeft(numbers[n-1], "0"); sequence != "" {
-			b.AddNumber("event.sequence", sequence)
-		}
+		setNumber(b, numbers[n-1])
 	}
 	if !ok {
 		m.text = strings.TrimSpace(head)

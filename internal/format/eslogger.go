@@ -63,6 +63,7 @@ func finishES(r *cloudRecord) {
 		}
 	}
 	b.Add("event.action", kind)
+	setNumber(b, r.get("global_seq_num"))
 	if c, ok := esEvents[kind]; ok {
 		b.Add("event.category", c.category)
 		b.Add("event.type", c.types)

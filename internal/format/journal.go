@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"container/list"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"strconv"
@@ -81,6 +82,7 @@ type journalData struct {
 type journalFramer struct {
 	recordFramer
 	header  bool
+	counter []string // seqnum_id, of which entries have their numbers
 	compact bool
 	skip    int64 // of a large object, still to be passed over
 	data    map[int64]*journalData
@@ -103,7 +105,9 @@ func (f *journalFramer) Next() (*Chunk, error) {
 		}
 		return nil, f.end()
 	}
-	return f.take(f.events), nil
+	c := f.take(f.events)
+	c.Header = f.counter
+	return c, nil
 }
 
 // object takes the next object; false at the end.
@@ -159,6 +163,7 @@ func (f *journalFramer) fileHeader() bool {
 	}
 	f.header = true
 	f.compact = binary.LittleEndian.Uint32(p[12:])&flagCompact != 0
+	f.counter = []string{hex.EncodeToString(p[72:88])}
 	size := int64(binary.LittleEndian.Uint64(p[88:]))
 	if size < journalHeaderMin || size > 4096 {
 		size = 272 // as it has been since systemd 254; what is wrong with it shows at the first object
@@ -406,6 +411,9 @@ func (d *journalDecoder) Decode(c *Chunk, b *event.Batch) Bytes {
 			b.Rollback()
 			newTextDecoder(d.p)(b.Event().Raw, b)
 			b.Event().Err = err.Error()
+		}
+		for _, id := range c.Header {
+			b.Add("journald.seqnum_id", id)
 		}
 		e = b.Event()
 		e.Sequence = from.Sequence

@@ -59,7 +59,7 @@ var journalFields = map[string]string{
 	"_SELINUX_CONTEXT": "journald.host.selinux_context", "_BOOT_ID": "journald.host.boot_id", "_MACHINE_ID": "host.id", "_TRANSPORT": "systemd.transport", "_NAMESPACE": "systemd.namespace",
 	"MESSAGE_ID": "event.code", "CODE_FILE": "journald.code.file", "CODE_LINE": "journald.code.line", "CODE_FUNC": "journald.code.func", "ERRNO": "journald.errno", "UNIT": "journald.object.unit", "USER_UNIT": "journald.object.user_unit",
 	"CONTAINER_ID_FULL": "container.id", "CONTAINER_NAME": "container.name", "IMAGE_NAME": "container.image.name", "OBJECT_PID": "journald.object.pid", "COREDUMP_EXE": "journald.coredump.executable",
-	"__CURSOR": "", "__MONOTONIC_TIMESTAMP": "", "_SOURCE_MONOTONIC_TIMESTAMP": "", "__SEQNUM": "", "__SEQNUM_ID": "", "_RUNTIME_SCOPE": "", "_STREAM_ID": "",
+	"__CURSOR": "", "__MONOTONIC_TIMESTAMP": "", "_SOURCE_MONOTONIC_TIMESTAMP": "", "__SEQNUM_ID": "journald.seqnum_id", "_RUNTIME_SCOPE": "", "_STREAM_ID": "",
 }
 
 // journalEntry gathers an entry's fields; it is used for one entry after another.
@@ -86,6 +86,9 @@ func (d *journalEntry) reset() {
 func (d *journalEntry) add(name, value string, b *event.Batch) {
 	d.fields++
 	switch name {
+	case "__SEQNUM":
+		setNumber(b, value)
+		return
 	case "MESSAGE":
 		d.message = value
 		return

@@ -250,6 +250,9 @@ func (d *mysqlAudit) xml(s string, b *event.Batch) error {
 			b.Add("service.version", value)
 		case "CONNECTION_ID":
 			b.AddNumber("mysql.thread_id", value)
+		case "RECORD_ID", "RECORD": // SEQUENCE_TIME, the time being that at which the file was opened
+			sequence, _, _ := strings.Cut(value, "_")
+			setNumber(b, sequence)
 		}
 		b.Add(b.Bytes(full), value)
 	}

@@ -162,6 +162,9 @@ func (d *panos) fields(columns, f []string, b *event.Batch) {
 			continue
 		}
 		own := panosNames[c]
+		if c == "sequence_number" {
+			setNumber(b, v)
+		}
 		switch c {
 		case "received_time", "generated_time", "logged_time", "start_time", "factorcompletiontime", "high_resolution_timestamp", "parent_session.start_time":
 			ns, n, ok := d.clock.ISO(v)

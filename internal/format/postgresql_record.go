@@ -245,6 +245,7 @@ func (r *pgRecord) add(b *event.Batch) {
 	b.Add(p+"sql_state_code", r.state)
 	b.Add(p+"session_id", r.session)
 	b.AddNumber(p+"session_line_number", r.line)
+	setNumber(b, r.line)
 	b.Add(p+"command_tag", r.tag)
 	b.Add(p+"virtual_transaction_id", r.virtual)
 	b.AddNumber(p+"transaction_id", r.transaction)

@@ -1,8 +1,18 @@
 package format
 
 import (
+	"strconv"
+
 	"github.com/sextant-logs/sextant/internal/event"
 )
+
+// setNumber says that the event is the n-th record of its log, which numbers them one by one: what
+// is missing of them is looked for (package analyze, gaps). Anything but a number from 1 on says nothing.
+func setNumber(b *event.Batch, n string) {
+	if v, err := strconv.ParseInt(n, 10, 64); err == nil && v > 0 {
+		b.Event().Sequence = v
+	}
+}
 
 // Streams reports whether records of the format can arrive one by one: it is
 // made of lines or of JSON documents.

@@ -162,6 +162,9 @@ func addStructuredData(b *event.Batch, data string) {
 			value = unescapeSD(b, value)
 		}
 		b.AddKind(b.Bytes(full), value, event.String)
+		if id == "meta" && name == "sequenceId" { // RFC 5424 §7.3.1
+			setNumber(b, value)
+		}
 	})
 	if n > maxSDParams {
 		b.Add("log.syslog.structured_data_rest", data)

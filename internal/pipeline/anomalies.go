@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/analyze"
-	"github.com/sextant-logs/sextant/internal/detect"
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/store"
 )
@@ -17,16 +16,19 @@ import (
 // a LogsQL query finds, without rules or incidents; see analyze.NewSet for perDay.
 func Anomalies(ctx context.Context, st store.Store, query string, perDay int) ([]analyze.Finding, []analyze.Report, error) {
 	set := analyze.NewSet(perDay)
-	type source struct{ id, path string }
-	var sources []source
-	err := st.Query(ctx, query+" | stats by (sextant.source) min(log.file.path) path", func(row []event.Field) error {
-		var s source
+	sources := []store.Record{}
+	err := st.Query(ctx, query+" | stats by (sextant.source) min(log.file.path) path, count() records, max(log.offset) last", func(row []event.Field) error {
+		var s store.Record
 		for _, f := range row {
 			switch f.Name {
 			case "sextant.source":
-				s.id = strings.Clone(f.Value)
+				s.ID = strings.Clone(f.Value)
 			case "path":
-				s.path = strings.Clone(f.Value)
+				s.Path = strings.Clone(f.Value)
+			case "records":
+				s.Records, _ = strconv.ParseInt(f.Value, 10, 64)
+			case "last":
+				s.Size, _ = strconv.ParseInt(f.Value, 10, 64)
 			}
 		}
 		sources = append(sources, s)
@@ -35,32 +37,19 @@ func Anomalies(ctx context.Context, st store.Store, query string, perDay int) ([
 	if err != nil {
 		return nil, nil, err
 	}
-	slices.SortFunc(sources, func(a, b source) int {
-		return cmp.Or(cmp.Compare(a.path, b.path), cmp.Compare(a.id, b.id))
+	slices.SortFunc(sources, func(a, b store.Record) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.ID, b.ID))
 	})
 	var digests []any
 	for _, s := range sources {
-		var batch event.Batch
-		flush := func() {
-			digests = set.Digest(s.path, &batch, digests[:0])
+		err := stretches(ctx, st, query, s, func(b *event.Batch) error {
+			digests = set.Digest(s.Path, b, digests[:0])
 			set.Merge(digests)
-			batch.Reset()
-		}
-		narrowed, err := store.Narrowed(query, "sextant.source:="+strconv.Quote(s.id))
-		if err != nil {
-			return nil, nil, err
-		}
-		err = st.Query(ctx, narrowed, func(row []event.Field) error {
-			batch.Events = append(batch.Events, detect.Stored(row))
-			if len(batch.Events) >= 4096 {
-				flush()
-			}
 			return nil
 		})
 		if err != nil {
 			return nil, nil, err
 		}
-		flush()
 	}
 	return set.Findings(ctx, st)
 }

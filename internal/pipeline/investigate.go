@@ -319,7 +319,7 @@ func (run *investigation) replay(ctx context.Context, plan *Plan) error {
 		if present[r.ID] {
 			continue
 		}
-		err := stretches(ctx, run.store, r, func(batch *event.Batch) error {
+		err := stretches(ctx, run.store, "*", r, func(batch *event.Batch) error {
 			var hits []detect.Hit
 			for i := range batch.Events {
 				hits = matcher.Match(&batch.Events[i], i, hits)

@@ -20,7 +20,7 @@ type Set struct {
 // exactly one set, alone where its name says nothing; sets come in the order
 // of their first source.
 //
-// Names are read as logrotate, newsyslog, log4j, logback, Python's handlers,
+// Names are read as logrotate, newsyslog, journald, log4j, logback, Python's handlers,
 // Tomcat, PostgreSQL, IIS, Zeek and the Windows event log write them: a number
 // (higher is older), a date with or without time and counter (higher is
 // newer), ".old". Dated files come before numbered ones, and both before the
@@ -62,6 +62,19 @@ func Group(sources []*Source) []Set {
 	return sets
 }
 
+// Log is the path of the current file of the log that a file is a part of, by its name alone: the
+// path itself if it names no rotation. It is sure unless the name may be that of a log of its
+// own ("app.1.log", "192.0.2.1"), which it is where there is no file of the name returned.
+func Log(path string) (log string, sure bool) {
+	at := strings.LastIndexAny(path, `/\`) + 1
+	r := readRotation(path[at:])
+	base := r.base
+	if m := weekdayName.FindStringSubmatch(base); m != nil {
+		base = m[1] + m[2]
+	}
+	return path[:at] + base, !r.unsure
+}
+
 // rank is what a file's name tells of its place in a rotation set.
 type rank struct {
 	base   string // the name of the current file
@@ -81,12 +94,15 @@ func (r rank) compare(o rank) int {
 }
 
 var (
-	numberedName = regexp.MustCompile(`^(.+)\.(\d{1,3})$`)                                       // auth.log.1
-	numberInside = regexp.MustCompile(`^(.+)\.(\d{1,3})(\.[A-Za-z]+)$`)                          // app.1.log
-	oldName      = regexp.MustCompile(`^(.+)[.-](?:old|OLD|prev|previous|bak)$`)                 // pfirewall.log.old
-	yearName     = regexp.MustCompile(`^(.+)\.((?:19|20)\d\d)$`)                                 // messages.2023
-	iisName      = regexp.MustCompile(`^((?:u_)?(?:ex|in|nc))(\d\d)(\d\d)(\d\d)(\d\d)?(\D.*)?$`) // u_ex240101.log
-	zeekName     = regexp.MustCompile(`^(.+)\.(\d\d):(\d\d):(\d\d)-\d\d:\d\d:\d\d(\..+)$`)       // conn.00:00:00-01:00:00.log
+	numberedName = regexp.MustCompile(`^(.+)\.(\d{1,3})$`)                                                                          // auth.log.1
+	numberInside = regexp.MustCompile(`^(.+)\.(\d{1,3})(\.[A-Za-z]+)$`)                                                             // app.1.log
+	oldName      = regexp.MustCompile(`^(.+)[.-](?:old|OLD|prev|previous|bak)$`)                                                    // pfirewall.log.old
+	yearName     = regexp.MustCompile(`^(.+)\.((?:19|20)\d\d)$`)                                                                    // messages.2023
+	iisName      = regexp.MustCompile(`^((?:u_)?(?:ex|in|nc))(\d\d)(\d\d)(\d\d)(\d\d)?(\D.*)?$`)                                    // u_ex240101.log
+	zeekName     = regexp.MustCompile(`^(.+)\.(\d\d):(\d\d):(\d\d)-\d\d:\d\d:\d\d(\..+)$`)                                          // conn.00:00:00-01:00:00.log
+	journalName  = regexp.MustCompile(`^(.+)@[0-9a-f]{32}-([0-9a-f]{16})-([0-9a-f]{16})(\.journal)~?$`)                             // system@….journal
+	dirtyName    = regexp.MustCompile(`^(.+)@([0-9a-f]{16})-([0-9a-f]{16})(\.journal)~$`)                                           // of a crash
+	weekdayName  = regexp.MustCompile(`(?i)^(.+)[-_.](?:mon|tue|wed|thu|fri|sat|sun)(?:day|sday|nesday|rsday|urday)?((?:\.\D*)?)$`) // postgresql-Mon.log
 	dottedQuad   = regexp.MustCompile(`^[-_.]\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?:\D|$)`)
 )
 
@@ -99,6 +115,12 @@ func readRotation(name string) rank {
 	}
 	if m := zeekName.FindStringSubmatch(name); m != nil {
 		return rank{base: m[1] + m[5], class: dated, order: numbers(m[2], m[3], m[4])}
+	}
+	if m := journalName.FindStringSubmatch(name); m != nil {
+		return rank{base: m[1] + m[4], class: dated, order: []int{hexadecimal(m[3])}}
+	}
+	if m := dirtyName.FindStringSubmatch(name); m != nil {
+		return rank{base: m[1] + m[4], class: dated, order: []int{hexadecimal(m[2])}}
 	}
 	if r, ok := readDated(name); ok {
 		return r
@@ -221,6 +243,11 @@ func digitRun(s string) int {
 func number(s string) int {
 	n, _ := strconv.Atoi(s)
 	return n
+}
+
+func hexadecimal(s string) int {
+	n, _ := strconv.ParseInt(s, 16, 64)
+	return int(n)
 }
 
 func numbers(groups ...string) []int {
