@@ -15,6 +15,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/chart"
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/plot"
 	"github.com/sextant-logs/sextant/internal/statistics"
 	"github.com/sextant-logs/sextant/internal/store"
 	"github.com/sextant-logs/sextant/internal/timeline"
@@ -167,8 +168,7 @@ func (t *timelineCommand) overview(first, last int64) error {
 		fmt.Fprintln(t.w)
 		return chart.Terminal(t.w, chart.Figure{Panels: []chart.Chart{c}}, opt)
 	}
-	f := chartCommand{by: []string{"event.dataset"}, top: 7, c: t.c, st: t.st, query: t.query}
-	over, err := f.series(false)
+	over, err := plot.Draw(ctx, t.st, plot.Request{Kind: "area", Query: t.query, By: []string{"event.dataset"}})
 	if err == nil {
 		err = draw(over)
 	}
@@ -177,8 +177,7 @@ func (t *timelineCommand) overview(first, last int64) error {
 	}
 	span := time.Duration(last - first)
 	if span >= 48*time.Hour {
-		f.by = nil
-		hours, err := f.heatmap()
+		hours, err := plot.Draw(ctx, t.st, plot.Request{Kind: "heatmap", Query: t.query})
 		if err == nil {
 			err = draw(hours)
 		}
@@ -187,11 +186,11 @@ func (t *timelineCommand) overview(first, last int64) error {
 		}
 	}
 	if span >= 14*24*time.Hour {
-		days, err := statistics.CountByDay(ctx, t.st, t.query)
+		days, err := plot.Draw(ctx, t.st, plot.Request{Kind: "calendar", Query: t.query})
 		if err != nil {
 			return err
 		}
-		return draw(calendarOf("Records by day (UTC)", days))
+		return draw(days)
 	}
 	return nil
 }
@@ -220,7 +219,7 @@ func (t *timelineCommand) bursts(first, last int64) error {
 	t.head("Bursts")
 	t.list(len(bursts), func(i int) string {
 		b := &bursts[i]
-		return fmt.Sprintf("%s: %s records %s (peak %s in %s, usually %s)", strings.TrimSpace(b.Name), thousands(b.Count), timeline.Span(b.From, b.To), thousands(b.Peak), shortStep(b.Step), export.Figure(b.Usual))
+		return fmt.Sprintf("%s: %s records %s (peak %s in %s, usually %s)", strings.TrimSpace(b.Name), thousands(b.Count), timeline.Span(b.From, b.To), thousands(b.Peak), plot.ShortStep(b.Step), export.Figure(b.Usual))
 	})
 	return nil
 }
