@@ -76,6 +76,29 @@ func SVG(w io.Writer, fig Figure, o Options) error {
 	return writeSVG(w, s, fig, o)
 }
 
+// InlineStyle is what a page's style sheet must hold for Inline.
+const InlineStyle = `figure.chart{margin:0 0 1.2rem}figure.chart svg{display:block;max-width:100%;height:auto}` +
+	`figure.chart>svg:nth-of-type(2){display:none}` +
+	`@media(max-width:40rem){figure.chart>svg:nth-of-type(1){display:none}figure.chart>svg:nth-of-type(2){display:block}}`
+
+// Inline writes fig as an element of an HTML page, drawn for a page of o.Width
+// and once more for the screen of a telephone, where the first could not be read;
+// the page shows one of them.
+func Inline(w io.Writer, fig Figure, o Options) error {
+	if _, err := io.WriteString(w, `<figure class="chart">`); err != nil {
+		return err
+	}
+	if err := SVG(w, fig, o); err != nil {
+		return err
+	}
+	o.Width, o.ID = 380, o.ID+"n"
+	if err := SVG(w, fig, o); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "</figure>\n")
+	return err
+}
+
 // PNG writes fig as a PNG image, Scale times the size in pixels.
 func PNG(w io.Writer, fig Figure, o Options) error {
 	s := compose(fig, o)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sextant-logs/sextant/internal/chart"
 	"github.com/sextant-logs/sextant/internal/collect"
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/export"
@@ -32,9 +33,10 @@ func script(w http.ResponseWriter, _ *http.Request) {
 }
 
 var pages = template.Must(template.New("pages").Funcs(template.FuncMap{
-	"ago":   ago,
-	"shown": export.Terminal, // what would turn text around, or hide, is shown instead
-	"when":  func(t string) string { return strings.Replace(strings.TrimSuffix(first(t, 19), "Z"), "T", " ", 1) },
+	"ago":        ago,
+	"shown":      export.Terminal, // what would turn text around, or hide, is shown instead
+	"when":       func(t string) string { return strings.Replace(strings.TrimSuffix(first(t, 19), "Z"), "T", " ", 1) },
+	"chartStyle": func() template.CSS { return chart.InlineStyle },
 	"cited": func(ids []string) string { // a search for records
 		var q []string
 		for _, id := range ids[:min(len(ids), 50)] {
@@ -154,7 +156,7 @@ const pageRows = 200
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	q := strings.TrimSpace(r.FormValue("q"))
 	data := s.state(r)
-	data["Query"] = q
+	data["Query"], data["Rate"] = q, rate()
 	shown, options := q, store.QueryOptions{Limit: pageRows}
 	if shown == "" {
 		// The newest of the last hour, and what is stamped with a time to come.

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/sextant-logs/sextant/internal/collect"
@@ -58,6 +59,9 @@ type Server struct {
 	audit *audit
 	stats collect.Stats
 	asked chan struct{} // a place for each search under way
+
+	drawnLock sync.Mutex
+	drawn     map[string]drawn // charts of a moment ago, by form
 
 	// A request's header and all of it must have come by then, and its answer be
 	// taken in as much again.
@@ -205,6 +209,9 @@ func (s *Server) handler() http.Handler {
 	viewer("GET /api/incidents", s.incidents)
 	viewer("GET /api/patterns", s.patterns)
 	viewer("GET /now", s.now)
+	viewer("GET /charts", s.limited(s.chartPage))
+	viewer("GET /charts/part", s.limited(s.chartPart))
+	viewer("GET /api/chart", s.limited(s.picture))
 	viewer("GET /api/investigation", s.investigation)
 	viewer("GET /report", s.limited(s.report))
 	mux.Handle("POST /api/reload", g.want(Admin, http.HandlerFunc(s.reload)))
