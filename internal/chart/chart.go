@@ -77,7 +77,7 @@ func SVG(w io.Writer, fig Figure, o Options) error {
 }
 
 // InlineStyle is what a page's style sheet must hold for Inline.
-const InlineStyle = `figure.chart{margin:0 0 1.2rem}figure.chart svg{display:block;max-width:100%;height:auto}` +
+const InlineStyle = `figure.chart{margin:0 0 1.2rem}figure.chart svg{display:block;width:100%;height:auto}` +
 	`figure.chart>svg:nth-of-type(2){display:none}` +
 	`@media(max-width:40rem){figure.chart>svg:nth-of-type(1){display:none}figure.chart>svg:nth-of-type(2){display:block}}`
 

@@ -239,13 +239,20 @@ func (k Sankey) draw(s *scene, area rect) {
 			s.polygon(ribbon(a, z, thick), paleInk(from.ink), from.name+" → "+to.name+": "+formatValue(v, k.Unit))
 		}
 	}
-	limit := (in.w-bar)/float64(len(p.stages)-1)*0.5 - bar - 10
+	gapBetween := (in.w - bar) / float64(len(p.stages)-1)
 	for i, stage := range p.stages {
+		limit := gapBetween*0.5 - bar - 10 // the last stage has its names on the left
+		if i < len(p.stages)-2 {
+			limit = gapBetween*0.9 - bar - 10
+		}
 		var names []string
 		digits := 0.0
 		for _, n := range stage {
 			names = append(names, n.name)
 			digits = max(digits, s.regular.width(" · "+formatValue(n.total, k.Unit), tickSize))
+		}
+		if limit-digits < 70 {
+			digits = 0 // a name says more than a number; the tip has both
 		}
 		names = s.regular.fitAll(names, tickSize, limit-digits)
 		for j, n := range stage {
@@ -256,7 +263,11 @@ func (k Sankey) draw(s *scene, area rect) {
 				st.anchor, at.x = end, x(i)-5
 			}
 			value := " · " + formatValue(n.total, k.Unit)
-			s.halo(at, s.regular.fit(names[j]+value, tickSize, limit), st, n.name+value)
+			shown := names[j] + value
+			if digits == 0 {
+				shown = names[j]
+			}
+			s.halo(at, s.regular.fit(shown, tickSize, limit), st, n.name+value)
 		}
 	}
 }

@@ -170,6 +170,9 @@ func compose(fig Figure, o Options) *scene {
 
 	n := len(fig.Panels)
 	columns := max(1, min(n, int((width-pad)/360)))
+	if columns > 2 && n%columns == 1 {
+		columns-- // none is alone in its row
+	}
 	const gap = 24.0
 	cell := (inner - gap*float64(columns-1)) / float64(columns)
 	lines := captionLines(s, fig.Caption, inner)
@@ -259,10 +262,12 @@ type entry struct {
 func (s *scene) header(area rect, title string, legend []entry) rect {
 	y := area.y
 	if t := Clean(title); t != "" {
-		y += headingSize
-		s.text(point{area.x, y}, s.bold.fit(t, headingSize, area.w),
-			style{size: headingSize, ink: text, bold: true}, t)
-		y += 11
+		for _, l := range s.bold.wrap(t, headingSize, area.w, 2) {
+			y += headingSize
+			s.text(point{area.x, y}, l, style{size: headingSize, ink: text, bold: true}, t)
+			y += 4
+		}
+		y += 7
 	}
 	if len(legend) > 1 {
 		x := area.x

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sextant-logs/sextant/internal/chart"
+	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/plot"
 	"github.com/sextant-logs/sextant/internal/store"
 )
@@ -32,11 +33,11 @@ type chartForm struct {
 func chartFormOf(r *http.Request) chartForm {
 	v := func(name string) string { return strings.TrimSpace(r.FormValue(name)) }
 	f := chartForm{Kind: v("kind"), By: v("by"), Value: v("value"), X: v("x"), Top: v("top"), Step: v("step"), Where: v("q"), From: v("from"), To: v("to"), Last: v("last")}
-	if f.Last == "" && f.From == "" && f.To == "" {
-		f.Last = "24h"
-	}
 	return f.keyed()
 }
+
+// usual reports whether no time was asked for.
+func (f chartForm) usual() bool { return f.Last == "" && f.From == "" && f.To == "" }
 
 func (f chartForm) keyed() chartForm {
 	q := url.Values{}
@@ -59,7 +60,7 @@ func (f chartForm) With(name, value string) string {
 // Encoded is the form as a query string.
 func (f chartForm) Encoded() string { return "?" + f.key }
 
-// lasts are the windows of time that are offered, the first the usual one.
+// lasts are the windows of time that are offered.
 var lasts = []struct {
 	Value, Name string
 	Length      time.Duration // 0 for all
@@ -157,7 +158,7 @@ func (f *chartForm) requests(now time.Time) ([][]plot.Request, error) {
 
 // rate is the chart on the first page.
 func rate() chartForm {
-	return chartForm{Kind: "area", By: "event.dataset", Last: "1h"}.keyed()
+	return chartForm{Kind: "area", By: "event.dataset"}.keyed()
 }
 
 // drawn is what was drawn of a form, and until when it is shown.
@@ -182,11 +183,23 @@ func (s *Server) charts(ctx context.Context, f chartForm) (template.HTML, error)
 	if ok && now.Before(d.until) {
 		return d.html, nil
 	}
+	var b bytes.Buffer
+	if f.usual() {
+		f.Last = "24h"
+		if f.key == rate().key {
+			f.Last = "1h"
+		}
+		if recent, err := s.any(ctx, f, now); err != nil {
+			return "", err
+		} else if !recent {
+			fmt.Fprintf(&b, "<p class=\"dim\">No record is of %s; these are of all times.</p>\n", lastName(f.Last))
+			f.Last = "all"
+		}
+	}
 	requests, err := f.requests(now.UTC())
 	if err != nil {
 		return "", err
 	}
-	var b bytes.Buffer
 	for i, panels := range requests {
 		var fig chart.Figure
 		for _, r := range panels {
@@ -196,7 +209,7 @@ func (s *Server) charts(ctx context.Context, f chartForm) (template.HTML, error)
 			}
 			fig.Panels = append(fig.Panels, c)
 		}
-		if err := chart.Inline(&b, fig, chart.Options{Width: 1100, Theme: chart.Auto, ID: "c" + strconv.Itoa(i)}); err != nil {
+		if err := chart.Inline(&b, fig, chart.Options{Width: 1180, Theme: chart.Auto, ID: "c" + strconv.Itoa(i)}); err != nil {
 			return "", err
 		}
 	}
@@ -208,6 +221,27 @@ func (s *Server) charts(ctx context.Context, f chartForm) (template.HTML, error)
 	}
 	s.drawn[f.key] = drawn{html, time.Now().Add(max(leastKept, 5*time.Since(now)))}
 	return html, nil
+}
+
+// any reports whether a record is of the form's time.
+func (s *Server) any(ctx context.Context, f chartForm, now time.Time) (found bool, err error) {
+	q, _, err := f.query(now.UTC())
+	if err == nil {
+		err = s.o.Case.Store().QueryWith(ctx, q, store.QueryOptions{Limit: 1, Unsorted: true}, func([]event.Field) error {
+			found = true
+			return nil
+		})
+	}
+	return found, err
+}
+
+func lastName(value string) string {
+	for _, l := range lasts {
+		if l.Value == value {
+			return l.Name
+		}
+	}
+	return value
 }
 
 // said is an error as the page shows it: what a person asked wrongly, in words of the form.

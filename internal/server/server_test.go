@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -10,10 +12,12 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/incident"
 	"github.com/sextant-logs/sextant/internal/pipeline"
+	"github.com/sextant-logs/sextant/internal/plot"
 	"github.com/sextant-logs/sextant/internal/report"
 	"github.com/sextant-logs/sextant/internal/spool"
 	"github.com/sextant-logs/sextant/internal/store"
@@ -238,4 +242,94 @@ func TestAPasswordIsNotKeptAndAToken(t *testing.T) {
 func readFile(path string) (string, error) {
 	data, err := os.ReadFile(path)
 	return string(data), err
+}
+
+// drawable is a case over a real store.
+type drawable struct {
+	fake
+	st store.Store
+}
+
+func (d *drawable) Store() store.Store { return d.st }
+
+func TestAnyChartOfAnyQueryIsDrawnAndHarmless(t *testing.T) {
+	st, err := store.Open(t.TempDir(), store.Options{MinFreeDisk: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	w := st.NewWriter()
+	var b event.Batch
+	for i := range 20 {
+		e := b.Begin(int64(i), hostile)
+		e.ID = fmt.Sprintf("000000000000000000000001-%010x", i)
+		e.Time = time.Date(2026, 3, 2, i, 0, 0, 0, time.UTC).UnixNano()
+		for _, f := range [][2]string{{"event.dataset", "made.up"}, {"user.name", hostile}, {"host.name", hostile}, {"source.ip", "203.0.113.7"}, {"event.outcome", "failure"}, {"source.bytes", "512"}} {
+			b.Add(f[0], f[1])
+		}
+	}
+	if err := errors.Join(w.Add(&store.Source{ID: "000000000000000000000001", Path: "x.log"}, b.Events), w.Flush(), st.Flush(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	access, err := OpenAccess(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, _ := url.Parse("http://127.0.0.1:0")
+	s := New(u, Options{Case: &drawable{st: st}, Dir: dir, Access: access, Log: slog.New(slog.DiscardHandler)})
+	if s.audit, err = openAudit(dir, s.o.Log); err != nil {
+		t.Fatal(err)
+	}
+	defer s.audit.close()
+	ts := httptest.NewServer(s.handler())
+	defer ts.Close()
+	get := func(path string) (int, string) {
+		res, err := http.Get(ts.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(body)
+	}
+	paths := []string{"/charts", "/charts?last=7d", "/charts/part?by=event.outcome&last=all"}
+	for _, k := range plot.Kinds {
+		for _, page := range []string{"/charts", "/charts/part", "/api/chart"} {
+			paths = append(paths, page+"?kind="+k.Name+"&value=source.bytes&last=all&q="+url.QueryEscape(`event.outcome:failure`))
+		}
+	}
+	for _, path := range paths {
+		status, body := get(path)
+		// A bar of sums takes one field, as the kind has by itself.
+		if status != http.StatusOK || !strings.Contains(body, "<svg") || strings.Contains(body, "<script>alert") || strings.Contains(body, `class="error"`) {
+			t.Errorf("%s: status %d, %.300s", path, status, body)
+		}
+	}
+	if _, body := get("/charts?kind=graph&last=all"); !strings.Contains(body, "alert(&#34;x&#34;)") && !strings.Contains(body, "alert(&quot;x&quot;)") {
+		t.Error("the names of the records are not shown")
+	}
+	if status, body := get("/api/chart?kind=heatmap&type=png&last=all"); status != http.StatusOK || !strings.HasPrefix(body, "\x89PNG") {
+		t.Errorf("a PNG: status %d, %.20q", status, body)
+	}
+	for path, want := range map[string]string{
+		"/charts?kind=box&last=all":                      "name their field",
+		"/charts?kind=" + url.QueryEscape(hostile):       "there is no chart",
+		"/charts?kind=bar&top=many":                      "want a number",
+		"/charts?kind=line&step=1ms&last=all":            "want 1s or more",
+		"/charts?kind=bar&from=yesterday":                "want a time",
+		"/charts?kind=bar&from=2026-03-02&to=2026-03-01": "not before",
+		"/charts?kind=bar&q=" + url.QueryEscape("a | |"): "",
+	} {
+		status, body := get(path)
+		if status != http.StatusOK || !strings.Contains(body, `class="error"`) || !strings.Contains(body, want) || strings.Contains(body, "<script>alert") {
+			t.Errorf("%s: status %d, %.200s", path, status, body[strings.Index(body, "</header>")+1:])
+		}
+	}
+	if status, _ := get("/api/chart?kind=box"); status != http.StatusBadRequest {
+		t.Errorf("a box chart without numbers: status %d", status)
+	}
 }
