@@ -110,8 +110,14 @@ type Live struct {
 }
 
 const (
-	sealEvery     = 30 * time.Second
-	liveBatch     = 2048 // records decoded together
+	sealEvery = 30 * time.Second
+	lookBatch = 2048 // records looked at again together
+
+	// What waits is decoded and stored together, up to so many records and bytes: the
+	// more rows the engine is given at a time, the less it has to merge. Of short records these are some full blocks.
+	liveBatch = 8192
+	liveBytes = 2 << 20
+
 	snapshotEvery = 2 * time.Second
 	maxLastWords  = 10 * time.Second
 )
@@ -230,7 +236,7 @@ func (l *Live) look(ctx context.Context, since time.Time) error {
 			batches[path] = b
 		}
 		b.Events = append(b.Events, e)
-		if n++; n >= liveBatch {
+		if n++; n >= lookBatch {
 			return flush()
 		}
 		return nil
@@ -369,7 +375,7 @@ func (l *Live) Run(ctx context.Context) error {
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, l.halt)()
 	threads := (&Options{Threads: l.o.Threads}).threads()
-	inFlight := 3*threads + 1
+	inFlight := 2*threads + 1
 	free := make(chan *liveTask, inFlight)
 	for range inFlight {
 		free <- &liveTask{}
@@ -626,7 +632,7 @@ func (l *Live) take(ctx context.Context, free <-chan *liveTask, work chan<- *liv
 		seq++
 		if !e.End {
 			t.entries = append(t.entries, e)
-			for n := len(e.Delivery.Records); n < liveBatch; {
+			for n, bytes := len(e.Delivery.Records), e.Delivery.Size(); n < liveBatch && bytes < liveBytes; {
 				more, err := l.spool.Poll()
 				if err != nil && !errors.Is(err, spool.ErrClosed) {
 					return err
@@ -636,7 +642,7 @@ func (l *Live) take(ctx context.Context, free <-chan *liveTask, work chan<- *liv
 					break
 				}
 				t.entries = append(t.entries, more)
-				n += len(more.Delivery.Records)
+				n, bytes = n+len(more.Delivery.Records), bytes+more.Delivery.Size()
 			}
 		}
 		work <- t // as roomy as there are tasks

@@ -28,8 +28,8 @@ type Delivery struct {
 	Mark Mark
 }
 
-// size is a bound on the bytes of the delivery on disk.
-func (d *Delivery) size() int {
+// Size is a bound on the bytes of the delivery on disk, and about what they take in memory.
+func (d *Delivery) Size() int {
 	n := 128 + len(d.Collector) + len(d.Peer) + len(d.Path) + len(d.Format) + len(d.Mark.Name) + len(d.Mark.Value)
 	for _, h := range d.Header {
 		n += len(h) + 10

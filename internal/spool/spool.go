@@ -299,7 +299,7 @@ func readFrame(f *os.File, at int64) ([]byte, error) {
 func (s *Spool) Append(ctx context.Context, deliveries ...*Delivery) error {
 	r := &request{deliveries: deliveries, done: make(chan error, 1)}
 	for _, d := range deliveries {
-		if n := d.size(); n > MaxDelivery {
+		if n := d.Size(); n > MaxDelivery {
 			return fmt.Errorf("a delivery of %d bytes is more than %d", n, MaxDelivery)
 		}
 	}
@@ -368,7 +368,7 @@ func (s *Spool) write() {
 
 func (r *request) size() (n int) {
 	for _, d := range r.deliveries {
-		n += d.size()
+		n += d.Size()
 	}
 	return n
 }

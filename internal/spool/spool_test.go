@@ -280,7 +280,7 @@ func TestADeliveryReadsBackAsItWasWritten(t *testing.T) {
 			d.Records = append(d.Records, r)
 		}
 		body := appendDelivery(nil, d)
-		if len(body) > d.size() {
+		if len(body) > d.Size() {
 			return false
 		}
 		back, offsets, err := parseDelivery(body)
