@@ -186,7 +186,7 @@ func (c *Comparison) perHour(counts []float64, p Period) []float64 {
 func (c *Comparison) series(ctx context.Context, st store.Store, query, field string, p Period, values []Value) (map[string][]float64, error) {
 	blocks := int((p.To - p.From + int64(c.Block) - 1) / int64(c.Block))
 	out := map[string][]float64{}
-	by := fmt.Sprintf("_time:%ds offset %ds", c.Block/time.Second, (p.From/int64(time.Second))%int64(c.Block/time.Second))
+	by := bucketFrom(c.Block, p.From)
 	shift := p.From % int64(time.Second)
 	q := with(query, p.filter())
 	if field != "" {

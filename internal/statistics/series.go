@@ -59,8 +59,13 @@ func stepOffset(step time.Duration) int64 {
 }
 
 // bucket is the LogsQL for a step of time.
-func bucket(step time.Duration) string {
-	return fmt.Sprintf("_time:%ds offset %ds", step/time.Second, stepOffset(step)/int64(time.Second))
+func bucket(step time.Duration) string { return bucketFrom(step, stepOffset(step)) }
+
+// bucketFrom is the LogsQL for steps of time of which one begins at the second of from.
+// The engine adds an offset before it rounds down, so its steps begin that much earlier.
+func bucketFrom(step time.Duration, from int64) string {
+	s := int64(step / time.Second)
+	return fmt.Sprintf("_time:%ds offset %ds", s, ((-from/int64(time.Second))%s+s)%s)
 }
 
 // CountOverTime counts the events that a query finds, or sums the numbers in

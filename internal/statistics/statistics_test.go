@@ -245,6 +245,40 @@ func TestNobodyHidesAmongTheRestByItsName(t *testing.T) {
 	}
 }
 
+func TestStepsAreCountedWhereTheyAre(t *testing.T) {
+	for _, step := range []time.Duration{time.Minute, time.Hour, 24 * time.Hour, 7 * 24 * time.Hour, 28 * 24 * time.Hour, 365 * 24 * time.Hour} {
+		var facts []fact
+		for i := range 40 { // one in the middle of each, the first ones more
+			for range 1 + 40/(i+1) {
+				facts = append(facts, fact{time.Unix(0, floorTo(start.UnixNano(), step)).Add(time.Duration(i)*step + step/2), []string{"x", "y"}})
+			}
+		}
+		s, err := CountOverTime(t.Context(), filled(t, facts), "*", "", "", step, 0)
+		if err != nil || s.Start != floorTo(start.UnixNano(), step) || len(s.Values[0]) != 40 {
+			t.Fatalf("%s: %v, from %s, %v", step, err, stamp(s.Start), s.Values)
+		}
+		for i, n := range s.Values[0] {
+			if n != float64(1+40/(i+1)) {
+				t.Errorf("%s: step %d has %v", step, i, n)
+			}
+		}
+	}
+}
+
+func TestBlocksBeginWithTheirPeriod(t *testing.T) {
+	var facts []fact
+	for i := range 96 {
+		facts = append(facts, fact{start.Add(10*time.Minute + time.Duration(i)*time.Hour + time.Minute), []string{"user.name", fmt.Sprint("u", i%48)}})
+	}
+	from := start.Add(10 * time.Minute).UnixNano()
+	c := &Comparison{Block: time.Hour}
+	p := Period{from, from + int64(96*time.Hour)}
+	s, err := c.series(t.Context(), filled(t, facts), "*", "user.name", p, []Value{{Value: "u0"}, {Value: "u47"}})
+	if err != nil || s["u0"][0] != 1 || s["u0"][48] != 1 || s["u47"][47] != 1 || s["u47"][95] != 1 || occupied(s["u0"]) != 2 {
+		t.Errorf("%v %v", s, err)
+	}
+}
+
 func TestASumOfNoNumbersIsNoSeries(t *testing.T) {
 	st := filled(t, []fact{{start, []string{"user.name", "a"}}, {start.Add(time.Hour), []string{"source.bytes", "many"}}})
 	if s, err := CountOverTime(t.Context(), st, "*", "", "source.bytes", 0, 0); err != nil || len(s.Values) != 0 {
