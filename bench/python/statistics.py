@@ -59,12 +59,12 @@ events = [json.loads(line) for line in run("parse").splitlines()]
 
 
 def values(event, field):
-    """What a field of an event holds, as text; several where it is a list."""
+    """What a field of an event holds, as text; several where it is a list; an empty one is none, as in the store."""
     for name in field.split("."):
         event = event.get(name) if isinstance(event, dict) else None
     if event is None:
         return []
-    return [v if isinstance(v, str) else json.dumps(v) for v in (event if isinstance(event, list) else [event])]
+    return [v if isinstance(v, str) else json.dumps(v) for v in (event if isinstance(event, list) else [event]) if v != ""]
 
 
 when = [nanoseconds(e["@timestamp"]) if "@timestamp" in e else None for e in events]
@@ -147,7 +147,7 @@ for a, b in zip(few, few[1:]):
         m = re.search(r"V ([\d.]+) \(chi-square ([^ ,]+(?:,\d+)*), ([\d,]+) degrees of freedom, p (<|=) ([\d.]+)", said)
         same(f"chi-square: {a} {b}", float(m[2].replace(",", "")), x.statistic, 5e-3)
         same(f"freedom: {a} {b}", int(m[3]), x.dof)
-        same(f"V: {a} {b}", float(m[1]), stats.contingency.association(table, method="cramer"), 0.05 if float(m[1]) < 0.2 else 0.01)
+        same(f"V: {a} {b}", float(m[1]), round(stats.contingency.association(table, method="cramer"), 2))
         if m[4] == "=" and abs(float(m[5]) - x.pvalue) > 1e-4 or m[4] == "<" and x.pvalue > 1e-4:
             same(f"p: {a} {b}", float(m[5]), x.pvalue)
 
