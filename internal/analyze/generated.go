@@ -41,8 +41,10 @@ type lookups struct {
 	scored         int
 	sample         []sampled // of the missing ones, those of the smallest hashes
 	examples       []string  // of the odd ones
+	found          []string  // of the odd ones that exist
 	dataset        string
 	first, last    int64 // of the odd and the missing ones
+	from, to       int64 // of the missing ones
 }
 
 // sampled is a domain of a sample that does not depend on the order in which they came.
@@ -115,10 +117,11 @@ func (*generated) digest(_ string, rs *rows) any {
 		l := t.at(key{source, dayOf(r.time)})
 		hash := hashOf(domain)
 		l.all.add(hash)
-		gone := false
+		gone, exists := false, false
 		switch r.rcode {
 		case "NOERROR", "NoError", "0":
 			l.exist.add(hash)
+			exists = true
 		case "NXDOMAIN", "NXDomain", "3":
 			switch r.qtype {
 			case "", "A", "AAAA", "1", "28": // who looks for a host asks for an address; mail servers ask for other things
@@ -138,11 +141,17 @@ func (*generated) digest(_ string, rs *rows) any {
 			}
 			l.first, l.last = min(l.first, r.time), max(l.last, r.time)
 		}
+		if gone {
+			l.missed(r.time, r.time)
+		}
 		if odd {
 			l.odd.add(hash)
 			l.bits += int64(1000 * bits)
 			l.scored++
-			l.example(domain)
+			example(&l.examples, domain)
+			if exists {
+				example(&l.found, domain)
+			}
 		}
 	}
 	if len(t.keys) == 0 {
@@ -154,8 +163,10 @@ func (*generated) digest(_ string, rs *rows) any {
 	}
 	for i := range d.vals {
 		l := &d.vals[i]
-		for j, e := range l.examples {
-			l.examples[j] = strings.Clone(e)
+		for _, list := range [][]string{l.examples, l.found} {
+			for j, e := range list {
+				list[j] = strings.Clone(e)
+			}
 		}
 		for j := range l.sample {
 			l.sample[j].domain = strings.Clone(l.sample[j].domain)
@@ -167,10 +178,18 @@ func (*generated) digest(_ string, rs *rows) any {
 // upstream reports whether a record of an answer has the server as its source, as packets do.
 func (r *row) upstream() bool { return r.sourcePort == 53 && r.port != 53 }
 
-func (l *lookups) example(domain string) {
-	if len(l.examples) < maxExamples && !slices.Contains(l.examples, domain) {
-		l.examples = append(l.examples, domain)
+func example(list *[]string, domain string) {
+	if len(*list) < maxExamples && !slices.Contains(*list, domain) {
+		*list = append(*list, domain)
 	}
+}
+
+// missed widens the span of what did not exist.
+func (l *lookups) missed(from, to int64) {
+	if l.from == 0 && l.to == 0 {
+		l.from, l.to = from, to
+	}
+	l.from, l.to = min(l.from, from), max(l.to, to)
 }
 
 // keep keeps a domain if its hash is one of the smallest; it reports how many there are more.
@@ -224,10 +243,16 @@ func (l *lookups) merge(from *lookups) {
 		}
 		l.first, l.last = min(l.first, from.first), max(l.last, from.last)
 	}
+	if from.from != 0 || from.to != 0 {
+		l.missed(from.from, from.to)
+	}
 	l.bits += from.bits
 	l.scored += from.scored
 	for _, e := range from.examples {
-		l.example(e)
+		example(&l.examples, e)
+	}
+	for _, e := range from.found {
+		example(&l.found, e)
 	}
 }
 
@@ -468,7 +493,7 @@ func (l *lookups) finding(source string, days int, u *peers, common bool, usual 
 			"Mail servers that check senders, crawlers and scanners that follow old links", "Resolvers that answer for blocked domains that they do not exist"}},
 		Techniques: []string{"T1568.002"}, Tactics: []string{"command-and-control"},
 	}
-	all, names := l.all.count(), l.examples
+	all, names, exist := l.all.count(), l.examples, ""
 	if gone := l.gone(); gone > 0 {
 		most, others := u.of(source)
 		s := l.shape()
@@ -495,13 +520,21 @@ func (l *lookups) finding(source string, days int, u *peers, common bool, usual 
 		if days > 1 {
 			over = fmt.Sprintf(" on %d days", days)
 		}
-		f.Explanation = fmt.Sprintf("%s asked for %s that do not exist%s, of %d in all, %s; %s; %s: ", clip(source, 100), plural(gone, "domain", "different domains"), over, all, span(l.first, l.last), than, looks)
+		f.Explanation = fmt.Sprintf("%s asked for %s that do not exist%s, of %d in all, %s; %s; %s: ", clip(source, 100), plural(gone, "domain", "different domains"), over, all, span(l.from, l.to), than, looks)
+		f.First, f.Last = l.from, l.to
 		f.Surprise = float64(gone) / float64(max(1, most)) * max(1, s.bits-wordBits)
 		names = nil
 		for _, d := range l.sample {
 			names = append(names, d.domain)
 		}
 		names = names[:min(len(names), maxExamples)]
+		if found := l.found; s.bits >= randomBits && len(found) > 0 {
+			exist = fmt.Sprintf("; of such names %s", plural(len(found), "exists", "exist")) + ": " + few(found, 3)
+			if len(found) >= maxExamples {
+				exist = fmt.Sprintf("; %d of such names and more exist: %s", maxExamples, few(found[:3], 3))
+			}
+			names = append(names, found[:min(len(found), 3)]...)
+		}
 	} else {
 		odd := l.odd.count()
 		bits := float64(l.bits) / 1000 / float64(l.scored)
@@ -509,7 +542,7 @@ func (l *lookups) finding(source string, days int, u *peers, common bool, usual 
 			clip(source, 100), odd, bits, all, span(l.first, l.last), max(1, 100*usual))
 		f.Surprise = manyBits(odd, all, usual)
 	}
-	f.Explanation += few(names, 4) + "."
+	f.Explanation += few(names, 4) + exist + "."
 	w := where{}.between(l.first, l.last)
 	if _, ok := address(source); ok {
 		w = w.any(source, "source.ip", "client.ip", "destination.ip")

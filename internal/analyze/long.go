@@ -106,7 +106,7 @@ func (*long) Name() string { return "long" }
 func (*long) About() string { return "Connections that stay open" }
 
 // Needs implements Technique.
-func (*long) Needs() []string { return []string{"event.duration"} }
+func (*long) Needs() []string { return []string{"event.duration", "event.end"} }
 
 type longDigest struct {
 	ports   []portKey

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/sextant-logs/sextant/internal/event"
 )
@@ -146,7 +147,7 @@ func (rs *rows) add(at int, last *[8]sym) {
 	e := &rs.events[at]
 	rs.list = append(rs.list, row{time: e.Time, at: int32(at), status: -1, out: -1, in: -1, duration: -1})
 	r := &rs.list[len(rs.list)-1]
-	var user2, host2, sni, urlDomain, destinationDomain, executable, parentExecutable, code string
+	var user2, host2, sni, urlDomain, destinationDomain, executable, parentExecutable, code, start, end string
 	var bodyIn, bodyOut int64 = -1, -1
 	var none sym
 	for i := range e.Fields {
@@ -203,6 +204,10 @@ func (rs *rows) add(at int, last *[8]sym) {
 				}
 			case "event.duration":
 				r.duration = number(f.Value)
+			case "event.start":
+				start = f.Value
+			case "event.end":
+				end = f.Value
 			}
 		case 'h':
 			switch name {
@@ -296,6 +301,13 @@ func (rs *rows) add(at int, last *[8]sym) {
 			if name == "client.ip" && r.source == 0 {
 				r.source = rs.sym(f.Value, &none)
 			}
+		}
+	}
+	if r.duration < 0 && start != "" && end != "" { // flow logs of clouds
+		from, err := time.Parse(time.RFC3339, start)
+		to, err2 := time.Parse(time.RFC3339, end)
+		if d := to.Sub(from); err == nil && err2 == nil && d >= 0 {
+			r.duration = int64(d)
 		}
 	}
 	if r.user == 0 {
