@@ -15,7 +15,8 @@
 //	bursts      invented series with days and weeks, in which an hour is too full or some are too empty
 //	leaks       invented uploads, with leaks of several sizes to new addresses
 //	journeys    invented logins from places, and thefts from far away
-//	correlation planted pairs of series of which one follows the other; planted leases, tunnels and logons
+//	correlation planted pairs of series of which one follows the other
+//	links       an invented office: who and what was at which address when
 //	night       the same worlds, with a record in the night put into the life of each account
 //	network     generated domains, beacons, tunnels, scans and long connections put into the same worlds and into the
 //	            real logs of the corpus, by kind and pace
@@ -72,6 +73,7 @@ func main() {
 		{"night", (*measurement).night, ""},
 		{"network", (*measurement).network, ""},
 		{"correlation", (*measurement).correlation, ""},
+		{"links", (*measurement).entityLinks, ""},
 	}
 	for _, a := range flag.Args() {
 		if !slices.ContainsFunc(parts, func(p struct {

@@ -52,6 +52,7 @@ type observation struct {
 	life                     time.Duration
 	exclusive                bool // the address has one such value at a time
 	ended                    bool // the record says that it ended
+	lease                    bool // of a length that is not logged
 	count                    int
 	first, last              string // event.ids
 }
@@ -114,10 +115,10 @@ func (r *linkReader) session(s *Session) {
 	if strings.HasSuffix(s.User, "$") { // a computer's account; see windows
 		return
 	}
-	for _, address := range []string{s.Source, s.Address} {
-		o.address = address
-		r.add(o)
-	}
+	o.address = s.Source
+	r.add(o)
+	o.address, o.exclusive = s.Address, true // of a pool: one has it at a time
+	r.add(o)
 }
 
 // dhcp reads leases. Servers and clients tell of them, and sensors that see them.
@@ -134,11 +135,13 @@ func (r *linkReader) dhcp(ctx context.Context, q Querier) error {
 			}
 			return ""
 		}
-		o := observation{address: first("zeek.dhcp.address.assigned", "zeek.dhcp.assigned_addr", "suricata.eve.dhcp.assigned_ip", "client.ip", "client.address"), from: f.time(), by: "DHCP lease", life: leaseTime, exclusive: true,
+		o := observation{address: first("zeek.dhcp.address.assigned", "zeek.dhcp.assigned_addr", "suricata.eve.dhcp.assigned_ip", "client.ip", "client.address"), from: f.time(), by: leaseBy, life: leaseTime, exclusive: true,
 			first: f.get("event.id"), last: f.get("event.id")}
 		o.to = o.from
 		if s, err := strconv.ParseFloat(first("zeek.dhcp.lease_time", "suricata.eve.dhcp.lease_time"), 64); err == nil && s > 0 && s < 1e8 {
 			o.life = time.Duration(s * float64(time.Second))
+		} else {
+			o.lease = true
 		}
 		if a := f.get("event.action"); a == "DHCPRELEASE" || a == "DHCPDECLINE" || a == "DHCPEXPIRE" {
 			o.until, o.ended = o.to, true
@@ -156,6 +159,35 @@ func (r *linkReader) dhcp(ctx context.Context, q Querier) error {
 		r.add(o)
 		return nil
 	})
+}
+
+// lengths sets the life of leases whose length is not logged. A client renews its lease when half of it is over (RFC 2131 §4.4.5), so twice
+// the time between two records of the same client at the same address is the length; those that were started anew
+// say less, those that were away more. r.seen is sorted.
+func (r *linkReader) lengths() {
+	var gaps []int64
+	last := map[[2]string]int64{}
+	for i := range r.seen {
+		if o := &r.seen[i]; o.lease && o.kind == "mac" {
+			k := [2]string{o.address, o.value}
+			if before, ok := last[k]; ok && !o.ended && o.from-before > int64(time.Minute) && o.from-before <= int64(leaseTime)/2 {
+				gaps = append(gaps, o.from-before)
+			}
+			if last[k] = o.from; o.ended {
+				delete(last, k)
+			}
+		}
+	}
+	if len(gaps) < 10 {
+		return
+	}
+	slices.Sort(gaps)
+	life := time.Duration(2 * gaps[len(gaps)/2])
+	for i := range r.seen {
+		if o := &r.seen[i]; o.lease {
+			o.life = life + life/20 // a renewal may be late
+		}
+	}
 }
 
 // windows reads logons and Kerberos tickets, an hour of alike ones at a time.
@@ -232,6 +264,7 @@ func (r *linkReader) links() *Links {
 	slices.SortStableFunc(r.seen, func(a, b observation) int {
 		return cmp.Or(strings.Compare(a.address, b.address), strings.Compare(a.kind, b.kind), cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to), strings.Compare(a.value, b.value), strings.Compare(a.first, b.first))
 	})
+	r.lengths()
 	type key struct{ address, kind, value, by string }
 	l := &Links{byAddress: map[string][]int{}, byValue: map[string][]int{}, More: r.more}
 	open := map[key]int{}
@@ -265,7 +298,7 @@ func (r *linkReader) links() *Links {
 			one.Evidence = append(one.Evidence[:1:1], nonEmpty(o.last)...)
 			continue
 		}
-		if o.ended && o.exclusive {
+		if o.ended && o.exclusive && o.from == o.to {
 			continue // the end of what is not known
 		}
 		if len(l.all) >= maxLinks {
@@ -282,6 +315,7 @@ func (r *linkReader) links() *Links {
 		}
 		l.all = append(l.all, Link{Address: o.address, Kind: o.kind, Value: o.value, From: o.from, To: o.to, Until: until, By: o.by, Count: o.count, Evidence: evidence})
 	}
+	l.cut()
 	slices.SortStableFunc(l.all, func(a, b Link) int {
 		return cmp.Or(compareAddresses(a.Address, b.Address), cmp.Compare(a.From, b.From), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Value, b.Value), strings.Compare(a.By, b.By))
 	})
@@ -295,6 +329,34 @@ func (r *linkReader) links() *Links {
 	}
 	return l
 }
+
+// cut ends what is assumed of a user where the machine that had the address when the user was last seen lost it.
+func (l *Links) cut() {
+	machines := map[string][]int{}
+	for i := range l.all {
+		if k := &l.all[i]; k.Kind != "user" && k.By == leaseBy {
+			machines[k.Address] = append(machines[k.Address], i)
+		}
+	}
+	for i := range l.all {
+		k := &l.all[i]
+		if k.Kind != "user" || k.Until <= k.To {
+			continue
+		}
+		until := int64(event.NoTime)
+		for _, j := range machines[k.Address] {
+			if m := &l.all[j]; m.From <= k.To && k.To <= m.Until {
+				until = max(until, m.Until)
+			}
+		}
+		if until != event.NoTime && until < k.Until {
+			k.Until = until
+		}
+	}
+}
+
+// leaseBy is what tells of leases.
+const leaseBy = "DHCP lease"
 
 func compareAddresses(a, b string) int {
 	x, e1 := netip.ParseAddr(a)

@@ -38,7 +38,7 @@ const (
 // sessionQuery finds the records that begin and end sessions.
 const sessionQuery = `!"sextant.time":* ((event.code:in(4624,4634,4647) event.category:authentication) or (event.category:session !process.name:in(CRON,crond,cron,systemd,"systemd-logind")) or event.action:in("client-vpn-connected","client-vpn-disconnected","address-assigned","tunnel-up","tunnel-down","ssl-new-con"))`
 
-const sessionFields = ` | fields _time, event.id, event.action, event.code, event.type, event.outcome, event.dataset, host.name, process.name, process.pid, user.name, user.effective.name, user.domain, source.ip, source.port, client.nat.ip, cisco.asa.assigned_ip, fortinet.firewall.tunnelip, fortinet.firewall.tunnelid, winlog.event_data.TargetLogonId, winlog.logon.id, winlog.logon.type, utmp.type, process.tty.name`
+const sessionFields = ` | fields _time, event.id, event.action, event.code, event.type, event.outcome, event.dataset, event.start, host.name, process.name, process.pid, user.name, user.effective.name, user.domain, source.ip, source.port, destination.ip, client.nat.ip, cisco.asa.assigned_ip, fortinet.firewall.tunnelip, fortinet.firewall.tunnelid, winlog.event_data.TargetLogonId, winlog.logon.id, winlog.logon.type, utmp.type, process.tty.name`
 
 // ReadSessions pairs the records that begin sessions with those that end them:
 // Windows logons by logon id, SSH logins, su and sudo by the process that told
@@ -84,8 +84,10 @@ func (r sessionRow) get(name string) string {
 	return ""
 }
 
-func (r sessionRow) time() int64 {
-	t, err := time.Parse(time.RFC3339Nano, r.get("_time"))
+func (r sessionRow) time() int64 { return r.timeOf("_time") }
+
+func (r sessionRow) timeOf(name string) int64 {
+	t, err := time.Parse(time.RFC3339Nano, r.get(name))
 	if err != nil {
 		return event.NoTime
 	}
@@ -129,7 +131,7 @@ func (s *sessionReader) read(r *sessionRow) {
 		if address == "" {
 			address = r.get("cisco.asa.assigned_ip")
 		}
-		if s.open[key] == nil {
+		if o := s.open[key]; o == nil || o.Address != "" && address != "" && o.Address != address { // a new tunnel, whose beginning is not logged
 			s.begin(key, Session{Kind: "vpn", Host: host, User: user, Source: source}, r)
 		}
 		if o := s.open[key]; o != nil && address != "" {
@@ -137,7 +139,17 @@ func (s *sessionReader) read(r *sessionRow) {
 			o.Evidence = cite(o.Evidence, r.get("event.id"))
 		}
 	case action == "client-vpn-disconnected" || action == "tunnel-down" || action == "connection-ended" && r.get("event.dataset") == "openvpn.log":
-		s.end(vpnKey(r, user, source), r)
+		if source == "" { // the peer, from where the firewall stands
+			source = r.get("destination.ip")
+		}
+		key := vpnKey(r, user, source)
+		if began := r.timeOf("event.start"); s.open[key] == nil && began != event.NoTime && began < r.time() && source != "" { // the end tells of the beginning
+			s.begin(key, Session{Kind: "vpn", Host: host, User: user, Source: source}, r)
+			if o := s.open[key]; o != nil {
+				o.From = began
+			}
+		}
+		s.end(key, r)
 	case r.get("event.dataset") == "utmp":
 		key := "t\x00" + host + "\x00" + r.get("process.tty.name")
 		switch r.get("utmp.type") {
