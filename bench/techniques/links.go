@@ -38,6 +38,7 @@ type office struct {
 	r     *rand.Rand
 	start time.Time
 	truth []tenancy
+	taken []tenancy           // addresses that another machine took while they were leased
 	logs  map[string][]string // by file, lines that begin with their time
 }
 
@@ -111,6 +112,11 @@ func (o *office) dhcp() {
 		}
 		o.truth = append(o.truth, tenancy{address, "host", name, v.from, v.to})
 		o.logons(address, name, v.machine, v.from, v.to)
+		if o.r.Float64() < 0.1 {
+			at := v.from.Add(time.Duration(o.r.Float64() * float64(v.to.Sub(v.from))))
+			o.log("dhcp1/syslog", at, 0, "dhcp1 arpwatch: changed ethernet address %s 0:0:5e:0:53:%x (%s)", address, 0xf0+v.machine%16, strings.ReplaceAll(mac, ":0", ":"))
+			o.taken = append(o.taken, tenancy{address, "mac", "", at, v.to})
+		}
 	}
 }
 
@@ -198,6 +204,7 @@ func (m *measurement) entityLinks() error {
 		}
 		return 3
 	}
+	taken, disagree, mistaken, asked := 0, 0, 0, 0
 	for _, seed := range m.seeds {
 		dir, err := os.MkdirTemp("", "techniques")
 		if err != nil {
@@ -236,6 +243,12 @@ func (m *measurement) entityLinks() error {
 				questions = append(questions, q)
 			}
 		}
+		for _, t := range o.taken {
+			taken++
+			if strings.Contains(links.Sentence(t.address, t.from.Add(t.to.Sub(t.from)/2).UnixNano()), "they disagree") {
+				disagree++
+			}
+		}
 		for _, q := range questions {
 			for at := o.start; at.Before(o.start.AddDate(0, 0, officeDays)); at = at.Add(15 * time.Minute) {
 				var there []string
@@ -255,6 +268,14 @@ func (m *measurement) entityLinks() error {
 						said = append(said, v)
 					}
 				}
+				if q.kind == "host" && !slices.ContainsFunc(o.taken, func(t tenancy) bool {
+					return t.address == q.address && !at.Before(t.from) && at.Before(t.from.Add(24*time.Hour))
+				}) {
+					asked++
+					if strings.Contains(links.Sentence(q.address, at.UnixNano()), "they disagree") {
+						mistaken++
+					}
+				}
 				r := &results[groupOf(q.address, q.kind)]
 				if len(said) > 1 {
 					r.several++
@@ -264,6 +285,9 @@ func (m *measurement) entityLinks() error {
 					r.none++
 				case len(there) == 0:
 					r.ghost++
+					if m.verbose {
+						fmt.Printf("nobody was at %s at %s, told: %+v\n", q.address, at.Format(time.DateTime), links.At(q.address, at.UnixNano())[0])
+					}
 					if assumed {
 						r.ghostAgain++
 					}
@@ -289,6 +313,9 @@ func (m *measurement) entityLinks() error {
 		fmt.Printf("  %-28s %8d %6s %6s %8s   %s of %d, %s (%s); several told %d times\n", g, asked, share(r.right, asked), share(r.wrong, asked), share(r.unknown, asked),
 			share(r.none, nobody), nobody, share(r.ghost, nobody), cmp.Or(share(r.ghostAgain, r.ghost), "–"), r.several)
 	}
+	fmt.Printf("  another machine takes a leased address %d times: told as a disagreement %s; told where none did: %d of %d\n", taken, share(disagree, taken), mistaken, asked)
+	m.floor("disagreements", float64(disagree)/float64(max(1, taken)), 0.8)
+	m.floor("tunnels", float64(results[2].right)/float64(max(1, results[2].right+results[2].wrong+results[2].unknown)), 0.95)
 	m.floor("machines at leased addresses", float64(results[0].right)/float64(max(1, results[0].right+results[0].wrong+results[0].unknown)), 0.9)
 	return nil
 }

@@ -412,8 +412,8 @@ func (l *Links) holding(among []int, t int64) []Link {
 	return out
 }
 
-// Sentence says who and what was at an address at a time and what tells so; ""
-// where no log does.
+// Sentence says who and what was at an address at a time and what tells so, and where that cannot all be true; ""
+// where no log tells.
 func (l *Links) Sentence(address string, t int64) string {
 	links := l.At(address, t)
 	if len(links) == 0 {
@@ -439,5 +439,42 @@ func (l *Links) Sentence(address string, t int64) string {
 	if at := time.Unix(0, from).UTC(); until-from > int64(24*time.Hour) || time.Unix(0, until).UTC().Day() != at.Day() {
 		layout = "2006-01-02 15:04"
 	}
-	return fmt.Sprintf("%s was %s, %s–%s UTC, per %s", address, strings.Join(names, "/"), time.Unix(0, from).UTC().Format(layout), time.Unix(0, until).UTC().Format(layout), strings.Join(by, " and "))
+	sentence := fmt.Sprintf("%s was %s, %s–%s UTC, per %s", address, strings.Join(names, "/"), time.Unix(0, from).UTC().Format(layout), time.Unix(0, until).UTC().Format(layout), strings.Join(by, " and "))
+	if d := disagreement(links); d != "" {
+		sentence += "; but they disagree: " + d
+	}
+	return sentence
+}
+
+// disagreement says which links of one address and time cannot all be true: it is one machine at a time. A name with and without its domain is one name.
+func disagreement(links []Link) string {
+	for _, kind := range []string{"mac", "host"} {
+		var said []string
+		var first *Link
+		for i := range links {
+			k := &links[i]
+			if k.Kind != kind {
+				continue
+			}
+			if first == nil {
+				first = k
+				said = append(said, k.Value+" per "+k.By)
+			} else if !strings.EqualFold(bareHost(k.Value), bareHost(first.Value)) && len(said) < 4 {
+				said = append(said, k.Value+" per "+k.By)
+			}
+		}
+		if len(said) > 1 {
+			return strings.Join(said, ", ")
+		}
+	}
+	return ""
+}
+
+// bareHost is a host's name without its domain.
+func bareHost(s string) string {
+	if strings.Count(s, ":") > 0 {
+		return s
+	}
+	name, _, _ := strings.Cut(s, ".")
+	return name
 }

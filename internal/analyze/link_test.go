@@ -182,3 +182,61 @@ func TestNothingThatLinksGivesNoLinks(t *testing.T) {
 		t.Errorf("%+v", l.All())
 	}
 }
+
+func TestATunnelIsOneHoweverItsRecordsAreOrderedAndEndsWhereThePeerIsTheDestination(t *testing.T) {
+	asa := func(when, action string, more ...string) []string {
+		return append([]string{when, "event.dataset", "cisco_asa.log", "event.action", action, "host.name", "asa1", "user.name", "ann"}, more...)
+	}
+	st := caseOf(t,
+		asa("02 08:00:00", "address-assigned", "source.ip", "198.51.100.9", "cisco.asa.assigned_ip", "10.9.0.1"),
+		asa("02 08:00:00", "client-vpn-connected", "source.ip", "198.51.100.9"),
+		asa("02 09:00:00", "client-vpn-disconnected", "destination.ip", "198.51.100.9"),
+		// Of this one only the end is there, which tells when it began.
+		asa("03 09:00:00", "client-vpn-disconnected", "destination.ip", "198.51.100.9", "event.start", "2026-03-03T08:30:00Z"),
+		// Two whose ends are lost: the address goes to the next.
+		asa("04 08:00:00", "address-assigned", "source.ip", "198.51.100.9", "cisco.asa.assigned_ip", "10.9.0.1"),
+		asa("04 10:00:00", "address-assigned", "source.ip", "198.51.100.9", "cisco.asa.assigned_ip", "10.9.0.2"),
+	)
+	links, err := ReadLinks(t.Context(), st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, k := range links.All() {
+		got = append(got, fmt.Sprintf("%s %s %s", k.Address, time.Unix(0, k.From).UTC().Format("02 15:04"), time.Unix(0, k.Until).UTC().Format("02 15:04")))
+	}
+	want := []string{"10.9.0.1 02 08:00 02 09:00", "10.9.0.1 04 08:00 04 20:00", "10.9.0.2 04 10:00 04 22:00",
+		"198.51.100.9 02 08:00 02 09:00", "198.51.100.9 03 08:30 03 09:00", "198.51.100.9 04 08:00 04 22:00"}
+	if !slices.Equal(got, want) {
+		t.Errorf("\n got %q\nwant %q", got, want)
+	}
+}
+
+func TestALeaseIsAsLongAsItsRenewalsSayAndAPersonLeavesWithTheMachine(t *testing.T) {
+	var records [][]string
+	for h := range 12 { // renewed each half hour, so of an hour
+		records = append(records, lease(fmt.Sprintf("02 %02d:00:00", 8+h/2), "DHCPACK", "192.0.2.9", "00-00-5E-00-53-01", "ws1"))
+		records[h][0] = fmt.Sprintf("02 %02d:%02d:00", 8+h/2, h%2*30)
+	}
+	records = append(records, []string{"02 13:10:00", "event.code", "4624", "event.category", "authentication", "winlog.event_data.TargetLogonId", "0x77", "winlog.logon.type", "Network",
+		"user.name", "ann", "user.domain", "CORP", "source.ip", "192.0.2.9", "host.name", "dc1"})
+	links, err := ReadLinks(t.Context(), caseOf(t, records...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		when string
+		want string
+	}{{"02 14:00:00", "host user mac"}, {"02 14:35:00", ""}, {"02 20:00:00", ""}} {
+		var kinds []string
+		for _, k := range links.At("192.0.2.9", at(c.when)) {
+			kinds = append(kinds, k.Kind)
+		}
+		slices.Sort(kinds)
+		want := strings.Fields(c.want)
+		slices.Sort(want)
+		if !slices.Equal(kinds, want) {
+			t.Errorf("at %s: %q, want %q", c.when, kinds, want)
+		}
+	}
+}

@@ -124,7 +124,12 @@ func (s *sessionReader) read(r *sessionRow) {
 		}
 		s.end("w\x00"+host+"\x00"+id, r)
 	case action == "client-vpn-connected" || action == "tunnel-up" || action == "ssl-new-con" || action == "connection-started" && r.get("event.dataset") == "openvpn.log":
-		s.begin(vpnKey(r, user, source), Session{Kind: "vpn", Host: host, User: user, Source: source, Address: r.get("fortinet.firewall.tunnelip")}, r)
+		key := vpnKey(r, user, source)
+		if o := s.open[key]; o != nil && r.time()-o.From < int64(time.Minute) { // its address was told first
+			o.Evidence = cite(o.Evidence, r.get("event.id"))
+			return
+		}
+		s.begin(key, Session{Kind: "vpn", Host: host, User: user, Source: source, Address: r.get("fortinet.firewall.tunnelip")}, r)
 	case action == "address-assigned":
 		key := vpnKey(r, user, source)
 		address := r.get("client.nat.ip")
