@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,19 +46,24 @@ func (m *measurement) alerts(network string) (out []alert, err error) {
 
 func (m *measurement) ait() error {
 	header("AIT-ADS, hours of hosts with an alert that an attack caused")
+	var mean [2]float64
 	for _, n := range networks {
 		all, err := m.alerts(n)
 		if err != nil {
 			return err
 		}
-		hostHours(n, all)
+		if err := m.hostHours(n, all, &mean); err != nil {
+			return err
+		}
 	}
+	fmt.Printf("mean AUC: %.3f; the rarest kind of alert %.3f\n", mean[0], mean[1])
+	m.floor("ait: mean AUC of isolation, beside the rarest kind", mean[0], mean[1]-0.01)
 	fmt.Println()
 	return m.verdicts()
 }
 
 // hostHours asks which hours of which hosts are strange by the alerts in them.
-func hostHours(network string, all []alert) {
+func (m *measurement) hostHours(network string, all []alert, mean *[2]float64) error {
 	type key struct {
 		host string
 		hour int64
@@ -94,43 +101,36 @@ func hostHours(network string, all []alert) {
 		}
 	}
 	slices.SortFunc(keys, func(a, b key) int { return cmp.Or(cmp.Compare(a.hour, b.hour), cmp.Compare(a.host, b.host)) })
-	var rows [][]float64
 	var truth []bool
 	var counts, rare []float64
 	for _, k := range keys {
 		c := cells[k]
-		rarest, sum := 0.0, 0.0
-		for _, kind := range slices.Sorted(maps.Keys(c.kinds)) { // sums of floats depend on the order
-			bits := math.Log2(float64(len(cells)) / frequency[kind])
-			rarest = max(rarest, bits)
-			sum += bits
+		rarest := 0.0
+		for kind := range c.kinds {
+			rarest = max(rarest, math.Log2(float64(len(cells))/frequency[kind]))
 		}
-		rows = append(rows, []float64{math.Log1p(c.n), math.Log1p(float64(len(c.kinds))), rarest, sum / float64(len(c.kinds))})
-		truth = append(truth, c.attack)
-		counts, rare = append(counts, c.n), append(rare, rarest)
+		truth, counts, rare = append(truth, c.attack), append(counts, c.n), append(rare, rarest)
 	}
-	forest := learn.NewForest(rows, 1)
-	var score []float64
-	for _, r := range rows {
-		score = append(score, forest.Score(r))
-	}
-	// And the technique as it is, which is given the alerts as any records.
-	isolation := technique("isolation")
+	isolation := technique("isolation") // it is given the alerts as any records
 	if d := isolation.Digest("alerts", &batch); d != nil {
 		isolation.Merge(d)
 	}
-	own := map[key]float64{}
+	own := map[key]analyze.Score{}
 	for _, s := range analyze.Scores(isolation) {
 		if s.Field == "host.name" {
-			own[key{s.Entity, s.Hour}] = s.Score
+			own[key{s.Entity, s.Hour}] = s
 		}
 	}
-	var ofTechnique []float64
+	var score, isolated []float64
 	for _, k := range keys {
-		ofTechnique = append(ofTechnique, own[k])
+		score, isolated = append(score, own[k].Score), append(isolated, own[k].Isolated)
 	}
-	show(fmt.Sprintf("%s (%d hours, %d true): technique isolation", network, len(rows), trues(truth)), learn.Measure(ofTechnique, truth))
-	show("  the forest on numbers and rarity of alerts", learn.Measure(score, truth))
+	if err := writeRows(m.rows, network, keys, func(k key) ([]float64, float64, bool) { return own[k].Bits, own[k].Isolated, cells[k].attack }); err != nil {
+		return err
+	}
+	q := learn.Measure(score, truth)
+	show(fmt.Sprintf("%s (%d hours, %d true): technique isolation", network, len(keys), trues(truth)), q)
+	show("  the forest alone", learn.Measure(isolated, truth))
 	show("  simply: the rarest kind of alert", learn.Measure(rare, truth))
 	show("  simply: number of alerts", learn.Measure(counts, truth))
 	findings, _ := isolation.Findings(context.Background(), nil)
@@ -143,6 +143,30 @@ func hostHours(network string, all []alert) {
 		}
 	}
 	fmt.Printf("  findings of the technique: %d, of hours with an attack %d\n", len(findings), right)
+	mean[0], mean[1] = mean[0]+q.AUC/float64(len(networks)), mean[1]+learn.Measure(rare, truth).AUC/float64(len(networks))
+	return nil
+}
+
+// writeRows writes to a file of dir what the forest is given of each hour, what it says and
+// whether it is true, for isolation_forest.py. Without a dir it writes nothing.
+func writeRows[K any](dir, name string, keys []K, of func(K) (bits []float64, isolated float64, is bool)) error {
+	if dir == "" {
+		return nil
+	}
+	f, err := os.Create(filepath.Join(dir, name+".csv"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w := bufio.NewWriter(f)
+	for _, k := range keys {
+		bits, isolated, is := of(k)
+		for _, x := range bits {
+			fmt.Fprintf(w, "%g,", x)
+		}
+		fmt.Fprintf(w, "%g,%t\n", isolated, is)
+	}
+	return w.Flush()
 }
 
 func trues(v []bool) (n int) {

@@ -1,7 +1,7 @@
 // Techniques measures the analysis techniques on labelled data, each beside a simple
 // means to the same end.
 //
-//	go run ./bench/techniques [-corpus DIR] [-seeds 201,202,203] [-days 14] [-users 12] [PART…]
+//	go run ./bench/techniques [-corpus DIR] [-seeds 201,202,203] [-days 14] [-users 12] [-rows DIR] [PART…]
 //
 // PART is one of
 //
@@ -44,9 +44,10 @@ func main() {
 	seeds := flag.String("seeds", "201,202,203", "seeds of the simulated worlds")
 	days := flag.Int("days", 14, "days that each lives")
 	users := flag.Int("users", 12, "people in each")
+	rows := flag.String("rows", "", "folder for the rows that isolation forests are given (ait), for isolation_forest.py")
 	verbose := flag.Bool("v", false, "print each finding that no intrusion caused")
 	flag.Parse()
-	m := &measurement{corpus: *corpus, days: *days, users: *users, verbose: *verbose}
+	m := &measurement{corpus: *corpus, rows: *rows, days: *days, users: *users, verbose: *verbose}
 	for _, s := range strings.Split(*seeds, ",") {
 		n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 64)
 		if err != nil {
@@ -114,6 +115,7 @@ func main() {
 // measurement is what is asked for, and what was found to be worse than its floor.
 type measurement struct {
 	corpus      string
+	rows        string
 	seeds       []uint64
 	days, users int
 	verbose     bool

@@ -255,6 +255,8 @@ type tally struct {
 	truth, told   []bool
 	sure          []bool // told at level low or more
 
+	isolated, rare []float64 // of hours
+
 	findings                    int
 	right, other, hostile, free int // of findings: what is meant, another record of an intrusion, noise or lookalikes, plain life
 	aloud                       int // of those of plain life, at level low or more
@@ -317,8 +319,11 @@ func (m *measurement) simulated() error {
 	for i, k := range kinds {
 		q := learn.Measure(hours[i].score, hours[i].truth)
 		show(fmt.Sprintf("%s (%d hours, %d true)", k, len(hours[i].truth), trues(hours[i].truth)), q)
-		show("  simply: number of records", learn.Measure(hours[i].simple, hours[i].truth))
-		m.floor("simulated: AUC of isolation of "+k, q.AUC, 0.65)
+		show("  the forest alone", learn.Measure(hours[i].isolated, hours[i].truth))
+		rare, many := learn.Measure(hours[i].rare, hours[i].truth), learn.Measure(hours[i].simple, hours[i].truth)
+		show("  simply: the rarest kind of record", rare)
+		show("  simply: number of records", many)
+		m.floor("simulated: AUC of isolation of "+k, q.AUC, max(0.8, rare.AUC, many.AUC))
 	}
 	return nil
 }
@@ -471,6 +476,7 @@ func (m *measurement) ask(w *world, st *store.Embedded, tallies, hours []tally, 
 	for _, s := range analyze.Scores(isolation) {
 		i := slices.Index(kinds, s.Field)
 		hours[i].score, hours[i].simple = append(hours[i].score, s.Score), append(hours[i].simple, s.Events)
+		hours[i].isolated, hours[i].rare = append(hours[i].isolated, s.Isolated), append(hours[i].rare, s.Rarity)
 		hours[i].truth = append(hours[i].truth, bad[hourOf{s.Field, s.Entity, s.Hour}])
 	}
 	findings, _, err := pipeline.Anomalies(context.Background(), st, "*", -1)

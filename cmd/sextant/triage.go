@@ -91,6 +91,18 @@ how rare the rule is in the case, and of how many records there are.`,
 }
 
 func writeTriage(c *cobra.Command, w io.Writer, items []triage.Item, output string, limit int) error {
+	if out := c.OutOrStdout(); output == "table" && isTerminal(out) {
+		page := &answers{w: w, width: min(width(out), 100), colour: useColour(out)} // reasons do not fit into columns
+		for i, it := range items {
+			if limit > 0 && i >= limit {
+				break
+			}
+			page.say("", strings.TrimSuffix(fmt.Sprintf("%s  %s, %s, %s", percent(it.Chance), it.Level, it.ID, it.Verdict), ", "))
+			page.say(" ", it.Title)
+			page.say(" ", why(it))
+		}
+		return nil
+	}
 	options := export.Options{Columns: []string{"id", "chance", "prior", "level", "verdict", "title", "why"}}
 	if output == "table" {
 		options.Columns = []string{"id", "chance", "level"}
@@ -101,9 +113,6 @@ func writeTriage(c *cobra.Command, w io.Writer, items []triage.Item, output stri
 		if slices.ContainsFunc(items, func(it triage.Item) bool { return len(it.Why) > 0 }) {
 			options.Columns = append(options.Columns, "why")
 		}
-	}
-	if out := c.OutOrStdout(); isTerminal(out) {
-		options.Width = width(out)
 	}
 	rows, err := export.New(w, output, options)
 	if err != nil {
@@ -125,12 +134,8 @@ func writeTriage(c *cobra.Command, w io.Writer, items []triage.Item, output stri
 			}
 			continue
 		}
-		var why []string
-		for _, r := range it.Why {
-			why = append(why, r.String())
-		}
 		err := rows.Write([]event.Field{{Name: "id", Value: it.ID}, {Name: "chance", Value: percent(it.Chance)}, {Name: "prior", Value: percent(it.Prior)},
-			{Name: "level", Value: it.Level}, {Name: "verdict", Value: it.Verdict}, {Name: "title", Value: it.Title}, {Name: "why", Value: strings.Join(why, "; ")}})
+			{Name: "level", Value: it.Level}, {Name: "verdict", Value: it.Verdict}, {Name: "title", Value: it.Title}, {Name: "why", Value: why(it)}})
 		if err != nil {
 			return err
 		}
@@ -141,6 +146,14 @@ func writeTriage(c *cobra.Command, w io.Writer, items []triage.Item, output stri
 	return rows.Close()
 }
 
+func why(it triage.Item) string {
+	var all []string
+	for _, r := range it.Why {
+		all = append(all, r.String())
+	}
+	return strings.Join(all, "; ")
+}
+
 func percent(p float64) string { return fmt.Sprintf("%.0f%%", 100*p) }
 
 func writeEvaluation(w io.Writer, x triage.Evaluation) error {
@@ -148,13 +161,13 @@ func writeEvaluation(w io.Writer, x triage.Evaluation) error {
 		_, err := fmt.Fprintf(w, "%s, %d of them real: too few to tell. It takes some of both kinds.\n", plural(int64(x.Judged), "verdict"), x.True)
 		return err
 	}
-	fmt.Fprintf(w, "%s, %d of them real. Each fifth foretold from the others:\n%-24s%5s  %9s  %6s  (at the best F1)\n", plural(int64(x.Judged), "verdict"), x.True, "", "AUC", "precision", "recall")
+	fmt.Fprintf(w, "%s, %d of them real. Each fifth foretold from the others:\n%-27s%5s  %9s  %6s  (at the best F1)\n", plural(int64(x.Judged), "verdict"), x.True, "", "AUC", "precision", "recall")
 	var err error
 	for _, r := range []struct {
 		name string
 		q    learn.Quality
 	}{{"learnt", x.Learnt}, {"without verdicts", x.Prior}, {"simply: rarest rule first", x.Rarest}} {
-		_, err = fmt.Fprintf(w, "%-25s%5.3f  %8.3f  %6.3f\n", r.name, r.q.AUC, r.q.BestP, r.q.Recall)
+		_, err = fmt.Fprintf(w, "%-27s%5.3f  %9.3f  %6.3f\n", r.name, r.q.AUC, r.q.BestP, r.q.Recall)
 	}
 	return err
 }

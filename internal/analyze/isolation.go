@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"math/bits"
 	"slices"
@@ -17,10 +18,10 @@ import (
 
 // isolation finds hours in which a user, a host or an address did what sets it
 // apart from all others and from itself: an isolation forest over what each
-// did in each hour. It names the quantities that set it apart, and what is usual.
+// did in each hour, and how rare that is. It names the quantities that set it apart, and what is usual.
 type isolation struct {
 	hours [len(isoKinds)]isoTable
-	cells int
+	names map[uint32]string // of kinds of records
 }
 
 // isoKinds are what is looked at: a field, what else of a record counts as a
@@ -45,6 +46,8 @@ const (
 	isoBytes
 	isoHour
 	isoGrowth
+	isoRare  // bits: how few hours have the rarest of its kinds of records
+	isoFirst // kinds of records that it never had before
 	isoFeatures
 )
 
@@ -65,16 +68,51 @@ type isoCell struct {
 	events, failures  float64
 	bytes             float64
 	partners, targets isoSet
-	actions           isoSet
+	actions           isoActionsOf
+}
+
+// isoActionsOf is the kinds of records of an hour, by hash: all of them up to
+// maxIsoActions, else those of the lowest hashes (bottom-k; Cohen, Kaplan,
+// Summarizing Data using Bottom-k Sketches, PODC 2007), which is the same in any order.
+type isoActionsOf []uint32
+
+func (a *isoActionsOf) add(h uint32) {
+	i, ok := slices.BinarySearch(*a, h)
+	if ok || i == maxIsoActions {
+		return
+	}
+	if len(*a) == maxIsoActions {
+		*a = (*a)[:maxIsoActions-1]
+	}
+	*a = slices.Insert(*a, i, h)
+}
+
+func (a *isoActionsOf) merge(o isoActionsOf) {
+	for _, h := range o {
+		a.add(h)
+	}
+}
+
+// size estimates how many there are.
+func (a isoActionsOf) size() float64 {
+	if len(a) < maxIsoActions {
+		return float64(len(a))
+	}
+	return math.Round((maxIsoActions - 1) / (float64(a[maxIsoActions-1]) / (1 << 32)))
 }
 
 type isoSet [4]uint64
 
-// isoHash is a hash that is the same in every run: FNV-1a, finished.
-func isoHash(s string) uint64 {
+// isoHash is a hash that is the same in every run: FNV-1a of the parts, finished.
+func isoHash(parts ...string) uint64 {
 	h := uint64(14695981039346656037)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 1099511628211
+	for i, s := range parts {
+		if i > 0 {
+			h *= 1099511628211 // as after a byte 0
+		}
+		for i := range len(s) {
+			h = (h ^ uint64(s[i])) * 1099511628211
+		}
 	}
 	h ^= h >> 32
 	h *= 0xd6e8feb86659fd93
@@ -105,14 +143,17 @@ func (s *isoSet) size() float64 {
 }
 
 const (
+	maxIsoActions   = 64     // kinds of records of an hour that are remembered
+	maxIsoNames     = 20_000 // names of kinds of records
 	maxIsoCells     = 60_000 // hours of one kind; then only some users, hosts or addresses are looked at
 	isoLeast        = 200    // hours of a kind, fewer teach nothing
 	isoOwn          = 8      // hours of somebody from which on they are compared with each other
 	isoOwnDays      = 3      // days of somebody from which on an hour of the day can be unusual
-	isoScore        = 0.62
-	isoReasonsLeast = 2 // one quantity alone is what simpler techniques tell
-	isoFarTimes     = 3 // times as much as 99 in 100 hours have,
-	isoFarMore      = 5 // and so much more, is far
+	isoScore        = 0.6    // of the forest
+	isoTop          = 2      // quantities that are furthest out, which count by themselves
+	isoReasonsLeast = 2      // one quantity alone is what simpler techniques tell
+	isoFarTimes     = 3      // times as much as 99 in 100 hours have,
+	isoFarMore      = 5      // and so much more, is far
 	isoFarGrowth    = 20
 	shownHours      = 10 // findings of a kind
 )
@@ -120,7 +161,7 @@ const (
 var _ = register(newIsolation)
 
 func newIsolation() Technique {
-	t := &isolation{}
+	t := &isolation{names: map[uint32]string{}}
 	for i := range t.hours {
 		t.hours[i].cells = map[isoKey]*isoCell{}
 	}
@@ -137,7 +178,10 @@ func (*isolation) About() string { return "Hours of accounts and addresses that 
 func (*isolation) Needs() []string { return []string{"user.name", "host.name", "source.ip"} }
 
 // isoDigest is the hours of a batch.
-type isoDigest [len(isoKinds)]map[isoKey]*isoCell
+type isoDigest struct {
+	hours [len(isoKinds)]map[isoKey]*isoCell
+	names map[uint32]string
+}
 
 // Digest implements Technique.
 func (*isolation) Digest(_ string, b *event.Batch) any {
@@ -147,6 +191,8 @@ func (*isolation) Digest(_ string, b *event.Batch) any {
 		cell *isoCell
 	}
 	any := false
+	var kind uint32
+	var of [3]string // dataset, code, action
 	for i := range b.Events {
 		e := &b.Events[i]
 		if e.Time == event.NoTime {
@@ -182,6 +228,16 @@ func (*isolation) Digest(_ string, b *event.Batch) any {
 		}
 		n, _ := strconv.ParseFloat(sent, 64)
 		hour := floorDiv(e.Time, int64(time.Hour))
+		if now := [3]string{dataset, code, action}; now != of || d.names == nil {
+			of = now
+			kind = uint32(isoHash(dataset, code, action))
+			if d.names == nil {
+				d.names = map[uint32]string{}
+			}
+			if _, ok := d.names[kind]; !ok {
+				d.names[kind] = strings.Clone(strings.Join(slices.DeleteFunc([]string{dataset, code, action}, func(s string) bool { return s == "" }), " "))
+			}
+		}
 		for k, entity := range [...]string{user, host, source} {
 			if entity == "" || len(entity) > 256 {
 				continue
@@ -189,14 +245,14 @@ func (*isolation) Digest(_ string, b *event.Batch) any {
 			key := isoKey{entity, hour}
 			l := &last[k]
 			if l.cell == nil || l.key != key {
-				if d[k] == nil {
-					d[k] = map[isoKey]*isoCell{}
+				if d.hours[k] == nil {
+					d.hours[k] = map[isoKey]*isoCell{}
 				}
-				c := d[k][key]
+				c := d.hours[k][key]
 				if c == nil {
 					key.entity = strings.Clone(entity)
 					c = &isoCell{}
-					d[k][key] = c
+					d.hours[k][key] = c
 					any = true
 				}
 				l.key, l.cell = key, c
@@ -224,7 +280,7 @@ func (*isolation) Digest(_ string, b *event.Batch) any {
 			if at != "" && at != "\x00" {
 				c.targets.add(at)
 			}
-			c.actions.add(dataset + "\x00" + code + "\x00" + action)
+			c.actions.add(kind)
 		}
 	}
 	if !any {
@@ -237,9 +293,17 @@ func (*isolation) Digest(_ string, b *event.Batch) any {
 // does which entities are left of too many.
 func (t *isolation) Merge(digest any) {
 	d := digest.(*isoDigest)
-	for k := range d {
+	for kind, name := range d.names {
+		if known, ok := t.names[kind]; !ok || name < known {
+			t.names[kind] = name
+		}
+	}
+	if len(t.names) > 2*maxIsoNames {
+		t.prune()
+	}
+	for k := range d.hours {
 		table := &t.hours[k]
-		for key, c := range d[k] {
+		for key, c := range d.hours[k] {
 			if !table.takes(key.entity) {
 				continue
 			}
@@ -253,7 +317,7 @@ func (t *isolation) Merge(digest any) {
 			to.bytes += c.bytes
 			to.partners.merge(&c.partners)
 			to.targets.merge(&c.targets)
-			to.actions.merge(&c.actions)
+			to.actions.merge(c.actions)
 		}
 		for len(table.cells) > maxIsoCells {
 			table.level++
@@ -269,6 +333,15 @@ func (t *isolation) Merge(digest any) {
 	}
 }
 
+// prune keeps the names of the lowest hashes: the same in any order.
+func (t *isolation) prune() {
+	if len(t.names) > maxIsoNames {
+		for _, kind := range slices.Sorted(maps.Keys(t.names))[maxIsoNames:] {
+			delete(t.names, kind)
+		}
+	}
+}
+
 func (t *isoTable) takes(entity string) bool {
 	return isoHash(entity)>>(64-t.level) == 0
 }
@@ -278,8 +351,15 @@ type isoHourOf struct {
 	key      isoKey
 	cell     *isoCell
 	features []float64
-	score    float64
+	rarest   uint32     // kind of record
+	bits     []float64  // of each feature: how few hours have as much
+	isolated float64    // what the forest says
+	parts    [3]float64 // bits: the forest's, the rarest kind's, those of the features that are furthest out
 }
+
+// score is how strange the hour is, in bits: by how few hours reach what it
+// does in each of three ways, as if they were independent (Fisher, Statistical Methods for Research Workers, 1925).
+func (h *isoHourOf) score() float64 { return h.parts[0] + h.parts[1] + h.parts[2] }
 
 // rows returns the hours by entity and time, with their features.
 func (t *isoTable) rows() []isoHourOf {
@@ -290,19 +370,26 @@ func (t *isoTable) rows() []isoHourOf {
 	slices.SortFunc(out, func(a, b isoHourOf) int {
 		return cmp.Or(cmp.Compare(a.key.entity, b.key.entity), cmp.Compare(a.key.hour, b.key.hour))
 	})
+	hours := map[uint32]float64{} // that have a kind of record
+	for i := range out {
+		for _, h := range out[i].cell.actions {
+			hours[h]++
+		}
+	}
 	for i := 0; i < len(out); {
 		j := i
 		for j < len(out) && out[j].key.entity == out[i].key.entity {
 			j++
 		}
-		isoFill(out[i:j])
+		isoFill(out[i:j], hours, float64(len(out)))
 		i = j
 	}
 	return out
 }
 
 // isoFill computes the features of all hours of one entity.
-func isoFill(own []isoHourOf) {
+func isoFill(own []isoHourOf, hours map[uint32]float64, all float64) {
+	did := map[uint32]bool{}
 	var ofDay [24]float64
 	days := map[int64]bool{}
 	var volumes []float64
@@ -333,12 +420,26 @@ func isoFill(own []isoHourOf) {
 		if len(own) >= isoOwn {
 			f[isoGrowth] = max(0, f[isoEvents]-volumes[len(volumes)/2])
 		}
+		first := 0.0
+		for _, a := range c.actions {
+			if r := math.Log2(all / hours[a]); r > f[isoRare] || h.rarest == 0 {
+				f[isoRare], h.rarest = r, a
+			}
+			if !did[a] {
+				first++
+				did[a] = true
+			}
+		}
+		if i >= isoOwn {
+			f[isoFirst] = math.Log1p(first)
+		}
 		h.features = f
 	}
 }
 
 // Findings implements Technique.
 func (t *isolation) Findings(context.Context, Querier) ([]Finding, error) {
+	t.prune()
 	var out []Finding
 	for k := range t.hours {
 		rows := t.hours[k].rows()
@@ -351,45 +452,72 @@ func (t *isolation) Findings(context.Context, Querier) ([]Finding, error) {
 	return out, nil
 }
 
+// isoTails returns for each value how few are as great, in bits: 0 for the
+// least, and the same whatever the scale (as in ECOD; Li et al., IEEE TKDE 35(12), 2023).
+func isoTails(column []float64) []float64 {
+	sorted := slices.Clone(column)
+	slices.Sort(sorted)
+	out := make([]float64, len(column))
+	for i, x := range column {
+		at, _ := slices.BinarySearch(sorted, x)
+		out[i] = math.Log2(float64(len(sorted)) / float64(len(sorted)-at))
+	}
+	return out
+}
+
 // isoScores grows a forest on the rows and scores them. It returns the usual
-// value of each feature, that of which 99 in 100 are not above, and the usual score.
-func isoScores(rows []isoHourOf) (forest *learn.Forest, usual, high []float64, score float64) {
-	features := make([][]float64, len(rows))
-	for i := range rows {
-		features[i] = rows[i].features
+// value of each feature and that of which 99 in 100 are not above, and what the forest says of the middle row.
+func isoScores(rows []isoHourOf) (forest *learn.Forest, usual, high []float64, middle float64) {
+	tails := make([][]float64, len(rows))
+	for i := range tails {
+		tails[i] = make([]float64, isoFeatures)
+		rows[i].bits = tails[i]
 	}
-	forest = learn.NewForest(features, 1)
-	scores := make([]float64, len(rows))
-	for i := range rows {
-		rows[i].score = forest.Score(rows[i].features)
-		scores[i] = rows[i].score
-	}
-	slices.Sort(scores)
 	column := make([]float64, len(rows))
 	for f := range isoFeatures {
 		for i := range rows {
 			column[i] = rows[i].features[f]
 		}
+		for i, x := range isoTails(column) {
+			tails[i][f] = x
+		}
 		slices.Sort(column)
 		usual, high = append(usual, column[len(column)/2]), append(high, column[len(column)*99/100])
 	}
-	return forest, usual, high, scores[len(scores)/2]
+	forest = learn.NewForest(tails, 1)
+	isolated, top := make([]float64, len(rows)), make([]float64, len(rows))
+	most := make([]float64, isoFeatures)
+	for i := range rows {
+		rows[i].isolated = forest.Score(tails[i])
+		isolated[i] = rows[i].isolated
+		copy(most, tails[i])
+		slices.Sort(most)
+		for _, x := range most[isoFeatures-isoTop:] {
+			top[i] += x
+		}
+	}
+	apart, out := isoTails(isolated), isoTails(top)
+	for i := range rows {
+		rows[i].parts = [...]float64{apart[i], tails[i][isoRare], out[i]}
+	}
+	slices.Sort(isolated)
+	return forest, usual, high, isolated[len(isolated)/2]
 }
 
 func (t *isolation) strange(k int, rows []isoHourOf) []Finding {
 	forest, usual, high, median := isoScores(rows)
 	order := slices.Clone(rows)
-	slices.SortStableFunc(order, func(a, b isoHourOf) int { return cmp.Compare(b.score, a.score) })
+	slices.SortStableFunc(order, func(a, b isoHourOf) int { return cmp.Compare(b.score(), a.score()) })
 	var out []Finding
 	told := map[string]bool{} // entities
 	for rank, h := range order {
-		if h.score < isoScore || len(out) >= shownHours {
+		if len(out) >= shownHours {
 			break
 		}
-		if told[h.key.entity] {
+		if h.isolated < isoScore || told[h.key.entity] {
 			continue // its strangest hour stands for it
 		}
-		why := isoReasons(forest, h, usual, high, k)
+		why := t.reasons(forest, h, usual, high, k, len(rows))
 		if len(why) < isoReasonsLeast {
 			continue
 		}
@@ -402,17 +530,17 @@ func (t *isolation) strange(k int, rows []isoHourOf) []Finding {
 	return out
 }
 
-// isoReasons says which features set an hour apart: those above what 99 in 100
+// reasons says which features set an hour apart: those above what 99 in 100
 // hours have, without which its score would be lower; the heaviest three. There are
 // none if no quantity is far above that.
-func isoReasons(forest *learn.Forest, h isoHourOf, usual, high []float64, k int) []string {
+func (t *isolation) reasons(forest *learn.Forest, h isoHourOf, usual, high []float64, k, hours int) []string {
 	type reason struct {
 		feature int
 		weight  float64
 	}
 	var rs []reason
 	far := false
-	for f, w := range forest.Explain(h.features, usual) {
+	for f, w := range forest.Explain(h.bits, make([]float64, isoFeatures)) {
 		if w > 0.005 && h.features[f] > high[f] {
 			rs = append(rs, reason{f, w})
 			far = far || isoFar(f, h.features[f], high[f])
@@ -445,6 +573,10 @@ func isoReasons(forest *learn.Forest, h isoHourOf, usual, high []float64, k int)
 			out = append(out, count("bytes sent"))
 		case isoHour:
 			out = append(out, fmt.Sprintf("an hour of the day at which it is active on %.0f %% of its days", 100*(1-value)))
+		case isoRare:
+			out = append(out, fmt.Sprintf("%s, as in %s of %s %s-hours", cmp.Or(t.names[h.rarest], "a kind of record"), thousands(max(1, round(float64(hours)/math.Exp2(value)))), thousands(int64(hours)), isoKinds[k].name))
+		case isoFirst:
+			out = append(out, fmt.Sprintf("%s kinds of records that it never had before", thousands(round(math.Expm1(value)))))
 		case isoGrowth:
 			out = append(out, fmt.Sprintf("%s times as many records as it usually has in an hour", thousands(round(math.Exp(value)))))
 		}
@@ -455,9 +587,12 @@ func isoReasons(forest *learn.Forest, h isoHourOf, usual, high []float64, k int)
 // Score is how strange an hour of somebody is.
 type Score struct {
 	Field, Entity string
-	Hour          int64 // since the epoch
-	Score         float64
+	Hour          int64   // since the epoch
+	Score         float64 // bits
+	Isolated      float64 // what the forest says, 0 to 1
+	Rarity        float64 // of its rarest kind of record, in bits
 	Events        float64
+	Bits          []float64 // what the forest is given
 }
 
 // Scores returns the score of every hour of a technique's kind of entity, in
@@ -474,7 +609,7 @@ func Scores(t Technique) (out []Score) {
 		}
 		isoScores(rows)
 		for _, r := range rows {
-			out = append(out, Score{Field: isoKinds[k].field, Entity: r.key.entity, Hour: r.key.hour, Score: r.score, Events: r.cell.events})
+			out = append(out, Score{Field: isoKinds[k].field, Entity: r.key.entity, Hour: r.key.hour, Score: r.score(), Isolated: r.isolated, Rarity: r.features[isoRare], Events: r.cell.events, Bits: r.bits})
 		}
 	}
 	return out
@@ -483,8 +618,8 @@ func Scores(t Technique) (out []Score) {
 // isoFar reports whether a quantity is of another order than what 99 in 100 hours have.
 func isoFar(feature int, value, high float64) bool {
 	switch feature {
-	case isoFailed, isoHour:
-		return false // shares
+	case isoFailed, isoHour, isoRare:
+		return false // shares; and in any log something is rare
 	case isoGrowth:
 		return math.Exp(value) >= isoFarGrowth
 	}
@@ -500,8 +635,9 @@ func (t *isolation) finding(k int, h isoHourOf, why []string, rows int, median f
 		Rule:  Rule{ID: "isolation", Name: "Isolated hours", FalsePositives: []string{"Maintenance, backups and migrations", "Somebody who does by day what others never do"}},
 		First: from.UnixNano(), Last: from.Add(time.Hour).UnixNano() - 1, Count: int(h.cell.events),
 	}
-	f.Explanation = fmt.Sprintf("%s on %s, %s–%s UTC: %s. Isolation %.2f, where the middle of %s %s-hours is %.2f.",
-		shortTemplate(h.key.entity), from.Format(time.DateOnly), from.Format("15:04"), from.Add(time.Hour).Format("15:04"), strings.Join(why, "; "), h.score, thousands(int64(rows)), isoKinds[k].name, median)
+	f.Explanation = fmt.Sprintf("%s on %s, %s–%s UTC: %s. %.1f bits: %.1f for standing apart (isolation %.2f, where the middle of %s %s-hours is %.2f), %.1f for its rarest kind of record, %.1f for the %d quantities furthest out.",
+		shortTemplate(h.key.entity), from.Format(time.DateOnly), from.Format("15:04"), from.Add(time.Hour).Format("15:04"), strings.Join(why, "; "),
+		h.score(), h.parts[0], h.isolated, thousands(int64(rows)), isoKinds[k].name, median, h.parts[1], h.parts[2], isoTop)
 	if n := t.hours[k].level; n > 0 {
 		f.Explanation += fmt.Sprintf(" There are so many that one in %d was looked at.", 1<<n)
 	}

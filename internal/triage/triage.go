@@ -105,7 +105,7 @@ type Reason struct {
 func (r Reason) String() string {
 	name, value, _ := strings.Cut(r.Feature, "=")
 	if r.True+r.False == 0 {
-		return fmt.Sprintf("%s %s (%+.1f)", name, value, r.Weight)
+		return fmt.Sprintf("%s: %s (%+.1f)", name, value, r.Weight+0) // -0 is 0
 	}
 	return fmt.Sprintf("%s %s: %d of %d judged real (%+.1f)", name, value, r.True, r.True+r.False, r.Weight)
 }
@@ -180,7 +180,7 @@ func (c *Case) prior(f *Finding) []Reason {
 	same := max(c.same[f.Rule.ID], 1)
 	return []Reason{
 		{Feature: "level=" + f.Level, Weight: levelOdds[f.Level]},
-		{Feature: "findings of its rule=" + strconv.Itoa(same), Weight: rarer * math.Log(float64(same))},
+		{Feature: "findings of its rule=" + strconv.Itoa(same), Weight: 0 + rarer*math.Log(float64(same))},
 		{Feature: "records=" + strconv.Itoa(max(f.Count, 1)), Weight: more * math.Log(float64(max(f.Count, 1)))},
 	}
 }

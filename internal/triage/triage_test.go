@@ -74,7 +74,7 @@ func TestWithoutVerdictsThePriorRanks(t *testing.T) {
 	c := made(t, 0)
 	m := Train(c)
 	for _, it := range c.Rank(m) {
-		if m.Judged != 0 || it.Chance != it.Prior || len(it.Why) != 3 || it.Why[0].String() != "findings of its rule 40 (-1.8)" {
+		if m.Judged != 0 || it.Chance != it.Prior || len(it.Why) != 3 || it.Why[0].String() != "findings of its rule: 40 (-1.8)" {
 			t.Fatalf("%+v", it)
 		}
 	}
