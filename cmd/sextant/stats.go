@@ -159,7 +159,11 @@ func shortStamp(ns int64) string {
 }
 
 func interval(low, high float64) string {
-	return strings.TrimSuffix(statistics.Percent(low), "%") + "–" + statistics.Percent(high)
+	a, b := statistics.Percent(low), statistics.Percent(high)
+	for digits := 1; a == b && low < high && digits <= 3; digits++ { // of many records an interval is narrow
+		a, b = fmt.Sprintf("%.*f%%", digits, 100*low), fmt.Sprintf("%.*f%%", digits, 100*high)
+	}
+	return strings.TrimSuffix(a, "%") + "–" + b
 }
 
 func (s *statsCommand) counts() error {
