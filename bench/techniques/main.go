@@ -17,6 +17,8 @@
 //	journeys    invented logins from places, and thefts from far away
 //	correlation planted pairs of series of which one follows the other
 //	links       an invented office: who and what was at which address when
+//	correlation planted pairs of series of which one follows the other; planted leases, tunnels and logons
+//	firsts      invented accounts, programs and computers, of which some do something for the first time
 //	night       the same worlds, with a record in the night put into the life of each account
 //	network     generated domains, beacons, tunnels, scans and long connections put into the same worlds and into the
 //	            real logs of the corpus, by kind and pace
@@ -71,6 +73,7 @@ func main() {
 		{"bursts", (*measurement).bursts, ""},
 		{"leaks", (*measurement).leaks, ""},
 		{"journeys", (*measurement).journeys, ""},
+		{"firsts", (*measurement).firsts, ""},
 		{"night", (*measurement).night, ""},
 		{"network", (*measurement).network, ""},
 		{"correlation", (*measurement).correlation, ""},

@@ -1,12 +1,15 @@
 package analyze
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
 	"regexp"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/publicsuffix"
 
 	"github.com/sextant-logs/sextant/internal/event"
 )
@@ -31,11 +34,12 @@ const (
 	pairUserSource
 	pairUserCountry
 	pairParentProcess
-	pairHostDestination
-	pairKinds = 5
+	pairHostDestination // by records that mostly name it: of TLS, of HTTP, of proxies
+	pairHostConnection  // by those of connections, for computers of which there are no others
+	pairKinds           = 6
 )
 
-var pairNames = [pairKinds]string{"accounts and hosts", "accounts and sources", "accounts and countries", "programs and their parents", "computers and what they contact"}
+var pairNames = [pairKinds]string{"accounts and hosts", "accounts and sources", "accounts and countries", "programs and their parents", "computers and what they contact", "computers and what they have connections to"}
 
 type boundKey struct {
 	kind pairKind
@@ -47,6 +51,7 @@ type bound struct {
 	first, last int64
 	count       int
 	dataset     string // of the first record
+	as          string // the autonomous system of a source, if it is known
 }
 
 type leftKey struct {
@@ -103,6 +108,9 @@ func (*pairs) digest(_ string, rs *rows) any {
 		v := t.at(pack(uint8(kind), a, b, 0))
 		if v.count == 0 {
 			v.first, v.last, v.dataset = r.time, r.time, rs.keep(r.dataset)
+			if kind == pairUserSource {
+				v.as = rs.keep(r.as)
+			}
 		}
 		v.count++
 		if r.time < v.first {
@@ -121,7 +129,7 @@ func (*pairs) digest(_ string, rs *rows) any {
 		if r.has(processes) && r.kind&ended == 0 {
 			put(r, pairParentProcess, r.parent, r.process)
 		}
-		if r.source != 0 && r.question == "" && r.kind&(network|connection|alert) == network {
+		if r.source != 0 && r.question == "" && r.kind&(network|denied|alert) == network {
 			in, ok := inner[r.source]
 			if !ok {
 				in = inside(rs.names[r.source])
@@ -132,7 +140,11 @@ func (*pairs) digest(_ string, rs *rows) any {
 				if to == 0 {
 					to = r.destination
 				}
-				put(r, pairHostDestination, r.source, to)
+				kind := pairHostDestination
+				if r.has(connection) {
+					kind = pairHostConnection
+				}
+				put(r, kind, r.source, to)
 			}
 		}
 	}
@@ -212,84 +224,291 @@ func (t *pairs) limits() []string {
 
 // How new pairs are judged.
 const (
-	learning   = 7   // days after its first record in which whatever one does is new
-	fewActive  = 5   // days one must have been seen before
-	oftenNew   = 0.2 // new pairs a day and left side, from which on new is not news
+	learning   = 7 // days after its first record in which whatever one does is new
+	fewActive  = 5 // days one must have been seen before
 	newBits    = 5
-	rareCount  = 2   // records of a pair at most, to be rare
-	rareParent = 500 // records of its parent at least
+	someBits   = 2 // from which on it matters how many are new on a day
+	taken      = 3 // who take up what is new to all within a day of the first: it was handed out
+	rareCount  = 2 // records of a pair at most, to be rare
 	rareShare  = 0.01
+	rareOthers = 10 // programs of a parent that are as rare, at most
 )
+
+// strangeness is how far a new right side is from what is known.
+type strangeness uint8
+
+const (
+	ofOwn    strangeness = iota // in a network, of a provider, of a domain that the left side had to do with
+	ofOthers                    // others had to do with it, or with its network, a week before: it is not one intruder who comes as many
+	ofNobody
+	strangenesses
+)
+
+// newPair is a pair that began after the left side was learnt.
+type newPair struct {
+	key     boundKey
+	p       *bound
+	strange strangeness
+	known   int // left sides that had to do with the right one before
+}
 
 // Findings implements Technique.
 func (t *pairs) Findings(context.Context, Querier) ([]Finding, error) {
 	var out []Finding
 	t.remarks = nil
-	rights := [pairKinds]map[string][]int64{} // first times with each left side
-	news := map[leftKey][]boundKey{}          // pairs that began after the learning period
+	of := map[leftKey][]boundKey{} // pairs of each left side
+	rights := [pairKinds]map[string][]int64{}
+	groups := [pairKinds]map[string]*firstTwo{} // by the network or domain of the right side
 	for k := range rights {
-		rights[k] = map[string][]int64{}
+		rights[k], groups[k] = map[string][]int64{}, map[string]*firstTwo{}
 	}
 	for _, k := range t.order {
-		p := t.pairs[k]
-		rights[k.kind][k.b] = append(rights[k.kind][k.b], p.first)
-		l := t.left[leftKey{k.kind, k.a}]
-		if dayOf(p.first)-l.days[0] >= learning {
-			news[leftKey{k.kind, k.a}] = append(news[leftKey{k.kind, k.a}], k)
-		}
-	}
-	// How often new pairs come, a day that the left side is seen after it was learnt: of the whole kind.
-	var new, seen [pairKinds]float64
-	after := func(l *leftSide) float64 {
-		i, _ := slices.BinarySearch(l.days, l.days[0]+learning)
-		return float64(len(l.days) - i)
-	}
-	for _, lk := range t.lefts {
-		new[lk.kind] += float64(len(news[lk]))
-		seen[lk.kind] += after(t.left[lk])
-	}
-	for kind := range pairKind(pairKinds) {
-		if t.tooMany[kind] || kind == pairParentProcess {
+		if k.kind == pairParentProcess {
 			continue
 		}
-		if seen[kind] > 0 && new[kind]/seen[kind] > oftenNew {
-			t.remarks = append(t.remarks, fmt.Sprintf("of %s, new pairs are too common to be news: %.1f a day and each", pairNames[kind], new[kind]/seen[kind]))
+		of[leftKey{k.kind, k.a}] = append(of[leftKey{k.kind, k.a}], k)
+		p := t.pairs[k]
+		rights[k.kind][k.b] = append(rights[k.kind][k.b], p.first)
+		if g := groupOf(k); g != "" {
+			if groups[k.kind][g] == nil {
+				groups[k.kind][g] = &firstTwo{}
+			}
+			groups[k.kind][g].add(k.a, p.first)
+		}
+	}
+	for kind := range rights {
+		for _, l := range rights[kind] {
+			slices.Sort(l)
+		}
+	}
+	news := map[leftKey][]newPair{}
+	for _, lk := range t.lefts {
+		if t.tooMany[lk.kind] || lk.kind == pairParentProcess || lk.kind == pairHostConnection && t.left[leftKey{pairHostDestination, lk.a}] != nil {
+			continue
+		}
+		keys := of[lk]
+		slices.SortFunc(keys, func(a, b boundKey) int {
+			return cmp.Or(cmp.Compare(t.pairs[a].first, t.pairs[b].first), strings.Compare(a.b, b.b))
+		})
+		own := map[string]bool{}
+		for _, k := range keys {
+			p := t.pairs[k]
+			g, provider := groupOf(k), p.provider(k)
+			if dayOf(p.first)-t.left[lk].days[0] >= learning {
+				n := newPair{key: k, p: p, strange: ofNobody}
+				n.known, _ = slices.BinarySearch(rights[k.kind][k.b], p.first)
+				settled, _ := slices.BinarySearch(rights[k.kind][k.b], p.first-learning*day)
+				switch {
+				case g != "" && own[g] || provider != "" && own[provider]:
+					n.strange = ofOwn
+				case settled > 0 || groups[k.kind][g].otherThan(k.a, p.first-learning*day):
+					n.strange = ofOthers
+				}
+				news[lk] = append(news[lk], n)
+			}
+			if g != "" {
+				own[g] = true
+			}
+			if provider != "" {
+				own[provider] = true
+			}
+		}
+	}
+	days := map[leftKey][]newDay{}
+	var habit [pairKinds]habits
+	for _, lk := range t.lefts {
+		l := t.left[lk]
+		for _, n := range news[lk] {
+			d := dayOf(n.p.first)
+			// A host or service that is new to all, and that many take up at once, was handed out.
+			firsts := rights[lk.kind][n.key.b]
+			if lk.kind != pairUserSource && len(firsts) >= taken && firsts[taken-1] < firsts[0]+day && n.p.first < firsts[0]+learning*day {
+				continue
+			}
+			ds := days[lk]
+			if len(ds) == 0 || ds[len(ds)-1].day != d {
+				ds = append(ds, newDay{day: d})
+			}
+			x := &ds[len(ds)-1]
+			// The strangest first.
+			if len(x.pairs) > 0 && n.strange > x.pairs[0].strange {
+				x.pairs = append([]newPair{n}, x.pairs...)
+			} else {
+				x.pairs = append(x.pairs, n)
+			}
+			days[lk] = ds
+		}
+		if a := t.after(l); a > 0 {
+			habit[lk.kind].add(days[lk], a)
 		}
 	}
 	for _, lk := range t.lefts {
 		l := t.left[lk]
-		pooled := (new[lk.kind] + 0.5) / (seen[lk.kind] + 1)
-		if t.tooMany[lk.kind] || pooled > oftenNew && lk.kind != pairParentProcess {
-			continue
-		}
-		for _, k := range news[lk] {
-			p := t.pairs[k]
-			before, _ := slices.BinarySearch(l.days, dayOf(p.first))
+		for _, d := range days[lk] {
+			before, _ := slices.BinarySearch(l.days, d.day)
 			if before < fewActive {
 				continue
 			}
-			// One's own rate, with the kind's as what is thought before one is known (a gamma prior).
-			rate := float64(len(news[lk])) / (after(l) + 1/pooled)
-			bits := -math.Log2(-math.Expm1(-rate))
-			known := 0 // left sides that had to do with b before
-			for _, first := range rights[k.kind][k.b] {
-				if first < p.first {
-					known++
-				}
+			if bits := habit[lk.kind].surprise(days[lk], d, t.after(l)); bits >= newBits {
+				out = append(out, t.newPair(d.pairs, l, before, bits))
 			}
-			if known == 0 {
-				bits++
-			}
-			if bits < newBits || lk.kind == pairParentProcess {
-				continue
-			}
-			out = append(out, t.newPair(k, p, l, before, known, bits))
 		}
 	}
 	return append(out, t.rare()...), nil
 }
 
-func (t *pairs) newPair(k boundKey, p *bound, l *leftSide, before, known int, bits float64) Finding {
+// firstTwo are the two left sides that first had to do with a network or domain.
+type firstTwo struct {
+	left  [2]string
+	first [2]int64
+}
+
+func (f *firstTwo) add(left string, first int64) {
+	switch {
+	case f.left[0] == left:
+		f.first[0] = min(f.first[0], first)
+	case f.left[0] == "" || first < f.first[0]:
+		f.left, f.first = [2]string{left, f.left[0]}, [2]int64{first, f.first[0]}
+	case f.left[1] == "" || first < f.first[1]:
+		f.left[1], f.first[1] = left, first
+	}
+}
+
+// otherThan reports whether another left side had to do with it before.
+func (f *firstTwo) otherThan(left string, before int64) bool {
+	if f == nil {
+		return false
+	}
+	for i, l := range f.left {
+		if l != "" && l != left && f.first[i] < before {
+			return true
+		}
+	}
+	return false
+}
+
+// provider is who gave a source its address: the autonomous system or, where that is not known, a network as big as
+// providers give addresses from.
+func (p *bound) provider(k boundKey) string {
+	a, ok := address(k.b)
+	if k.kind != pairUserSource || !ok {
+		return ""
+	}
+	if p.as != "" {
+		return "AS" + p.as
+	}
+	n := 16
+	if a.Is6() {
+		n = 32
+	}
+	net, _ := a.WithZone("").Prefix(n)
+	return net.String()
+}
+
+// groupOf is what a right side belongs to: the network of an address, the domain of a name. Of hosts and countries there is none.
+func groupOf(k boundKey) string {
+	switch k.kind {
+	case pairUserSource, pairHostDestination, pairHostConnection:
+		if a, ok := address(k.b); ok {
+			if !outside(k.b) && k.kind != pairUserSource {
+				return "" // which server of one's own it is matters
+			}
+			return networkOf(a).String()
+		}
+		if d, err := publicsuffix.EffectiveTLDPlusOne(lower(k.b)); err == nil {
+			return d
+		}
+	}
+	return ""
+}
+
+// after is on how many days a left side was seen after it was learnt.
+func (t *pairs) after(l *leftSide) float64 {
+	i, _ := slices.BinarySearch(l.days, l.days[0]+learning)
+	return float64(len(l.days) - i)
+}
+
+// newDay is a day on which a left side had new pairs, the strangest first.
+type newDay struct {
+	day   int32
+	pairs []newPair
+}
+
+// so reports how many of its pairs are as strange, or stranger.
+func (d *newDay) so(s strangeness) (n int) {
+	for _, p := range d.pairs {
+		if p.strange >= s {
+			n++
+		}
+	}
+	return n
+}
+
+// habits are how often the left sides of a kind have days with new pairs, and how many pairs these have.
+type habits struct {
+	lefts, days float64
+	with        [strangenesses]map[int]float64 // left sides with so many days of what is so strange, or stranger
+	sizes       [strangenesses]map[int]float64 // days with so many
+	all         [strangenesses]float64         // days
+}
+
+const manyNew = 100
+
+func (h *habits) add(days []newDay, seen float64) {
+	h.lefts++
+	h.days += seen
+	for s := range strangenesses {
+		if h.with[s] == nil {
+			h.with[s], h.sizes[s] = map[int]float64{}, map[int]float64{}
+		}
+		n := 0
+		for i := range days {
+			if m := days[i].so(s); m > 0 {
+				n++
+				h.all[s]++
+				h.sizes[s][min(m, manyNew)]++
+			}
+		}
+		h.with[s][n]++
+	}
+}
+
+// surprise is how unlikely a day with such new pairs is for who has had new ones, as strange, on so many other days: the rate
+// at which a left side with x such days has the next is (x+1) times as many left sides as have x+1 of them by as many as have x
+// (Robbins 1956), which needs to know nothing of how unlike they are. That so many begin at once is another surprise.
+func (h *habits) surprise(days []newDay, d newDay, seen float64) float64 {
+	s := d.pairs[0].strange
+	x := 0
+	for i := range days {
+		if days[i].day != d.day && days[i].so(s) > 0 {
+			x++
+		}
+	}
+	each := h.days / h.lefts
+	rate := float64(x+1) * (h.with[s][x+1] - 1 + 0.5) / (h.with[s][x] + 1) / each // itself is one of those with x+1
+	// Nor is it rarer than one's own rate is at least, by nine chances of ten.
+	rate = max(rate, (float64(x)-1.28*math.Sqrt(float64(x)))/seen)
+	n := min(d.so(s), manyNew)
+	as := 0.0
+	for m, days := range h.sizes[s] {
+		if m >= n {
+			as += days
+		}
+	}
+	chance := (as - 1 + 0.5) / (h.all[s] - 1 + 0.5)
+	if n == 1 {
+		chance = 1
+	}
+	bits := -math.Log2(-math.Expm1(-rate))
+	if bits < someBits {
+		return bits // what comes all the time is no news, whatever its number
+	}
+	return bits - math.Log2(min(1, chance))
+}
+
+// newPair tells of what began on a day, the most surprising first.
+func (t *pairs) newPair(today []newPair, l *leftSide, before int, bits float64) Finding {
+	k, p, known := today[0].key, today[0].p, today[0].known
 	f := Finding{Level: "informational", First: p.first, Last: min(p.last, p.first+day), Datasets: nonEmpty(p.dataset), Surprise: bits}
 	w := where{}.between(f.First, f.Last)
 	a, b := clip(k.a, 100), clip(k.b, 100)
@@ -299,6 +518,15 @@ func (t *pairs) newPair(k boundKey, p *bound, l *leftSide, before, known int, bi
 	others := "nobody else had before"
 	if known > 0 {
 		others = plural(known, "other", "others") + " had before"
+	}
+	switch {
+	case today[0].strange == ofOwn:
+		others = "it is of a network or domain it had to do with before, and " + others
+	case known == 0 && today[0].strange == ofOthers:
+		others += ", but had to do with its network or domain"
+	}
+	if len(today) > 1 {
+		others += "; " + plural(len(today)-1, "other", "others") + " that day as well"
 	}
 	since := fmt.Sprintf("in %s before that it was seen", plural(before, "day", "days"))
 	switch k.kind {
@@ -316,7 +544,7 @@ func (t *pairs) newPair(k boundKey, p *bound, l *leftSide, before, known int, bi
 		f.Techniques, f.Tactics = []string{"T1078"}, []string{"initial-access"}
 		f.Entities = Entities{Users: []string{k.a}, Sources: []string{k.b}}
 		w = login(w).any(k.b, "source.ip", "client.ip")
-		if known == 0 && outside(k.b) {
+		if today[0].strange == ofNobody && outside(k.b) {
 			f.Level = "low"
 		}
 	case pairUserCountry:
@@ -327,7 +555,7 @@ func (t *pairs) newPair(k boundKey, p *bound, l *leftSide, before, known int, bi
 		f.Entities = Entities{Users: []string{k.a}}
 		f.Level = "low"
 		w = login(w).is("source.geo.country_iso_code", k.b)
-	case pairHostDestination:
+	case pairHostDestination, pairHostConnection:
 		f.Title = "A computer contacts something for the first time"
 		f.Explanation = fmt.Sprintf("%s contacted %s for the first time %s, not once %s; %s.", a, b, span(p.first, p.first), since, others)
 		f.Rule = Rule{ID: "pairs.host-destination", Name: "New destination of a computer", FalsePositives: []string{"New software, new pages"}}
@@ -342,19 +570,29 @@ func (t *pairs) newPair(k boundKey, p *bound, l *leftSide, before, known int, bi
 		}
 	}
 	f.Query = w.String()
+	for _, n := range today[1:] {
+		switch k.kind {
+		case pairUserHost:
+			f.Entities.Hosts = append(f.Entities.Hosts, n.key.b)
+		case pairUserSource:
+			f.Entities.Sources = append(f.Entities.Sources, n.key.b)
+		}
+	}
 	return f
 }
 
 // rare finds programs that a parent started once or twice of many times, where what
-// it starts is mostly the same.
+// it starts is mostly the same: the chance that a start is of something so rare is the share of such starts (Good).
 func (t *pairs) rare() (out []Finding) {
 	if t.tooMany[pairParentProcess] {
 		return nil
 	}
-	seldom := map[string]int{} // rare children of a parent
+	type rares struct{ programs, starts int }
+	seldom := map[string]rares{} // of a parent
 	for _, k := range t.order {
-		if k.kind == pairParentProcess && t.pairs[k].count <= rareCount {
-			seldom[k.a]++
+		if p := t.pairs[k]; k.kind == pairParentProcess && p.count <= rareCount {
+			r := seldom[k.a]
+			seldom[k.a] = rares{r.programs + 1, r.starts + p.count}
 		}
 	}
 	for _, k := range t.order {
@@ -362,7 +600,9 @@ func (t *pairs) rare() (out []Finding) {
 			continue
 		}
 		p, l := t.pairs[k], t.left[leftKey{k.kind, k.a}]
-		if p.count > rareCount || l.count < rareParent || float64(seldom[k.a]) > rareShare*float64(l.count) || seldom[k.a] > 10 || len(l.days) < 3 {
+		r := seldom[k.a]
+		share := float64(r.starts) / float64(l.count)
+		if p.count > rareCount || share > rareShare || r.programs > rareOthers || len(l.days) < 3 {
 			continue
 		}
 		f := Finding{
@@ -370,10 +610,10 @@ func (t *pairs) rare() (out []Finding) {
 			Rule:       Rule{ID: "pairs.process-parent", Name: "Rare child process", FalsePositives: []string{"An update or installation", "An administrator's work"}},
 			Techniques: []string{"T1059"}, Tactics: []string{"execution"},
 			Entities: Entities{Processes: []string{k.b}},
-			Surprise: math.Log2(float64(l.count) / float64(p.count)),
+			Surprise: -math.Log2(share),
 		}
-		f.Explanation = fmt.Sprintf("%s started %s %s of %s (%d programs are as rare with it), %s.", clip(k.a, 100), clip(k.b, 100),
-			plural(p.count, "time", "times"), thousands(l.count), seldom[k.a], span(p.first, p.last))
+		f.Explanation = fmt.Sprintf("%s started %s %s of %s, %s; %s so rare with it.", clip(k.a, 100), clip(k.b, 100),
+			plural(p.count, "time", "times"), thousands(l.count), span(p.first, p.last), map[bool]string{true: "no other program is", false: plural(r.programs-1, "other is", "others are")}[r.programs == 1])
 		f.Query = strings.Join(append(where{}.between(p.first, p.last).has("event.category", "process"),
 			fmt.Sprintf(`"process.name":~%s`, quote("(?i)^"+regexp.QuoteMeta(k.b)+"$")), fmt.Sprintf(`("process.parent.name":~%s or "process.parent.executable":~%s)`, quote("(?i)^"+regexp.QuoteMeta(k.a)+"$"), quote(`(?i)[/\\]`+regexp.QuoteMeta(k.a)+"$"))), " ")
 		out = append(out, f)
