@@ -37,6 +37,16 @@ func plainName(name string) string {
 	if len(name) > 40 {
 		return ""
 	}
+	plain := true
+	for i := range len(name) {
+		if c := name[i]; c < '0' || '9' < c && c < 'a' {
+			plain = false
+			break
+		}
+	}
+	if plain {
+		return name
+	}
 	var few [40]byte
 	out := few[:0]
 	for i := range len(name) {

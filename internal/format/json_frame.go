@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/sextant-logs/sextant/internal/event"
 )
@@ -505,13 +506,15 @@ func (d *jsonChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 	}
 	var n Bytes
 	cut := cutterOf(c.Header)
-	outer := envelopeFields(cut.prefix)
+	envelopes := envelopePool.Get().(*envelopeScanner)
+	defer envelopePool.Put(envelopes)
+	outer := envelopes.fields(cut.prefix, b)
 	decode, fallback := d.f.Lines(d.p), newTextDecoder(d.p)
 	for data, offset := c.Data, c.Offset; len(data) > 0; {
 		before := cut.prefix
 		size, record := cut.next(data, true)
 		if cut.prefix != before {
-			outer = envelopeFields(cut.prefix)
+			outer = envelopes.fields(cut.prefix, b)
 		}
 		if !record {
 			n.Structure += int64(size)
@@ -541,27 +544,44 @@ func (d *jsonChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 	return n
 }
 
-// envelopeFields are the scalars that stand in an envelope before its records:
-// they hold for each of them.
-func envelopeFields(prefix string) []event.Field {
+// envelopeScanner reads what stands in envelopes beside their records.
+type envelopeScanner struct {
+	scan  event.Scanner
+	names map[*event.Name]string // in events, of names of the scanner
+	out   []event.Field
+}
+
+var envelopePool = sync.Pool{New: func() any { return &envelopeScanner{names: map[*event.Name]string{}} }}
+
+const maxEnvelopeNames = 4096
+
+// fields are the scalars that stand in an envelope before its records: they hold
+// for each of them. They are valid until the next call, and as long as b is.
+func (s *envelopeScanner) fields(prefix string, b *event.Batch) []event.Field {
 	if prefix == "" {
 		return nil
 	}
-	var s event.Scanner
-	var b event.Batch
 	text, within := strings.CutPrefix(strings.TrimPrefix(prefix, "["), "{{")
 	if text += "]}"; within {
 		text = "{" + text + "}"
 	}
-	leaves, err := s.Scan(text, &b)
+	leaves, err := s.scan.Scan(text, b)
 	if err != nil {
 		return nil
 	}
-	var out []event.Field
+	s.out = s.out[:0]
 	for _, l := range leaves[:min(len(leaves), 32)] {
-		out = append(out, event.Field{Name: "json.envelope." + l.Name.Path, Value: l.Value, Kind: l.Kind})
+		name := s.names[l.Name]
+		if name == "" {
+			if len(s.names) >= maxEnvelopeNames {
+				clear(s.names)
+			}
+			name = "json.envelope." + l.Name.Path
+			s.names[l.Name] = name
+		}
+		s.out = append(s.out, event.Field{Name: name, Value: l.Value, Kind: l.Kind})
 	}
-	return out
+	return s.out
 }
 
 // jsonRecords returns the first objects of a sample as text.

@@ -354,7 +354,10 @@ func carrier(leaves []event.Leaf, text string) bool {
 
 // jsonMember is the raw value of a member of the object doc, "" if it has none of the name.
 func jsonMember(doc, name string) string {
-	p := []byte(doc)
+	if !quotes(doc, name) {
+		return ""
+	}
+	p := unsafe.Slice(unsafe.StringData(doc), len(doc)) // only read
 	i := skipSpace(p, 0)
 	if i >= len(p) || p[i] != '{' {
 		return ""
@@ -382,6 +385,20 @@ func jsonMember(doc, name string) string {
 		}
 	}
 	return ""
+}
+
+// quotes reports whether a name stands in quotes in a text.
+func quotes(text, name string) bool {
+	for i := 0; ; {
+		n := strings.Index(text[i:], name)
+		if n < 0 {
+			return false
+		}
+		i += n + len(name)
+		if n := i - len(name); n > 0 && text[n-1] == '"' && i < len(text) && text[i] == '"' {
+			return true
+		}
+	}
 }
 
 // isECS reports whether a document speaks ECS: it has @timestamp and says so,
