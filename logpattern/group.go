@@ -53,10 +53,11 @@ func inBrackets(text string, i int, closing byte) int {
 	if closing == 0 {
 		return 0
 	}
+	quoted := false
 	for n := 1; ; n++ {
 		quote := byte(0)
 		if i < len(text) && (text[i] == '"' || text[i] == '\'') {
-			quote = text[i]
+			quote, quoted = text[i], true
 			i++
 		}
 		j := i
@@ -73,7 +74,7 @@ func inBrackets(text string, i int, closing byte) int {
 			i++
 		}
 		switch {
-		case i < len(text) && text[i] == closing && n > 1:
+		case i < len(text) && text[i] == closing && (n > 1 || quoted):
 			return i
 		case i >= len(text) || text[i] != ',':
 			return 0
@@ -408,7 +409,7 @@ func (p *partitioner) isOpen(members []int, place int, v values, said int) bool 
 		return v.distinct >= manyNames
 	}
 	if v.phrases > 0 {
-		if place == 0 || p.saysWhat(members, place) {
+		if place == 0 && p.context[0] == '"' || p.saysWhat(members, place) {
 			return v.distinct >= manyAtFirst
 		}
 		return v.distinct >= manyPhrases
@@ -425,7 +426,7 @@ func (p *partitioner) isOpen(members []int, place int, v values, said int) bool 
 		need = manyAtFirst
 	case c == '=' || c == '"' || c == '\'':
 		need = manyValues
-	case place == 0:
+	case place == 0 && c == 0:
 		need = manyAtFirst
 	case p.isNamed(members, place):
 		need = manyNames

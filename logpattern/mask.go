@@ -133,7 +133,7 @@ func appendMasked(dst []byte, s string) []byte {
 			seen |= class[s[j]]
 			j++
 		}
-		if seen&(digit|slash|fine) == 0 && (j >= len(s) || s[j] != ':') {
+		if seen&(digit|slash|fine) == 0 && (j >= len(s) || s[j] != ':' && s[j] != '[') {
 			// A plain word, the common case.
 			if j-i == 3 {
 				end := 0
@@ -477,6 +477,9 @@ func appendWord(dst []byte, s string, i, j int, seen uint8) ([]byte, int) {
 			return append(dst, variable), j
 		}
 	}
+	if end := hostlistEnd(s, i, j); end > 0 {
+		return append(dst, variable), end
+	}
 	w := s[i:j]
 	switch {
 	case len(w) > maxWord:
@@ -498,6 +501,9 @@ func appendWord(dst []byte, s string, i, j int, seen uint8) ([]byte, int) {
 // IPv6 or hardware address, that begins at i; 0 for none. Two colons and a
 // digit are too few to be sure: that is a time of day.
 func colonRun(s string, i int) int {
+	if isDevice(s[i:]) {
+		return i + len("0000:00:1f.2")
+	}
 	groups, colons, letters, double := 0, 0, false, false
 	for k := i; ; {
 		n := k
@@ -531,6 +537,47 @@ func colonRun(s string, i int) int {
 		}
 		return 0
 	}
+}
+
+// isDevice reports whether s begins with the address of a PCI device: domain, bus, device and function (lspci(8)).
+func isDevice(s string) bool {
+	const form = "hhhh:hh:hh.d"
+	if len(s) < len(form) || len(s) > len(form) && class[s[len(form)]]&(digit|upper|lower) != 0 {
+		return false
+	}
+	for i := range len(form) {
+		switch c := form[i]; {
+		case c == 'h' && isHex(s[i]), c == 'd' && class[s[i]] == digit, c == s[i]:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// hostlistEnd returns the end of a list of names that differ in a number, "node[3,7-12]", as cluster programs write them. The word before
+// the bracket is s[i:j]. It is 0 for anything else, such as the name of a program with its number.
+func hostlistEnd(s string, i, j int) int {
+	if j >= len(s) || s[j] != '[' || class[s[i]]&(upper|lower) == 0 {
+		return 0
+	}
+	several := false
+	for k := j + 1; k < len(s); k++ {
+		switch c := s[k]; {
+		case class[c] == digit:
+		case c == ',' || c == '-':
+			several = true
+		case c == ']' && several:
+			k++
+			if k < len(s) && class[s[k]]&(space|strong) == 0 {
+				return 0
+			}
+			return k
+		default:
+			return 0
+		}
+	}
+	return 0
 }
 
 func isHex(c byte) bool { return c-'0' <= 9 || (c|0x20)-'a' <= 5 }
