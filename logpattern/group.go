@@ -467,8 +467,8 @@ func (p *partitioner) key(member, place int) string {
 	if !p.isCounted(member, place) {
 		return w
 	}
-	if isUnit(w) {
-		return "\x02"
+	if unit, per, _ := strings.Cut(w, "/"); isUnit(unit) && (per == "" || isUnit(per)) { // of a rate
+		return "\x02" + per
 	}
 	return strings.TrimSuffix(w, "s")
 }

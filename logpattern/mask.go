@@ -39,7 +39,7 @@ var class = func() (t [256]uint8) {
 	for _, c := range []byte(`,!;:=|"'[](){}<>`) {
 		t[c] = strong
 	}
-	for _, c := range []byte(`.-+@#$%&`) {
+	for _, c := range []byte(`.-+@#$%&~*`) {
 		t[c] = fine
 	}
 	t['/'], t['\\'] = slash, slash
