@@ -59,7 +59,35 @@ func (m *measurement) ait() error {
 	fmt.Printf("mean AUC: %.3f; the rarest kind of alert %.3f\n", mean[0], mean[1])
 	m.floor("ait: mean AUC of isolation, beside the rarest kind", mean[0], mean[1]-0.01)
 	fmt.Println()
+	if err := m.inOrder(); err != nil {
+		return err
+	}
+	fmt.Println()
 	return m.verdicts()
+}
+
+// inOrder asks which hours of which hosts have a strange alert by the order of alerts, each judged by those before it.
+func (m *measurement) inOrder() error {
+	header("AIT-ADS, hours of hosts by their alerts in order")
+	var own, chain, rare float64
+	for _, n := range networks {
+		all, err := m.alerts(n)
+		if err != nil {
+			return err
+		}
+		var ms []message
+		for _, a := range all {
+			ms = append(ms, message{host: a.host, kind: a.kind, unit: fmt.Sprint(a.host, " ", a.time/3600), bad: a.attack})
+		}
+		l := listen(ms, 0)
+		k := float64(len(networks))
+		own += l.show(n).AUC / k
+		chain += learn.Measure(l.unitChain, l.truth).AUC / k
+		rare += learn.Measure(l.unitRare, l.truth).AUC / k
+	}
+	fmt.Printf("mean AUC: %.3f; Markov chain %.3f, rarity %.3f\n", own, chain, rare)
+	m.floor("ait: mean AUC of sequences, beside the better of chain and rarity", own, max(chain, rare)-0.005)
+	return nil
 }
 
 // hostHours asks which hours of which hosts are strange by the alerts in them.
