@@ -69,6 +69,22 @@ func TestAMessageOutOfItsOrderIsAFindingWithWhatWasExpected(t *testing.T) {
 	}
 }
 
+func TestWhatRepeatsIsNamedOnce(t *testing.T) {
+	messages := make([]string, 3000)
+	for i := range messages {
+		messages[i] = "beat"
+	}
+	messages[2000] = "stop"
+	s := newSequences().(*sequences)
+	s.SetTemplates(texts)
+	observeMessages(s, 500, messages)
+	fs, err := s.Findings(context.Background(), nil)
+	want := "After two of “text of beat”, another of these had followed 1,998 of 1,998 times; here came “text of stop”, once in all: "
+	if err != nil || len(fs) == 0 || !strings.HasPrefix(fs[0].Explanation, want) {
+		t.Errorf("%v %+v", err, fs)
+	}
+}
+
 func TestSurprisesAreThoseOfAnyBatching(t *testing.T) {
 	messages := cycle(2000)
 	messages[1501] = "panic"

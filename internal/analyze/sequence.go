@@ -310,8 +310,15 @@ func (s *sequences) text(symbol int32) string {
 
 func (s *sequences) finding(x *seqSurprise) Finding {
 	before := s.text(x.newer)
-	if x.expected.Run > 1 {
+	switch {
+	case x.expected.Run > 1 && x.older == x.newer:
+		before = "two of " + before
+	case x.expected.Run > 1:
 		before = s.text(x.older) + " and " + before
+	}
+	expected := s.text(x.expected.Next)
+	if x.expected.Next == x.newer {
+		expected = "another of these" // it is shown once
 	}
 	next := s.text(x.next)
 	f := Finding{
@@ -319,8 +326,8 @@ func (s *sequences) finding(x *seqSurprise) Finding {
 		Rule:  Rule{ID: "sequences", Name: "Surprising sequences of messages", FalsePositives: []string{"Several tasks that write to one log at a time", "A rare but ordinary way for a program to go"}},
 		First: event.NoTime, Last: event.NoTime,
 		Datasets: nonEmpty(x.dataset), Entities: x.entities, Evidence: x.evidence, Count: x.count,
-		Explanation: fmt.Sprintf("After %s, %s had followed %s of %s times; here came %s, %s in all: %.1f bits of surprise (%.1f of its order, %.1f of how rare its kind is).",
-			before, s.text(x.expected.Next), thousands(int64(x.expected.Times)), thousands(int64(x.expected.Of)), next, timesText(int64(x.count)), x.Bits, x.Order, x.Rarity),
+		Explanation: fmt.Sprintf("After %s, %s had followed %s of %s times; here came %s, %s in all: %.1f bits of surprise (%.1f by its order, %.1f by how rare its kind is).",
+			before, expected, thousands(int64(x.expected.Times)), thousands(int64(x.expected.Of)), next, timesText(int64(x.count)), x.Bits, x.Order, x.Rarity),
 	}
 	if alarming(next) != "" {
 		f.Level = "low"
