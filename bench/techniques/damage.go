@@ -14,6 +14,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/detect"
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/pipeline"
 	"github.com/sextant-logs/sextant/internal/source"
 	"github.com/sextant-logs/sextant/internal/store"
 )
@@ -116,7 +117,7 @@ func (m *measurement) damage() error {
 func filesOf(st *store.Embedded) ([]*file, error) {
 	byPath := map[string]*file{}
 	shared := map[string][]event.Field{} // most records of a file have the same
-	err := st.Query(context.Background(), `* | fields _time,sextant.time,event.id,event.dataset,event.sequence,error.message,host.name,winlog.channel,log.file.path,log.offset`, func(row []event.Field) error {
+	err := st.Query(context.Background(), `* | fields _time,sextant.time,event.id,event.dataset,event.sequence,error.message,log.flags,host.name,winlog.channel,log.file.path,log.offset`, func(row []event.Field) error {
 		e := detect.Stored(slices.DeleteFunc(slices.Clone(row), func(f event.Field) bool { return f.Value == "" }))
 		path := e.Get("log.file.path")
 		f := byPath[path]
@@ -193,6 +194,11 @@ func turns(files []*file, of func(f *file) bool) (turns []map[string]bool) {
 	return turns
 }
 
+const (
+	endRow     = "no more records in the last days"
+	emptiedRow = "emptied at 18:00, rotated at midnight"
+)
+
 func busyRow(hours int) string {
 	return fmt.Sprintf("%d h cut out, records in half of the minutes and more", hours)
 }
@@ -217,8 +223,7 @@ func (m *measurement) silenced(l *ledger, w *world, st *store.Embedded, files []
 		from := at(10 - h/6)
 		stretches = append(stretches, stretch{"", from, from + int64(time.Duration(h)*time.Hour), h})
 	}
-	stretches = append(stretches, stretch{"no more records after a day and a half before the end, records in 10 minutes of it and more", at(10), 1 << 62, 0},
-		stretch{"all but the last days emptied, records in 10 minutes of them and more", -1 << 62, w.first.AddDate(0, 0, 4).Add(10 * time.Hour).UnixNano(), 0})
+	stretches = append(stretches, stretch{endRow, at(10), 1 << 62, 0}, stretch{emptiedRow, at(0), at(18), -1})
 	for _, s := range stretches {
 		minutes := map[string]map[int64]bool{} // of each log, of the stretch
 		last := map[string]int64{}
@@ -256,12 +261,10 @@ func (m *measurement) silenced(l *ledger, w *world, st *store.Embedded, files []
 				n := len(minutes[log])
 				what := fmt.Sprintf("%s (%d minutes)", w.short(log), n)
 				switch {
-				case s.hours == 0:
-					if n >= 10 {
-						l.note(s.name, told, what)
-					} else {
-						l.note(strings.Replace(s.name, "10 minutes of it and more", "fewer", 1), told, what)
-					}
+				case s.hours <= 0 && n >= 10:
+					l.note(s.name+", records in 10 minutes and more", told, what)
+				case s.hours <= 0:
+					l.note(s.name+", records in fewer", told, what)
 				case n >= 30*s.hours:
 					l.note(busyRow(s.hours), told, what)
 				case n >= 10:
@@ -349,6 +352,7 @@ func numbers(l *ledger, w *world, st *store.Embedded, files []*file) error {
 func truncated(l *ledger, w *world, files []*file) error {
 	const row = "cut within the last record: "
 	cut := map[string]bool{}
+	var paths []string
 	for _, f := range files {
 		b, err := os.ReadFile(f.path)
 		if err != nil || len(f.events) < 20 {
@@ -361,9 +365,9 @@ func truncated(l *ledger, w *world, files []*file) error {
 		if err := os.Truncate(f.path, last+(int64(len(b))-last)/2); err != nil {
 			return err
 		}
-		cut[f.path] = true
+		cut[f.path], paths = true, append(paths, f.path)
 	}
-	st, err := w.load("cut")
+	st, _, err := pipeline.Load(context.Background(), pipeline.Options{Paths: paths}, filepath.Join(w.dir, "cut"))
 	if err != nil {
 		return err
 	}

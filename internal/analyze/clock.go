@@ -30,6 +30,10 @@ type ticks struct {
 	steps               []step
 	broken              string // id of the last record, if it was not understood
 	undecoded           int
+	open                string // id of the last record, if its line does not end
+	zeroed              int
+	zeroes              []string // ids of the first records that are nothing but zeros
+	zeroedAt            int64    // time of the record before the first
 }
 
 // step is one step back.
@@ -54,7 +58,7 @@ func (t *clock) live() { t.going = true }
 func (*clock) Name() string { return "clock" }
 
 // About implements Technique.
-func (*clock) About() string { return "Clocks set back, logs cut short" }
+func (*clock) About() string { return "Clocks set back, logs cut short or overwritten" }
 
 // Needs implements Technique.
 func (*clock) Needs() []string { return []string{"@timestamp"} }
@@ -85,6 +89,13 @@ func (t *clock) Digest(path string, b *event.Batch) any {
 			d.ticks.broken = e.ID
 		}
 		if e.Time == event.NoTime {
+			if e.Get("log.flags") == event.Zeroed {
+				at := int64(event.NoTime)
+				if last != nil {
+					at = last.Time
+				}
+				d.ticks.zero([]string{strings.Clone(e.ID)}, 1, at)
+			}
 			continue
 		}
 		if last == nil {
@@ -97,11 +108,23 @@ func (t *clock) Digest(path string, b *event.Batch) any {
 		d.ticks.records++
 		last = e
 	}
+	if e := &b.Events[len(b.Events)-1]; e.Get("log.flags") == event.Unterminated {
+		d.ticks.open = strings.Clone(e.ID)
+	}
 	d.ticks.broken = strings.Clone(d.ticks.broken)
 	if last != nil {
 		d.ticks.last, d.lastID = last.Time, strings.Clone(last.ID)
 	}
 	return d
+}
+
+// zero notes records of zeros, behind one of a time.
+func (t *ticks) zero(ids []string, n int, at int64) {
+	if t.zeroed == 0 {
+		t.zeroedAt = at
+	}
+	t.zeroed += n
+	t.zeroes = append(t.zeroes, ids[:min(len(ids), maxSteps-min(maxSteps, len(t.zeroes)))]...)
 }
 
 // tick notes the step from one record to the next.
@@ -133,7 +156,14 @@ func (t *clock) Merge(digest any) {
 		t.order = append(t.order, d.source)
 	}
 	l.undecoded += d.ticks.undecoded
-	l.broken = d.ticks.broken
+	l.broken, l.open = d.ticks.broken, d.ticks.open
+	if d.ticks.zeroed > 0 {
+		at := d.ticks.zeroedAt
+		if at == event.NoTime && l.records > 0 {
+			at = l.last
+		}
+		l.zero(d.ticks.zeroes, d.ticks.zeroed, at)
+	}
 	if d.ticks.records == 0 {
 		return
 	}
@@ -171,8 +201,11 @@ func (t *clock) Findings(context.Context, Querier) ([]Finding, error) {
 		if len(l.steps) > 0 && (l.back == 1 && l.records >= 20 || l.back == 2 && l.records >= 100 || float64(l.back) <= orderly*float64(l.records)) {
 			out = append(out, l.stepped())
 		}
-		if l.broken != "" && !t.going && l.undecoded == 1 && l.records >= 20 {
+		if (l.broken != "" && l.undecoded == 1 || l.open != "") && !t.going && l.records >= 20 {
 			out = append(out, l.cut())
+		}
+		if l.zeroed > 0 && l.records > 0 {
+			out = append(out, l.wiped())
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Finding) int { return cmp.Compare(a.First, b.First) })
@@ -213,7 +246,40 @@ func (l *ticks) cut() Finding {
 		Rule:     Rule{ID: "clock.cut", Name: "Cut log", FalsePositives: []string{"A copy of a log that was being written"}},
 		Datasets: nonEmpty(l.dataset), Entities: Entities{Hosts: nonEmpty(l.host)}, Surprise: 5,
 	}
-	f.Explanation = fmt.Sprintf("%s: the last of its %s records, and no other, is not whole: the log was cut, or copied while it was written.", clip(l.path, 120), thousands(l.records+1))
-	f.Query = `"event.id":in(` + quote(l.broken) + ")"
+	what, id := "and no other, is not whole", l.broken
+	if id == "" {
+		what, id = "and no other, does not end its line", l.open
+		f.Rule.FalsePositives = append(f.Rule.FalsePositives, "A program that does not end the last line of what it exports")
+	}
+	records := l.records
+	if l.broken != "" {
+		records++ // it has no time, or none to be trusted
+	}
+	f.Explanation = fmt.Sprintf("%s: the last of its %s records, %s: the log was cut, or copied while it was written.", clip(l.path, 120), thousands(records), what)
+	f.Query = `"event.id":in(` + quote(id) + ")"
+	return f
+}
+
+func (l *ticks) wiped() Finding {
+	at := l.zeroedAt
+	if at == event.NoTime {
+		at = l.first
+	}
+	f := Finding{
+		Title: "Records of a log are overwritten with zeros", Level: "medium", First: at, Last: at,
+		Rule:       Rule{ID: "clock.zeroed", Name: "Overwritten records", FalsePositives: []string{"A disk that lost what was written when the power went"}},
+		Techniques: []string{"T1070.002"}, Tactics: []string{"defense-evasion"}, Datasets: nonEmpty(l.dataset), Entities: Entities{Hosts: nonEmpty(l.host)}, Surprise: 20,
+	}
+	if strings.HasPrefix(base(l.path), "utmp") {
+		f.Level, f.Techniques, f.Tactics = "informational", nil, nil
+		f.Rule.FalsePositives = []string{"utmp has a place for each terminal, which may be empty"}
+	}
+	f.Explanation = fmt.Sprintf("%s: %s between others %s nothing but zeros, the first behind that of %s; such logs are only appended to, and this is what programs do that take logins out of them.",
+		clip(l.path, 120), plural(l.zeroed, "record", "records"), map[bool]string{true: "is", false: "are"}[l.zeroed == 1], span(at, at))
+	var ids []string
+	for _, id := range l.zeroes {
+		ids = append(ids, quote(id))
+	}
+	f.Query = `"event.id":in(` + strings.Join(ids, ",") + ")"
 	return f
 }

@@ -19,12 +19,10 @@ import (
 // is, its own longest silences tell: a generalised Pareto distribution is fitted to what
 // they exceed a high threshold by (Pickands 1975; Hosking and Wallis 1987).
 type pulse struct {
-	of   *stream
-	days []int32 // on which it was written
-	// Active minutes by hour of the day, and days, on working days and at weekends, summed up to each of the days.
-	sums  [2][][24]uint32
-	count [2][]int32
-	low   float64 // an hour; where too few days are known
+	of    *stream
+	days  []int32     // on which it was written
+	hours [][24]uint8 // of each of the days, active minutes
+	low   float64     // an hour; where too few days are known
 
 	gaps []rest // the longest, the most worth first
 	n    int    // of how many
@@ -59,16 +57,9 @@ func newPulse(s *stream) *pulse {
 	for i, h := range s.hours {
 		d := int32(floorDiv(int64(h), 24))
 		if n := len(r.days); n == 0 || r.days[n-1] != d {
-			r.days = append(r.days, d)
-			for k := range r.sums {
-				if n == 0 {
-					r.sums[k], r.count[k] = append(r.sums[k], [24]uint32{}), append(r.count[k], 0)
-				}
-				r.sums[k], r.count[k] = append(r.sums[k], r.sums[k][n]), append(r.count[k], r.count[k][n])
-			}
-			r.count[kindOf(d)][n+1]++
+			r.days, r.hours = append(r.days, d), append(r.hours, [24]uint8{})
 		}
-		r.sums[kindOf(d)][len(r.days)][h-d*24] += uint32(bits.OnesCount64(s.minutes[i]))
+		r.hours[len(r.days)-1][h-d*24] = uint8(bits.OnesCount64(s.minutes[i]))
 	}
 	r.low = r.quietest()
 	last := s.first()
@@ -106,43 +97,44 @@ func (r *pulse) sort() {
 	r.gaps = r.gaps[:min(len(r.gaps), mostRests)]
 }
 
-func kindOf(day int32) int {
-	if isWeekend(day) {
-		return 1
-	}
-	return 0
-}
-
 // expected is how many minutes of an hour since the epoch are usually active, by other days of
-// the same kind within eight weeks; 0 if that is not known.
+// the same kind within eight weeks; 0 if that is not known. The busiest tenth of the days is left out,
+// so that what happened once is not expected of others.
 func (r *pulse) expected(h int32) float64 {
 	d := int32(floorDiv(int64(h), 24))
 	at := int(h - d*24)
-	k := kindOf(d)
+	weekend := isWeekend(d)
 	from, _ := slices.BinarySearch(r.days, d-reach)
 	to, _ := slices.BinarySearch(r.days, d+reach+1)
-	days := r.count[k][to] - r.count[k][from]
-	own, covered := slices.BinarySearch(r.days, d)
-	if covered {
-		days--
+	var have [3][61]uint8 // of the hour before, the hour, and the one behind it: days by active minutes
+	days := 0
+	for i := from; i < to; i++ {
+		if r.days[i] == d || isWeekend(r.days[i]) != weekend {
+			continue
+		}
+		days++
+		for k := range have {
+			have[k][r.hours[i][(at+k+23)%24]]++
+		}
 	}
-	if days < fewestWeekends && k == 1 {
+	if days < fewestWeekends && weekend {
 		return 0
 	}
-	if days < fewestAlike && k == 0 {
+	if days < fewestAlike && !weekend {
 		return r.low
 	}
-	// The hours about it count as one more day of its own, so that few records do not make some hours impossible.
-	var sum float64
-	for off, weight := range [...]float64{0.5 / float64(days), 1, 0.5 / float64(days)} {
-		hod := (at + off + 23) % 24
-		n := r.sums[k][to][hod] - r.sums[k][from][hod]
-		if covered {
-			n -= r.sums[k][own+1][hod] - r.sums[k][own][hod]
+	kept := days - (days+9)/10
+	var mean [3]float64
+	for k := range have {
+		sum, left := 0, kept
+		for minutes, n := range have[k] {
+			sum += minutes * min(int(n), left)
+			left -= min(int(n), left)
 		}
-		sum += weight * float64(n)
+		mean[k] = float64(sum) / float64(kept)
 	}
-	return sum / float64(days+1)
+	// The hours about it count as one more day of its own, so that few records do not make some hours impossible.
+	return (mean[1]*float64(days) + (mean[0]+mean[2])/2) / float64(days+1)
 }
 
 // quietest is how many minutes are active in all but the quietest twentieth of the hours, the longest silence left out.
@@ -204,18 +196,8 @@ func (r *pulse) judge(worth float64) judgement {
 }
 
 func (j *judgement) text() string {
-	return fmt.Sprintf("by what it does at that time on other days, records in about %.0f minutes would be there; its longest other silence, %s at %s, cost it %s",
-		j.worth, lasting((j.longest.to-j.longest.from)*minute), span(j.longest.from*minute, j.longest.from*minute), fewMinutes(j.longest.worth))
-}
-
-func fewMinutes(n float64) string {
-	if n < 0.95 {
-		return "less than 1"
-	}
-	if n < 9.5 {
-		return fmt.Sprintf("%.1f", n)
-	}
-	return fmt.Sprintf("%.0f", n)
+	return fmt.Sprintf("by what it does at that time on other days, records in about %.0f minutes would be there, against %.1f in its longest other silence (%s at %s)",
+		j.worth, j.longest.worth, lasting((j.longest.to-j.longest.from)*minute), span(j.longest.from*minute, j.longest.from*minute))
 }
 
 // tail is how the longest silences of a log are distributed: of n, each exceeds the threshold by more than y

@@ -36,6 +36,7 @@ type stream struct {
 	hours   []int32 // sorted
 	minutes []uint64
 	paths   []string // of its files, the first maxPaths of them
+	counted bool     // it numbers its records, and may have overwritten the oldest
 }
 
 const (
@@ -59,6 +60,7 @@ func (*silence) Needs() []string { return []string{"@timestamp"} }
 
 type silenceDigest struct {
 	path    string
+	counted bool
 	keys    []streamKey
 	hours   []int32
 	minutes []uint64
@@ -75,8 +77,10 @@ func (*silence) digest(path string, rs *rows) any {
 	var t tally[key, uint64]
 	var last key
 	var at *uint64
+	counted := false
 	for i := range rs.list {
 		r := &rs.list[i]
+		counted = counted || rs.events[r.at].Sequence > 0
 		k := key{r.dataset, r.host, hourOf(r.time)}
 		if at == nil || k != last {
 			last, at = k, t.at(k)
@@ -86,7 +90,7 @@ func (*silence) digest(path string, rs *rows) any {
 	if len(t.keys) == 0 {
 		return nil
 	}
-	d := &silenceDigest{path: path, minutes: t.vals}
+	d := &silenceDigest{path: path, counted: counted, minutes: t.vals}
 	family := path
 	if log, sure := source.Log(path); sure {
 		family = log
@@ -116,6 +120,7 @@ func (t *silence) Merge(digest any) {
 			t.streams[k] = s
 			t.order = append(t.order, k)
 		}
+		s.counted = s.counted || d.counted
 		if len(s.paths) < maxPaths && !slices.Contains(s.paths, d.path) {
 			s.paths = append(s.paths, d.path)
 		}
@@ -186,6 +191,7 @@ func union(all []*stream) *stream {
 	}
 	cells := make([]cell, 0, n)
 	for _, s := range all {
+		out.counted = out.counted || s.counted
 		for i, h := range s.hours {
 			cells = append(cells, cell{h, s.minutes[i]})
 		}
@@ -206,7 +212,7 @@ func union(all []*stream) *stream {
 type watched struct {
 	streamKey
 	*stream
-	scope string // logs of one scope are compared: those of a host, of a folder where no host is known
+	scope string // logs of one scope are compared: those of a host, of a folder where no host is known; see scoped
 }
 
 // passing is how long a file spans at most, in minutes, that is one of many which a writer
@@ -241,13 +247,58 @@ func (t *silence) logs() []watched {
 		if len(parts[k]) > 1 {
 			s = union(parts[k])
 		}
-		scope := "host " + k.host
-		if k.host == "" {
-			scope = "folder " + k.family[:strings.LastIndexAny(k.family, `/\`)+1]
-		}
-		out = append(out, watched{k, s, scope})
+		out = append(out, watched{k, s, ""})
 	}
+	scoped(out)
 	return out
+}
+
+// scoped says which logs are compared: those of a host. One that names no host, as those of web servers do, is of the host
+// that the others of its folder name, or of the next folder above in which one is named, if they name but one.
+func scoped(logs []watched) {
+	const many = "\x00"
+	hosts := map[string]string{} // by folder
+	for i := range logs {
+		l := &logs[i]
+		if l.host == "" {
+			continue
+		}
+		for _, p := range l.paths[:min(len(l.paths), 4)] {
+			for folder, ok := above(p); ok; folder, ok = above(folder) {
+				if h, known := hosts[folder]; known && h != l.host {
+					if h == many {
+						break
+					}
+					hosts[folder] = many
+				} else {
+					hosts[folder] = l.host
+				}
+			}
+		}
+	}
+	for i := range logs {
+		l := &logs[i]
+		l.scope = "host " + l.host
+		if l.host != "" {
+			continue
+		}
+		own, _ := above(l.paths[0])
+		l.scope = "folder " + own
+		for folder, ok := own, own != ""; ok; folder, ok = above(folder) {
+			if h, known := hosts[folder]; known {
+				if h != many {
+					l.scope = "host " + h
+				}
+				break
+			}
+		}
+	}
+}
+
+// above is the folder that a path lies in; not ok if none is named.
+func above(path string) (folder string, ok bool) {
+	i := strings.LastIndexAny(path, `/\`)
+	return path[:max(i, 0)], i > 0
 }
 
 // gap is a stretch without records: between the active minutes from and to.
@@ -319,8 +370,8 @@ func (t *silence) Findings(context.Context, Querier) ([]Finding, error) {
 				add(l.last(), end, atEnd, j)
 			}
 		}
-		// Logs are kept for different times: one that was rotated has a beginning of its own.
-		if b := begun[l.scope]; len(b) >= 3 && len(l.paths) == 1 && l.family != "" && !wentBefore(siblings, l.first()) {
+		// Logs are kept for different times: one that was rotated, or overwrites its oldest records, has a beginning of its own.
+		if b := begun[l.scope]; len(b) >= 3 && len(l.paths) == 1 && !l.counted && l.family != "" && !wentBefore(siblings, l.first()) {
 			from := b[(len(b)-1)/2]
 			if j := r.judge(r.worth(from, l.first())); j.strange {
 				add(from, l.first(), atBegin, j)
@@ -335,8 +386,16 @@ func (t *silence) Findings(context.Context, Querier) ([]Finding, error) {
 		from, to            int64
 	}
 	copies := map[copied]bool{}
+	ofFile := map[streamKey][]*gap{} // by host and family: of records of several datasets
 	for i := range gaps {
 		g := &gaps[i]
+		ofFile[streamKey{host: g.host, family: g.family}] = append(ofFile[streamKey{host: g.host, family: g.family}], g)
+	}
+	for i := range gaps {
+		g := &gaps[i]
+		if g.family != "" && slices.ContainsFunc(ofFile[streamKey{host: g.host, family: g.family}], g.hiddenBy) {
+			continue
+		}
 		c := copied{g.dataset, g.host, base(g.family), g.from, g.to}
 		if copies[c] {
 			continue
@@ -353,6 +412,11 @@ func (t *silence) Findings(context.Context, Querier) ([]Finding, error) {
 		out = append(out, g.finding(len(logs)))
 	}
 	return out, nil
+}
+
+// hiddenBy reports whether a silence is that of a file, of which what it has more of tells better.
+func (g *gap) hiddenBy(o *gap) bool {
+	return o != g && o.from >= g.from && o.to <= g.to && 2*(o.to-o.from) >= g.to-g.from && o.judged.worth > g.judged.worth
 }
 
 // goesOn reports whether a log that ends goes on under another name: a file of its host and dataset
@@ -391,7 +455,7 @@ func (g *gap) finding(logs int) Finding {
 	switch {
 	case g.others > 0:
 		whose := "the host"
-		if g.host == "" {
+		if !strings.HasPrefix(g.scope, "host ") {
 			whose = "its folder"
 		}
 		meanwhile = fmt.Sprintf("; other logs of %s went on, in %s minutes", whose, thousands(g.others))

@@ -56,6 +56,13 @@ type Event struct {
 	Fields   []Field // in the order the decoder added them
 }
 
+// Unterminated is the value of log.flags of a record whose line does not end: the last of a file that is
+// cut, was copied while it was written, or was made by something that does not end its last line.
+const Unterminated = "unterminated"
+
+// Zeroed is the value of log.flags of a record that is nothing but zeros between others.
+const Zeroed = "zeroed"
+
 // Get returns the first value of the named field, "" when it is absent.
 func (e *Event) Get(name string) string {
 	for i := range e.Fields {

@@ -53,6 +53,9 @@ func (d *lineChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 				e = b.Event()
 				e.Err = err.Error()
 			}
+			if size == end {
+				b.Add("log.flags", event.Unterminated)
+			}
 			if p.Done != nil {
 				p.Done(b)
 			}

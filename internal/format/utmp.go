@@ -161,16 +161,41 @@ type utmpChunks struct{ p *Params }
 // Decode implements Decoder.
 func (d *utmpChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 	l := &utmpLayouts[layoutOf(c, len(utmpLayouts))]
-	return decodeBlocks(c, l.size, "login record", func(rec []byte, offset int64) bool {
-		if isZero(rec) {
-			return false
-		}
-		d.record(l, rec, offset, b)
+	done := func() {
 		if d.p.Done != nil {
 			d.p.Done(b)
 		}
+	}
+	var zeroed []int64 // offsets of records of zeros that no other follows yet
+	seen := false
+	wiped := 0
+	n := decodeBlocks(c, l.size, "login record", func(rec []byte, offset int64) bool {
+		if isZero(rec) {
+			if seen {
+				zeroed = append(zeroed, offset)
+			}
+			return false
+		}
+		// Records are appended, so that one of zeros between others was something else once.
+		for _, at := range zeroed {
+			e := b.Begin(at, "")
+			e.Length = int64(l.size)
+			d.p.Clock.NoTime()
+			b.Add("event.kind", "event")
+			b.Add("event.dataset", "utmp")
+			b.Add("log.flags", event.Zeroed)
+			b.Add("message", "a login record that was overwritten with zeros")
+			done()
+			wiped++
+		}
+		zeroed, seen = zeroed[:0], true
+		d.record(l, rec, offset, b)
+		done()
 		return true
 	})
+	n.Events += int64(wiped * l.size)
+	n.Structure -= int64(wiped * l.size)
+	return n
 }
 
 // decodeBlocks gives fn each whole block; it says whether that became an event.

@@ -87,3 +87,26 @@ func TestLastLoginsTellTheSameInEveryByteOrderAndWidth(t *testing.T) {
 		}
 	}
 }
+
+// A record that a log cleaner zeroed is told; zeros at the end are room that nobody used.
+func TestRecordsOfZerosBetweenOthersAreEvents(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("testdata", "utmp", "wtmp.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := utmpLayouts[0].size
+	if len(data) < 4*size {
+		t.Fatalf("%d records", len(data)/size)
+	}
+	count := func(p []byte) int {
+		return bytes.Count(decodeAll(t, Lookup("utmp"), p, bytes.NewReader(p)), []byte(`"flags":"zeroed"`))
+	}
+	before := count(data)
+	if n := count(append(bytes.Clone(data), make([]byte, 3*size)...)); n != before {
+		t.Errorf("%d records of zeros at the end are told", n-before)
+	}
+	clear(data[size : 2*size])
+	if n := count(data); n != before+1 {
+		t.Errorf("%d of one record of zeros is told", n-before)
+	}
+}
