@@ -15,7 +15,6 @@
 //	bursts      invented series with days and weeks, in which an hour is too full or some are too empty
 //	leaks       invented uploads, with leaks of several sizes to new addresses
 //	journeys    invented logins from places, and thefts from far away
-//	correlation planted pairs of series of which one follows the other
 //	links       an invented office: who and what was at which address when
 //	correlation planted pairs of series of which one follows the other; planted leases, tunnels and logons
 //	firsts      invented accounts, programs and computers, of which some do something for the first time

@@ -226,7 +226,7 @@ func (t *pairs) limits() []string {
 const (
 	learning   = 7 // days after its first record in which whatever one does is new
 	fewActive  = 5 // days one must have been seen before
-	newBits    = 5
+	newBits    = 4
 	someBits   = 2 // from which on it matters how many are new on a day
 	taken      = 3 // who take up what is new to all within a day of the first: it was handed out
 	rareCount  = 2 // records of a pair at most, to be rare

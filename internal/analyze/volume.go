@@ -216,6 +216,7 @@ const (
 	volumeMainPart = 0.5        // of the day's bytes, that go to a destination that is named
 	volumeCommon   = 3          // days on which others send half as much there: it is what the destination is for
 	volumeNew      = 10_000_000 // bytes, to a destination that nobody had contacted
+	volumeNewBits  = 7          // of all that are new one in 128 may get as much
 	volumeLearnt   = 3          // days, after which that means something
 	volumeFetched  = 100_000_000
 )
@@ -310,8 +311,8 @@ func (t *volume) Findings(context.Context, Querier) ([]Finding, error) {
 		if told[same] {
 			continue
 		}
-		told[same] = true
 		if k.fetched {
+			told[same] = true
 			out = append(out, fetchedFinding(k, s, than, bits))
 			continue
 		}
@@ -347,6 +348,7 @@ func (t *volume) Findings(context.Context, Querier) ([]Finding, error) {
 			}
 			w = m.destination(main.to, w, &f)
 		}
+		told[same] = true
 		f.Explanation = fmt.Sprintf("%s sent %s out in a day, %s%s; %s.", clip(k.source, 100), bytesText(n), span(s.first, s.last), to, than)
 		f.Query = w.between(f.First, f.Last).String()
 		out = append(out, f)
@@ -432,7 +434,7 @@ func (t *volume) toNew(parts map[volumeKey][]volumeKey, order []volumeKey, told 
 	for i, a := range amounts {
 		m := t.days[a.part]
 		bits := -math.Log2(float64(i+1) / float64(news+1))
-		if a.bytes < volumeNew || bits < volumeBits {
+		if a.bytes < volumeNew || bits < volumeNewBits {
 			break
 		}
 		if told[volumeKey{source: a.part.source, day: a.part.day}] {
