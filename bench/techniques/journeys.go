@@ -17,9 +17,9 @@ import (
 type place struct{ latitude, longitude float64 }
 
 var (
-	potsdam, frankfurt, munich = place{52.4, 13.1}, place{50.1, 8.7}, place{48.1, 11.6}
-	leipzig                    = place{51.3, 12.4}
-	far                        = []place{{40.7, -74}, {19.1, 72.9}, {1.4, 103.8}, {-23.5, -46.6}, {43.7, -79.4}, {35.7, 139.7}}
+	potsdam, paris, milan = place{52.4, 13.1}, place{48.9, 2.4}, place{45.5, 9.2}
+	leipzig               = place{51.3, 12.4}
+	far                   = []place{{40.7, -74}, {19.1, 72.9}, {1.4, 103.8}, {-23.5, -46.6}, {43.7, -79.4}, {35.7, 139.7}}
 )
 
 // wayIn is from where somebody logs in.
@@ -36,7 +36,7 @@ type logIn struct {
 }
 
 // journeys asks travel of people who log in from home, the office a hundred km away, a telephone whose carrier goes to the internet
-// 400 to 600 km away, a VPN of the company with its way out abroad, and on real journeys; of accounts that two people a continent apart use; and of
+// 600 to 900 km away, a VPN of the company with its way out abroad, and on real journeys; of accounts that two people a continent apart use; and of
 // accounts that are stolen: logged in to from a continent that they never are on within the hour of a login of their owner.
 func (m *measurement) journeys() error {
 	const days, each = 28, 10
@@ -58,7 +58,7 @@ func (m *measurement) journeys() error {
 				kindOf[user] = kind
 				home := wayIn{fmt.Sprintf("100.%d.%d", 64+k, n), potsdam}
 				office := wayIn{"203.0.113", leipzig}
-				phone := wayIn{fmt.Sprintf("100.100.%d", r.IntN(4)), []place{frankfurt, munich}[r.IntN(2)]}
+				phone := wayIn{fmt.Sprintf("100.100.%d", r.IntN(4)), []place{paris, milan}[r.IntN(2)]}
 				other := wayIn{fmt.Sprintf("100.110.%d", n), far[1+r.IntN(5)]}
 				away := [2]int{-1, -1}
 				if kind == "a journey by air" {
