@@ -92,7 +92,9 @@ func (*fan) digest(_ string, rs *rows) any {
 		if r.has(authentication) && r.user != 0 {
 			if r.outcome == failure && r.source != 0 {
 				put(r, fanUsers, r.source, 0, hashOf(rs.names[r.user]))
-				put(r, fanSources, r.user, 0, hashOf(rs.names[r.source]))
+				if rs.names[r.user][0] != '(' { // "(unknown)": an account that the log does not name
+					put(r, fanSources, r.user, 0, hashOf(rs.names[r.source]))
+				}
 			}
 			if r.outcome == success && r.host != 0 {
 				put(r, fanLogins, r.user, 0, hashOf(rs.names[r.host]))
