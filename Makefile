@@ -4,7 +4,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export CGO_ENABLED = 0
 
-.PHONY: all build demo test race bench bench-serve corpus score torture gallery lint fuzz cross clean
+.PHONY: all build demo test race bench bench-serve bench-commands corpus score torture gallery lint fuzz cross clean
 
 all: build
 
@@ -40,6 +40,11 @@ bench:
 EVENTS ?= 500000
 bench-serve: build
 	$(GO) run ./bench/serve -binary bin/sextant -n $(EVENTS)
+
+# What each command that analyses costs, in CPU time and memory, on a case of RECORDS of which hardly two have anything in common.
+RECORDS ?= 1000000
+bench-commands: build
+	$(GO) run ./bench/commands -binary bin/sextant -n $(RECORDS)
 
 # Agreement with other tools on a corpus of real logs, in $$SEXTANT_CORPUS or ../shared/corpus.
 # bench/agree compares with Elastic's integrations, folder by folder; go run ./bench/agree -v PART shows the differences of one.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -15,6 +16,7 @@ var _ = command(newEntities)
 func newEntities() *cobra.Command {
 	var events eventFlags
 	var at, of, output string
+	var limit int
 	c := &cobra.Command{
 		Use:     "entities [PATH…]",
 		Aliases: []string{"links"},
@@ -30,6 +32,9 @@ and what tells so. --of asks for one address, user or host; --at for one moment.
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := oneOf("-o", output, "table", "jsonl", "csv"); err != nil {
 				return err
+			}
+			if limit < 0 {
+				return usagef("--limit %d: want 0, for all, or more", limit)
 			}
 			moment, err := parseTime("--at", at)
 			if err != nil {
@@ -53,8 +58,12 @@ and what tells so. --of asks for one address, user or host; --at for one moment.
 			}
 			w := buffered(c)
 			columns := width(c.OutOrStdout())
+			left := 0
 			if output == "table" {
 				links = readable(links)
+				if limit > 0 && len(links) > limit {
+					links, left = links[:limit], len(links)-limit
+				}
 			}
 			var rows [][]export.Cell
 			for _, k := range links {
@@ -92,8 +101,11 @@ and what tells so. --of asks for one address, user or host; --at for one moment.
 						a.say("", s+".")
 					}
 				}
+				if left > 0 {
+					a.say("", fmt.Sprintf("… and %s more: --of and --at narrow them, --limit 0 shows all.", thousands(int64(left))))
+				}
 				if all.More {
-					a.say("", "There are more than are kept.")
+					a.say("", "There are more links than are kept: those of some addresses are missing.")
 				}
 			}
 			return w.Flush()
@@ -102,6 +114,7 @@ and what tells so. --of asks for one address, user or host; --at for one moment.
 	c.Flags().StringVarP(&events.caseDir, "case", "c", "case", "case directory, where no PATH is given")
 	c.Flags().StringVar(&of, "of", "", "only this address, user, host or hardware address")
 	c.Flags().StringVar(&at, "at", "", "only what held at this time: 2026-03-01T12:00:00Z")
+	c.Flags().IntVarP(&limit, "limit", "n", 1000, "at most so many in a table; 0: all")
 	c.Flags().StringVarP(&output, "output", "o", "table", "output format: table, jsonl, csv")
 	events.read.register(c)
 	return c
