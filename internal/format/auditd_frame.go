@@ -141,23 +141,11 @@ func (d *auditdChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 				raw = string(joined)
 			}
 		}
-		e := b.Begin(c.Offset+int64(first.start), raw)
+		b.Begin(c.Offset+int64(first.start), raw)
 		var ev auditEvent
-		err := d.decode(raw, &ev, b)
-		if err != nil {
-			b.Rollback()
-			fallback(raw, b)
-			e = b.Event()
-			e.Err = err.Error()
-		}
-		if d.p.Done != nil {
-			d.p.Done(b)
-		}
+		d.p.ended(raw, d.decode(raw, &ev, b), fallback, b)
 	}
-	for _, r := range c.Refused {
-		n.Refused += r.Length
-	}
-	n.Refusals = c.Refused
+	n.refuse(c)
 	return n
 }
 

@@ -268,10 +268,7 @@ type csvChunks struct {
 // Decode implements Decoder.
 func (d *csvChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 	var n Bytes
-	for _, r := range c.Refused {
-		n.Refused += r.Length
-	}
-	n.Refusals = c.Refused
+	n.refuse(c)
 	if len(c.Header) < 3 {
 		n.Structure += int64(len(c.Data))
 		return n

@@ -339,6 +339,30 @@ func (f *BlockFramer) Next() (*Chunk, error) {
 	return c, nil
 }
 
+// ended ends the event that b began for a record. What its decoder refused with an
+// error becomes plain text, by text, or by a decoder of its own if that is nil.
+func (p *Params) ended(raw string, err error, text func(string, *event.Batch), b *event.Batch) {
+	if err != nil {
+		if text == nil {
+			text = newTextDecoder(p)
+		}
+		b.Rollback()
+		text(raw, b)
+		b.Event().Err = err.Error()
+	}
+	if p.Done != nil {
+		p.Done(b)
+	}
+}
+
+// refuse books what of the chunk became no event.
+func (n *Bytes) refuse(c *Chunk) {
+	for _, r := range c.Refused {
+		n.Refused += r.Length
+	}
+	n.Refusals = c.Refused
+}
+
 // decodeCut decodes a chunk of records of many lines: next measures the first of what is
 // left, decode reads it without the blank space around it. What decode refuses becomes plain text.
 func (p *Params) decodeCut(c *Chunk, b *event.Batch, next func([]byte) int, decode func(record string) error) Bytes {
@@ -350,22 +374,12 @@ func (p *Params) decodeCut(c *Chunk, b *event.Batch, next func([]byte) int, deco
 		if text = text[start:]; len(text) > 0 {
 			raw := event.View(text)
 			b.Begin(offset+int64(start), raw)
-			if err := decode(raw); err != nil {
-				b.Rollback()
-				newTextDecoder(p)(raw, b)
-				b.Event().Err = err.Error()
-			}
-			if p.Done != nil {
-				p.Done(b)
-			}
+			p.ended(raw, decode(raw), nil, b)
 		}
 		n.Events += int64(len(text))
 		n.Structure += int64(size - len(text))
 		data, offset = data[size:], offset+int64(size)
 	}
-	for _, r := range c.Refused {
-		n.Refused += r.Length
-	}
-	n.Refusals = c.Refused
+	n.refuse(c)
 	return n
 }

@@ -292,23 +292,13 @@ func (d *exportChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 					entry.add(event.View(name), event.View(value), b)
 				}
 			})
-			if err := entry.finish(b); err != nil {
-				b.Rollback()
-				newTextDecoder(d.p)(raw, b)
-				b.Event().Err = err.Error()
-			}
-			if d.p.Done != nil {
-				d.p.Done(b)
-			}
+			d.p.ended(raw, entry.finish(b), nil, b)
 			n.Events += int64(len(text))
 			n.Structure += int64(size - len(text))
 		}
 		data, offset = data[size:], offset+int64(size)
 	}
-	for _, r := range c.Refused {
-		n.Refused += r.Length
-	}
-	n.Refusals = c.Refused
+	n.refuse(c)
 	return n
 }
 

@@ -537,10 +537,7 @@ func (d *jsonChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 		data = data[size:]
 		offset += int64(size)
 	}
-	for _, r := range c.Refused {
-		n.Refused += r.Length
-	}
-	n.Refusals = c.Refused
+	n.refuse(c)
 	return n
 }
 

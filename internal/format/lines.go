@@ -64,10 +64,7 @@ func (d *lineChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 		}
 		offset += int64(size)
 	}
-	for _, r := range c.Refused {
-		n.Refused += r.Length
-	}
-	n.Refusals = c.Refused
+	n.refuse(c)
 	return n
 }
 

@@ -57,12 +57,7 @@ func (f *Format) NewRecordDecoder(p *Params, header []string) func(record []byte
 			text.stray = !event.ValidText(record)
 			raw := event.View(record)
 			b.Begin(offset, raw)
-			if err := decode(raw, b); err != nil {
-				b.Rollback()
-				fallback(raw, b)
-				b.Event().Err = err.Error()
-			}
-			q.Done(b)
+			q.ended(raw, decode(raw, b), fallback, b)
 		}
 	}
 	return func(record []byte, offset int64, b *event.Batch) {

@@ -87,21 +87,11 @@ func (d *winXMLChunks) Decode(c *Chunk, b *event.Batch) Bytes {
 		raw := event.View(data[start:end])
 		b.Begin(offset+int64(start), raw)
 		d.x.reset()
-		if err := d.x.decodeXML(raw, d.p, b); err != nil {
-			b.Rollback()
-			fallback(raw, b)
-			b.Event().Err = err.Error()
-		}
-		if d.p.Done != nil {
-			d.p.Done(b)
-		}
+		d.p.ended(raw, d.x.decodeXML(raw, d.p, b), fallback, b)
 		n.Events += int64(end - start)
 		data, offset = data[end:], offset+int64(end)
 	}
-	for _, r := range c.Refused {
-		n.Refused += r.Length
-	}
-	n.Refusals = c.Refused
+	n.refuse(c)
 	return n
 }
 
