@@ -89,9 +89,10 @@ func (m *measurement) damage() error {
 		}
 	}
 	fmt.Printf("Logs damaged one by one: seeds %v, %d days, %d people\n", m.seeds, m.days, m.users)
-	fmt.Printf("  %-62s %7s %6s %7s\n", "", "damaged", "told", "recall")
+	fmt.Printf("  %-75s %7s %6s %7s\n", "", "damaged", "told", "recall")
+	slices.Sort(l.rows)
 	for _, r := range l.rows {
-		fmt.Printf("  %-62s %7d %6d %7s\n", r, l.done[r], l.told[r], share(l.told[r], l.done[r]))
+		fmt.Printf("  %-75s %7d %6d %7s\n", r, l.done[r], l.told[r], share(l.told[r], l.done[r]))
 		if len(l.miss[r]) > 0 && m.verbose {
 			fmt.Printf("    missed: %s\n", strings.Join(l.miss[r][:min(len(l.miss[r]), 40)], ", "))
 		}
@@ -196,6 +197,7 @@ func turns(files []*file, of func(f *file) bool) (turns []map[string]bool) {
 
 const (
 	endRow     = "no more records in the last days"
+	alone      = ", by silence alone"
 	emptiedRow = "emptied at 18:00, rotated at midnight"
 )
 
@@ -245,20 +247,35 @@ func (m *measurement) silenced(l *ledger, w *world, st *store.Embedded, files []
 			host[f.log] = f.host
 		}
 		for _, turn := range turns(files, func(f *file) bool { return len(minutes[f.log]) > 0 && last[f.log] >= s.from }) {
-			found, err := lookAt(st, "silence", files, func(f *file) []event.Event {
+			damaged := func(f *file) []event.Event {
 				if !turn[f.log] {
 					return nil
 				}
 				return slices.DeleteFunc(slices.Clone(f.events), func(e event.Event) bool { return s.from <= e.Time && e.Time < s.to && e.Time != event.NoTime })
-			})
+			}
+			found, err := lookAt(st, "silence", files, damaged)
 			if err != nil {
 				return err
+			}
+			missing := map[string]bool{} // logs of which gaps tells
+			if s.hours > 0 {
+				found, err := lookAt(st, "gaps", files, damaged)
+				if err != nil {
+					return err
+				}
+				for _, f := range found {
+					for _, e := range f.Evidence {
+						log, _ := source.Log(e.Path)
+						missing[log] = true
+					}
+				}
 			}
 			for log := range turn {
 				told := slices.ContainsFunc(found, func(f analyze.Finding) bool {
 					return f.First < s.to && f.Last > s.from && strings.HasPrefix(f.Explanation, filepath.Base(log)+" ") && (host[log] == "" || slices.Contains(f.Entities.Hosts, host[log]))
 				})
 				n := len(minutes[log])
+				both := told || missing[log]
 				what := fmt.Sprintf("%s (%d minutes)", w.short(log), n)
 				switch {
 				case s.hours <= 0 && n >= 10:
@@ -266,11 +283,13 @@ func (m *measurement) silenced(l *ledger, w *world, st *store.Embedded, files []
 				case s.hours <= 0:
 					l.note(s.name+", records in fewer", told, what)
 				case n >= 30*s.hours:
-					l.note(busyRow(s.hours), told, what)
+					l.note(busyRow(s.hours), both, what)
+					l.note(busyRow(s.hours)+alone, told, what)
 				case n >= 10:
-					l.note(sparseRow(s.hours), told, what)
+					l.note(sparseRow(s.hours), both, what)
+					l.note(sparseRow(s.hours)+alone, told, what)
 				default:
-					l.note(fmt.Sprintf("%d h cut out, records in fewer", s.hours), told, what)
+					l.note(fmt.Sprintf("%d h cut out, records in fewer", s.hours), both, what)
 				}
 			}
 		}
