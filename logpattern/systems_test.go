@@ -22,7 +22,8 @@ var systems = []struct {
 	seen bool
 }{
 	{"spark", true}, {"kafka", true}, {"postgresql", true}, {"kubernetes", true}, {"healthapp", true}, {"cisco", true}, {"appkv", true}, {"mac", true},
-	{"cassandra", false}, {"nginx", false}, {"openstack", false}, {"thunderbird", false}, {"hpc", false}, {"gitlab", false}, {"localized", true}, {"java", true},
+	{"cassandra", true}, {"nginx", true}, {"openstack", true}, {"thunderbird", true}, {"hpc", true}, {"gitlab", true}, {"localized", true}, {"java", true},
+	{"elasticsearch", false}, {"server", false},
 }
 
 // system is templates and what stands in them.
@@ -303,7 +304,7 @@ func init() {
 		"f":  func(s *system) string { return fmt.Sprintf("%.*f", 1+s.r.IntN(3), math.Pow(10, 4*s.r.Float64()-1)) },
 		"x":  func(s *system) string { return "0x" + s.hex(2+s.r.IntN(10)) },
 		"h":  func(s *system) string { return s.hex(64) },
-		"h2": hex(2), "h4": hex(4), "h8": hex(8), "h10": hex(10), "h16": hex(16), "h24": hex(24), "h40": hex(40), "h64": hex(64),
+		"h2": hex(2), "h4": hex(4), "h8": hex(8), "h10": hex(10), "h16": hex(16), "h22": hex(22), "h24": hex(24), "h40": hex(40), "h64": hex(64),
 		"hexname": func(s *system) string { return strings.ToUpper(s.hex(24)) },
 		"lsn":     func(s *system) string { return strings.ToUpper(fmt.Sprintf("%x/%s", s.r.IntN(16), s.hex(7))) },
 		"uuid": func(s *system) string {
@@ -365,7 +366,10 @@ func init() {
 		"jcls": func(s *system) string {
 			return s.of("com.example.", "org.acme.", "net.sample.") + s.pick("word") + s.of("", "."+s.pick("word")) + "." + s.pick("class")
 		},
-		"meth":   func(s *system) string { return s.of("get", "set", "handle", "run", "do") + s.pick("class") },
+		"meth": func(s *system) string { return s.of("get", "set", "handle", "run", "do") + s.pick("class") },
+		"clfdate": func(s *system) string {
+			return fmt.Sprintf("%02d/%s/%d:%s.%03d", 1+s.r.IntN(28), s.of("Jan", "Feb", "Mar"), 2020+s.r.IntN(6), slots["clock"](s), s.r.IntN(1000))
+		},
 		"locale": func(s *system) string { return s.of("de", "fr", "es", "pt_BR", "zh") },
 		"pod":    func(s *system) string { return s.pick("id") + "-" + s.hex(10) + "-" + s.hex(5) },
 		"podref": func(s *system) string { return `"` + s.pick("id") + "/" + slots["pod"](s) + `"` },
@@ -457,7 +461,7 @@ func TestSystemsWithKnownTemplates(t *testing.T) {
 		t.Logf("average of %.0f %-6s %v", counts[k], what, sums[k][0].over(counts[k]))
 		t.Logf("  Drain             %v; with the usual masks before it %v", sums[k][1].over(counts[k]), sums[k][2].over(counts[k]))
 	}
-	if a := sums[1][0].over(counts[1]); a.ga < 0.85 || a.fga < 0.58 {
+	if a, b := sums[0][0].over(counts[0]), sums[1][0].over(counts[1]); a.ga < 0.96 || a.fga < 0.74 || b.ga < 0.93 || b.fga < 0.5 {
 		t.Error("the agreement has fallen")
 	}
 }
