@@ -110,7 +110,7 @@ func (m *measurement) damage() error {
 	for _, n := range l.wrong {
 		wrong += n
 	}
-	m.floor("damage: nothing told of whole worlds", -float64(wrong), 0)
+	m.floor("damage: told of whole worlds, less than none", -float64(wrong), -1)
 	return nil
 }
 
