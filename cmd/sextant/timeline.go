@@ -36,6 +36,10 @@ type timelineCommand struct {
 	w     *bufio.Writer
 	width int
 	a     answers
+
+	stretched     bool
+	foundBursts   []timeline.Burst
+	foundSilences []timeline.Silence
 }
 
 var timelineParts = []string{"overview", "bursts", "rhythms", "silence", "sessions", "processes", "flows", "events"}
@@ -195,33 +199,24 @@ func (t *timelineCommand) overview(first, last int64) error {
 	return nil
 }
 
-// rates are counts by log and host, in steps short enough to tell bursts.
-func (t *timelineCommand) rates(first, last int64, steps int) (*statistics.Series, error) {
-	const column = "sextant.series"
-	q := t.query + ` | format "<event.dataset> <host.name>" as "` + column + `"`
-	return statistics.CountOverTime(t.c.Context(), t.st, q, column, "", statistics.StepFor(time.Duration(last-first), steps), 40)
-}
-
 func (t *timelineCommand) bursts(first, last int64) error {
-	s, err := t.rates(first, last, 2000)
-	if err != nil {
+	bursts, _, err := t.stretches(first, last)
+	if err != nil || len(bursts) == 0 {
 		return err
 	}
-	var bursts []timeline.Burst
-	for _, b := range timeline.Bursts(s) {
-		if b.Name != statistics.Other {
-			bursts = append(bursts, b)
-		}
-	}
-	if len(bursts) == 0 {
-		return nil
-	}
 	t.head("Bursts")
-	t.list(len(bursts), func(i int) string {
-		b := &bursts[i]
-		return fmt.Sprintf("%s: %s records %s (peak %s in %s, usually %s)", strings.TrimSpace(b.Name), thousands(b.Count), timeline.Span(b.From, b.To), thousands(b.Peak), plot.ShortStep(b.Step), export.Figure(b.Usual))
-	})
+	t.list(len(bursts), func(i int) string { return bursts[i].Sentence() })
 	return nil
+}
+
+// stretches are read once for both parts that tell of them.
+func (t *timelineCommand) stretches(first, last int64) ([]timeline.Burst, []timeline.Silence, error) {
+	var err error
+	if !t.stretched {
+		t.foundBursts, t.foundSilences, err = timeline.Stretches(t.c.Context(), t.st, t.query, first, last)
+		t.stretched = err == nil
+	}
+	return t.foundBursts, t.foundSilences, err
 }
 
 func (t *timelineCommand) rhythms() error {
@@ -235,24 +230,12 @@ func (t *timelineCommand) rhythms() error {
 }
 
 func (t *timelineCommand) silence(first, last int64) error {
-	s, err := t.rates(first, last, 5000)
-	if err != nil {
+	_, all, err := t.stretches(first, last)
+	if err != nil || len(all) == 0 {
 		return err
 	}
-	var all []timeline.Silence
-	for _, x := range timeline.Silences(s) {
-		if x.Name != statistics.Other {
-			all = append(all, x)
-		}
-	}
-	if len(all) == 0 {
-		return nil
-	}
 	t.head("Silences")
-	t.list(len(all), func(i int) string {
-		x := &all[i]
-		return fmt.Sprintf("%s: nothing for %s, %s (usually at most %s)", strings.TrimSpace(x.Name), timeline.Length(time.Duration(x.To-x.From)), timeline.Span(x.From, x.To), timeline.Length(x.Usual))
-	})
+	t.list(len(all), func(i int) string { return all[i].Sentence() })
 	return nil
 }
 

@@ -344,7 +344,7 @@ func (run *investigation) conclude(ctx context.Context, plan *Plan) (*report.Inv
 	if err != nil {
 		return nil, err
 	}
-	over, err := overview(ctx, run.store)
+	over, err := overview(ctx, run.store, run.patterns.miner)
 	if err != nil {
 		return nil, err
 	}

@@ -6,13 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sextant-logs/sextant/internal/analyze"
+	"github.com/sextant-logs/sextant/internal/chart"
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/patterns"
+	"github.com/sextant-logs/sextant/internal/plot"
 	"github.com/sextant-logs/sextant/internal/report"
 	numbers "github.com/sextant-logs/sextant/internal/statistics"
 	"github.com/sextant-logs/sextant/internal/store"
 	times "github.com/sextant-logs/sextant/internal/timeline"
+	"github.com/sextant-logs/sextant/logpattern"
 )
 
 // maxRhythmCandidates bounds how much an investigation looks for rhythms; the
@@ -21,12 +26,14 @@ const maxRhythmCandidates = 200
 
 // overview looks at all records at once: what goes with what, what repeats, who
 // was where. What is too much for the store's memory is said, not fatal.
-func overview(ctx context.Context, st store.Store) (report.Overview, error) {
+func overview(ctx context.Context, st store.Store, miner *logpattern.Miner) (report.Overview, error) {
 	o := report.Overview{Associations: []report.Association{}, Rhythms: []report.Rhythm{}, Sessions: []report.Session{}, Remarks: []string{}}
 	for _, part := range []struct {
 		name string
 		read func(context.Context, store.Store, *report.Overview) error
-	}{{"what rises together", associations}, {"what repeats at intervals", rhythms}, {"sessions", sessions}} {
+	}{{"what rises together", associations}, {"what repeats at intervals", rhythms}, {"sessions", sessions}, {"bursts and silences", burstsAndSilences}, {"who came from where", links},
+		{"how sizes are distributed", sizes}, {"what changed", changes},
+		{"kinds of messages", func(ctx context.Context, st store.Store, o *report.Overview) error { return kinds(ctx, st, miner, o) }}} {
 		err := part.read(ctx, st, &o)
 		if errors.Is(err, store.ErrMemory) {
 			o.Remarks = append(o.Remarks, fmt.Sprintf("Of %s nothing can be told: there is too much for the memory given (SEXTANT_MEMORY).", part.name))
@@ -80,5 +87,105 @@ func sessions(ctx context.Context, st store.Store, o *report.Overview) error {
 	if all.More {
 		o.Remarks = append(o.Remarks, fmt.Sprintf("There are more than %d sessions; those that began first are told.", o.SessionCount))
 	}
+	return nil
+}
+
+// kinds are the kinds of messages by how many records are of them.
+func kinds(ctx context.Context, st store.Store, miner *logpattern.Miner, o *report.Overview) error {
+	all, err := patterns.Count(ctx, st, miner, "*")
+	if err != nil {
+		return err
+	}
+	o.KindCount = len(all)
+	for i, p := range all {
+		if i < report.MaxOverview {
+			o.Kinds = append(o.Kinds, report.Count{Value: p.Text, Count: p.Count})
+		}
+		if p.Count == 1 {
+			o.KindsOnce++
+		}
+	}
+	return nil
+}
+
+// burstsAndSilences are when a log of a host wrote much more than usual, or nothing.
+func burstsAndSilences(ctx context.Context, st store.Store, o *report.Overview) error {
+	_, first, last, err := numbers.Span(ctx, st, "*")
+	if err != nil || first == event.NoTime || first == last {
+		return err
+	}
+	const most = 10
+	bursts, silences, err := times.Stretches(ctx, st, "*", first, last)
+	for i := range bursts[:min(len(bursts), most)] {
+		o.Bursts = append(o.Bursts, bursts[i].Sentence()+".")
+	}
+	for i := range silences[:min(len(silences), most)] {
+		o.Silences = append(o.Silences, silences[i].Sentence()+".")
+	}
+	return err
+}
+
+// links are who came from where to what, and with which outcome.
+func links(ctx context.Context, st store.Store, o *report.Overview) error {
+	for _, l := range []struct {
+		kind   string
+		fields []string
+		top    int
+		into   *[]report.Path
+	}{{"", []string{"source.ip", "user.name", "event.outcome"}, 9, &o.Flows}, {"from", []string{"source.ip", "user.name"}, 11, &o.Links}, {"to", []string{"user.name", "host.name"}, 11, &o.Links}} {
+		paths, err := numbers.CountPaths(ctx, st, "*", l.fields, l.top)
+		if err != nil {
+			return err
+		}
+		for _, p := range paths {
+			*l.into = append(*l.into, report.Path{Kind: l.kind, Values: p.Values, Count: p.Count})
+		}
+	}
+	return nil
+}
+
+// sizes are how much the logs say was sent, as boxes.
+func sizes(ctx context.Context, st store.Store, o *report.Overview) error {
+	for _, field := range []string{"source.bytes", "destination.bytes", "http.response.body.bytes"} {
+		c, err := plot.Draw(ctx, st, plot.Request{Kind: "box", Query: "*", Value: field, By: []string{"event.dataset"}, Top: 8})
+		if err != nil {
+			return err
+		}
+		boxes, ok := c.(chart.Boxes)
+		if !ok || len(boxes.Items) == 0 {
+			continue
+		}
+		s := report.Sizes{Field: field, Unit: "B"}
+		for _, b := range boxes.Items {
+			s.Boxes = append(s.Boxes, report.Box(b))
+		}
+		o.Sizes = append(o.Sizes, s)
+	}
+	return nil
+}
+
+// telling are the fields by which two halves of a case are compared: those of
+// the six questions. The command stats compares more.
+var telling = []string{"event.dataset", "event.action", "event.outcome", "event.code", "host.name", "user.name", "source.ip", "destination.ip", "destination.port", "process.name", "http.response.status_code", "rule.name"}
+
+// changes compares the later half of the time with the earlier one.
+func changes(ctx context.Context, st store.Store, o *report.Overview) error {
+	_, first, last, err := numbers.Span(ctx, st, "*")
+	if err != nil || first == event.NoTime || last-first < int64(2*time.Hour) {
+		return err
+	}
+	half := first + (last-first)/2
+	c, err := numbers.Compare(ctx, st, "*", numbers.Period{From: first, To: half}, numbers.Period{From: half, To: last + 1}, telling)
+	if err != nil {
+		return err
+	}
+	o.Changes = append(o.Changes, c.Volume())
+	for i := range c.Changes {
+		if ch := &c.Changes[i]; ch.Q < 0.05 && len(o.Changes) <= 10 {
+			o.Changes = append(o.Changes, ch.Sentence(c))
+		}
+	}
+	news := c.News()
+	o.Changes = append(o.Changes, news[:min(len(news), 8)]...)
 	return nil
 }

@@ -46,11 +46,10 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 type view struct {
 	*Investigation
 	Style    template.CSS
-	Charts   []template.HTML
+	Parts    []part
 	Graphs   []template.HTML // of each incident's entities; empty where there is little to see
 	Rows     []Finding       // findings shown: gravest first
 	Hidden   int             // findings not shown
-	Sections []section       // what each technique found
 	Said     []string        // what became of the techniques
 	Entities []entityList
 }
@@ -61,6 +60,7 @@ type section struct {
 	About  string
 	MayBe  []string // what else each of its rules may see, one sentence a rule
 	Rows   []Finding
+	Levels map[string]int // how many findings are of each
 	Hidden int
 }
 
@@ -70,10 +70,11 @@ const maxSectionRows = 30
 func sections(inv *Investigation) []section {
 	var out []section
 	for _, t := range inv.Techniques {
-		s := section{Name: t.Name, About: t.About}
+		s := section{Name: t.Name, About: t.About, Levels: map[string]int{}}
 		for _, f := range inv.Findings {
 			if f.Kind == t.Name {
 				s.Rows = append(s.Rows, f)
+				s.Levels[f.Level]++
 			}
 		}
 		slices.SortStableFunc(s.Rows, func(a, b Finding) int {
@@ -112,7 +113,7 @@ const maxRows = 500
 // the answers first, then charts, findings, entities, cited records, sources
 // with their accounting and hashes, and rules. Everything from logs is escaped.
 func HTML(inv *Investigation) ([]byte, error) {
-	v := view{Investigation: inv, Style: template.CSS(style)}
+	v := view{Investigation: inv, Style: template.CSS(style + chart.InlineStyle)}
 	v.Rows = slices.Clone(inv.Findings)
 	slices.SortStableFunc(v.Rows, func(a, b Finding) int { return levelRank(b.Level) - levelRank(a.Level) })
 	if len(v.Rows) > maxRows {
@@ -125,23 +126,20 @@ func HTML(inv *Investigation) ([]byte, error) {
 			v.Entities = append(v.Entities, l)
 		}
 	}
-	for i, fig := range figures(inv) {
-		var b bytes.Buffer
-		if err := chart.SVG(&b, fig, chart.Options{Width: 960, Theme: chart.Auto, ID: "c" + strconv.Itoa(i)}); err != nil {
-			return nil, err
-		}
-		v.Charts = append(v.Charts, template.HTML(b.String()))
+	v.Said = Techniques(inv.Techniques)
+	var err error
+	if v.Parts, err = parts(inv, sections(inv)); err != nil {
+		return nil, err
 	}
 	for i := range inv.Incidents {
 		var b bytes.Buffer
 		if fig, ok := entityGraph(inv, &inv.Incidents[i]); ok && i < maxGraphs {
-			if err := chart.SVG(&b, fig, chart.Options{Width: 900, Theme: chart.Auto, ID: "g" + strconv.Itoa(i)}); err != nil {
+			if err := chart.Inline(&b, fig, chart.Options{Width: 900, Theme: chart.Auto, ID: "g" + strconv.Itoa(i)}); err != nil {
 				return nil, err
 			}
 		}
 		v.Graphs = append(v.Graphs, template.HTML(b.String()))
 	}
-	v.Sections, v.Said = sections(inv), Techniques(inv.Techniques)
 	numbers := map[string]int{}
 	for i, e := range inv.Evidence {
 		numbers[e.ID] = i + 1
@@ -156,69 +154,6 @@ func HTML(inv *Investigation) ([]byte, error) {
 		return nil, err
 	}
 	return b.Bytes(), nil
-}
-
-// figures are the report's charts.
-func figures(inv *Investigation) []chart.Figure {
-	var figs []chart.Figure
-	st := &inv.Statistics
-	if t, err := time.Parse(time.RFC3339Nano, st.Timeline.Start); err == nil && len(st.Timeline.Series) > 0 {
-		step := time.Duration(st.Timeline.Step) * time.Second
-		ts := chart.TimeSeries{Title: "Records over time, by log, in steps of " + duration(step), YLabel: "records"}
-		for i := range st.Timeline.Series[0].Counts {
-			ts.Times = append(ts.Times, t.Add(time.Duration(i)*step))
-		}
-		for _, s := range st.Timeline.Series {
-			values := make([]float64, len(s.Counts))
-			for i, c := range s.Counts {
-				values[i] = float64(c)
-			}
-			ts.Series = append(ts.Series, chart.Series{Name: s.Dataset, Values: values})
-		}
-		figs = append(figs, chart.Figure{Panels: []chart.Chart{ts}})
-		var hours [7][24]float64
-		for d := range hours {
-			for h := range hours[d] {
-				hours[d][h] = float64(st.WeekHours[d][h])
-			}
-		}
-		figs = append(figs, chart.Figure{Panels: []chart.Chart{chart.HourWeekday("Records by weekday and hour (UTC)", &hours)}})
-	}
-	if n := len(st.Days); n > 0 {
-		c := chart.Calendar{Title: "Records by day (UTC)"}
-		for _, d := range st.Days {
-			if at, err := time.Parse(time.DateOnly, d.Value); err == nil {
-				c.Days = append(c.Days, chart.Day{At: at, Value: float64(d.Count)})
-			}
-		}
-		if span := c.Days[len(c.Days)-1].At.Sub(c.Days[0].At); span >= 14*24*time.Hour {
-			figs = append(figs, chart.Figure{Panels: []chart.Chart{c}})
-		}
-	}
-	bars := func(title string, counts []Count) (chart.Chart, bool) {
-		b := chart.Bars{Title: title, XLabel: "records", Horizontal: true}
-		for _, c := range counts[:min(10, len(counts))] {
-			b.Items = append(b.Items, chart.Item{Label: c.Value, Value: float64(c.Count)})
-		}
-		return b, len(b.Items) > 0
-	}
-	var panels []chart.Chart
-	if b, ok := bars("Most frequent accounts", st.Users); ok {
-		panels = append(panels, b)
-	}
-	if b, ok := bars("Most frequent source addresses", st.SourceIPs); ok {
-		panels = append(panels, b)
-	}
-	if b, ok := bars("Most frequent hosts", st.Hosts); ok {
-		panels = append(panels, b)
-	}
-	if b, ok := bars("Most frequent actions", st.Actions); ok {
-		panels = append(panels, b)
-	}
-	if len(panels) > 0 {
-		figs = append(figs, chart.Figure{Panels: panels})
-	}
-	return figs
 }
 
 func levelRank(level string) int {

@@ -42,6 +42,44 @@ type Overview struct {
 	Sessions     []Session     `json:"sessions"`     // who was where, longest first
 	SessionCount int           `json:"session_count"`
 	Remarks      []string      `json:"remarks"` // what could not be had, one sentence each
+
+	Kinds     []Count  `json:"kinds,omitempty"` // kinds of messages, most frequent first
+	KindCount int      `json:"kind_count,omitempty"`
+	KindsOnce int      `json:"kinds_once,omitempty"` // of which one record only is
+	Bursts    []string `json:"bursts,omitempty"`     // when a log wrote much more than usual, heaviest first
+	Silences  []string `json:"silences,omitempty"`   // when one wrote nothing for much longer than usual
+	Changes   []string `json:"changes,omitempty"`    // what is otherwise in the later half of the time, surest first
+	Flows     []Path   `json:"flows,omitempty"`      // records by address, account and outcome
+	Links     []Path   `json:"links,omitempty"`      // records by address and account, "from", then by account and host, "to"
+	Sizes     []Sizes  `json:"sizes,omitempty"`      // how numbers are distributed, by log
+}
+
+// Path is a combination of values and how many records have it.
+type Path struct {
+	Kind   string   `json:"kind,omitempty"`
+	Values []string `json:"values"`
+	Count  int64    `json:"count"`
+}
+
+// Sizes is how the numbers of a field are distributed in each log (Tukey's boxes).
+type Sizes struct {
+	Field string `json:"field"`
+	Unit  string `json:"unit"`
+	Boxes []Box  `json:"boxes"`
+}
+
+// Box is chart.Box.
+type Box struct {
+	Label    string    `json:"label"`
+	N        int       `json:"n"`
+	Q1       float64   `json:"q1"`
+	Median   float64   `json:"median"`
+	Q3       float64   `json:"q3"`
+	Low      float64   `json:"low"`
+	High     float64   `json:"high"`
+	Outliers []float64 `json:"outliers,omitempty"`
+	Minimum  float64   `json:"minimum"`
+	Maximum  float64   `json:"maximum"`
 }
 
 // Bounds of the document.
