@@ -74,7 +74,7 @@ func autocorrelated(times []int64) (time.Duration, bool) {
 	}
 	slices.Sort(gaps)
 	step := max(gaps[len(gaps)/2]/5, 1)
-	n := min(int((times[len(times)-1]-times[0])/step)+1, 20_000)
+	n := min(int((times[len(times)-1]-times[0])/step)+1, 5_000)
 	counts := make([]float64, n)
 	total := 0.0
 	for _, t := range times {
@@ -89,7 +89,7 @@ func autocorrelated(times []int64) (time.Duration, bool) {
 		variance += counts[i] * counts[i]
 	}
 	best, lag := 0.0, 0
-	for l := 2; l < min(n/2, 500); l++ {
+	for l := 2; l < min(n/2, 100); l++ {
 		sum := 0.0
 		for i := l; i < n; i++ {
 			sum += counts[i] * counts[i-l]
