@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sextant-logs/sextant/internal/chart"
@@ -114,7 +115,7 @@ func timeFigures(inv *Investigation) []chart.Figure {
 		return nil
 	}
 	step := time.Duration(st.Timeline.Step) * time.Second
-	ts := chart.TimeSeries{Title: "Records over time, by log, in steps of " + duration(step), YLabel: "records per " + duration(step)}
+	ts := chart.TimeSeries{Title: "Records over time, by log, in steps of " + duration(step), YLabel: "records per " + strings.TrimPrefix(duration(step), "1 ")}
 	for i := range st.Timeline.Series[0].Counts {
 		ts.Times = append(ts.Times, t.Add(time.Duration(i)*step))
 	}
@@ -123,7 +124,11 @@ func timeFigures(inv *Investigation) []chart.Figure {
 		for i, c := range s.Counts {
 			values[i] = float64(c)
 		}
-		ts.Series = append(ts.Series, chart.Series{Name: s.Dataset, Values: values})
+		name := s.Dataset
+		if name == "other" {
+			name = chart.Other
+		}
+		ts.Series = append(ts.Series, chart.Series{Name: name, Values: values})
 	}
 	figs = append(figs, one(ts))
 	var hours [7][24]float64
