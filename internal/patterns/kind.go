@@ -16,6 +16,7 @@ const (
 	maxKindValue = 60 // bytes of a value that does; a longer one is text
 	maxKindNamed = 4  // of those that do
 	maxKindNames = 30 // fields of a record that nothing names
+	maxLeaf      = 13 // bytes of the longest of the words of namesKind
 )
 
 // AppendMasked appends what a miner takes for an event: its message, masked. A structured record that has no message is of the
@@ -84,13 +85,29 @@ func clip(s string) string { return s[:min(len(s), 100)] }
 
 // namesKind reports whether a field is one by which programs say what kind of record it is, and its value a name.
 func namesKind(f *event.Field) bool {
-	if f.Value == "" || len(f.Value) > maxKindValue || derived(f.Name) {
+	if f.Value == "" || len(f.Value) > maxKindValue {
 		return false
 	}
-	leaf := strings.ToLower(f.Name[strings.LastIndexByte(f.Name, '.')+1:])
-	switch strings.NewReplacer("_", "", "-", "").Replace(leaf) {
+	// The last part of the name as eventName, event_name and Event-Name are one.
+	var leaf [maxLeaf + 1]byte
+	n := 0
+	for i := strings.LastIndexByte(f.Name, '.') + 1; i < len(f.Name) && n < len(leaf); i++ {
+		c := f.Name[i]
+		if c == '_' || c == '-' {
+			continue
+		}
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		leaf[n] = c
+		n++
+	}
+	switch string(leaf[:n]) {
 	case "type", "kind", "event", "eventtype", "eventname", "eventkind", "action", "operation", "operationname", "op", "activity", "activityname", "category", "verb", "msgtype", "messagetype", "recordtype", "logtype":
 	default:
+		return false
+	}
+	if derived(f.Name) {
 		return false
 	}
 	digits := 0
