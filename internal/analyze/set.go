@@ -18,6 +18,7 @@ type Set struct {
 	techniques []Technique
 	worked     []bool
 	perDay     int
+	ends       bool
 	spare      []Finding // beyond perDay
 }
 
@@ -41,6 +42,10 @@ func (s *Set) Live() {
 		}
 	}
 }
+
+// Ends says that Findings will be asked for once, after the last digest: what each
+// technique has gathered is let go when it has told.
+func (s *Set) Ends() { s.ends = true }
 
 // UpToNow says, before Findings, that all that happened from one time to another
 // (ns) is here, so that a log without newer records has ended.
@@ -157,6 +162,9 @@ func (s *Set) Findings(ctx context.Context, q Querier) ([]Finding, []Report, err
 			found[j].Kind = t.Name()
 		}
 		all = append(all, found...)
+		if s.ends {
+			s.techniques[i] = nil
+		}
 	}
 	all, s.spare = ration(all, s.perDay)
 	out, err := cited(ctx, q, all)

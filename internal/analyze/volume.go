@@ -19,6 +19,7 @@ type volume struct {
 	order   []volumeKey
 	seen    map[string]*firstDay // of destinations
 	first   int64
+	public  int // of the days, of public addresses
 	tooMany bool
 }
 
@@ -46,6 +47,7 @@ type firstDay struct {
 
 const (
 	maxVolumes   = 300_000
+	maxPublic    = 50_000  // of them of public addresses, of which few are one's own
 	smallFlow    = 1 << 20 // flows that are less matter in the sum of a source of a private address only
 	maxContacted = 100_000
 )
@@ -185,9 +187,13 @@ func (t *volume) Merge(digest any) {
 		}
 		s := t.days[k]
 		if s == nil {
-			if len(t.days) >= maxVolumes {
+			public := !k.fetched && outside(k.source)
+			if len(t.days) >= maxVolumes || public && t.public >= maxPublic {
 				t.tooMany = true
 				continue
+			}
+			if public {
+				t.public++
 			}
 			s = &sent{first: from.first, last: from.last}
 			t.days[k] = s
@@ -204,7 +210,7 @@ func (t *volume) limits() []string {
 	if !t.tooMany {
 		return nil
 	}
-	return []string{fmt.Sprintf("more than %s pairs of source and destination a day: what the last of them sent was not counted", thousands(maxVolumes))}
+	return []string{fmt.Sprintf("more than %s pairs of source and destination a day, or %s of public sources: what the last of them sent was not counted", thousands(maxVolumes), thousands(maxPublic))}
 }
 
 // What a day's volume must be.

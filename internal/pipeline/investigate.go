@@ -372,7 +372,7 @@ func (run *investigation) conclude(ctx context.Context, plan *Plan) (*report.Inv
 	return out, nil
 }
 
-// answers makes findings and incidents of what was gathered and the store holds.
+// answers makes findings and incidents of what was gathered and the store holds, once.
 func (run *investigation) answers(ctx context.Context, st store.Store) ([]analyze.Finding, []incident.Incident, error) {
 	findings, err := run.gatherer.Findings(ctx, st)
 	if err != nil {
@@ -381,6 +381,7 @@ func (run *investigation) answers(ctx context.Context, st store.Store) ([]analyz
 	var spare []analyze.Finding
 	if run.techniques != nil {
 		run.techniques.SetTemplates(run.patterns.templates())
+		run.techniques.Ends()
 		more, reports, err := run.techniques.Findings(ctx, st)
 		if err != nil {
 			return nil, nil, err
