@@ -16,6 +16,7 @@
 //	leaks       invented uploads, with leaks of several sizes to new addresses
 //	journeys    invented logins from places, and thefts from far away
 //	links       an invented office: who and what was at which address when
+//	sessions    invented logins, logons, sudo and su, and programs that start others: what the timeline makes of them
 //	correlation planted pairs of series of which one follows the other; planted leases, tunnels and logons
 //	firsts      invented accounts, programs and computers, of which some do something for the first time
 //	night       the same worlds, with a record in the night put into the life of each account
@@ -77,6 +78,7 @@ func main() {
 		{"network", (*measurement).network, ""},
 		{"correlation", (*measurement).correlation, ""},
 		{"links", (*measurement).entityLinks, ""},
+		{"sessions", (*measurement).sessions, ""},
 	}
 	for _, a := range flag.Args() {
 		if !slices.ContainsFunc(parts, func(p struct {

@@ -175,6 +175,9 @@ func (s *sessionReader) read(r *sessionRow) {
 		key := "p\x00" + host + "\x00" + program + "\x00" + pid
 		switch ends := action == "logged-off" || action == "ssh_disconnect"; {
 		case ends:
+			if o := s.open[key]; o != nil && program == "sshd" && user != "" && o.User != "" && user != o.User {
+				return // another's connection, whose child has the number now
+			}
 			s.end(key, r)
 		case action == "ssh_login" && r.get("event.outcome") == "success", action == "logged-on":
 			kind := program

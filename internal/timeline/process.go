@@ -3,6 +3,7 @@ package timeline
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/store"
@@ -16,6 +17,7 @@ type Process struct {
 	ID                  string
 	Children            []*Process
 	parent              *Process
+	program             string // the file's name, in small letters, "" if it is not known
 }
 
 // Processes is the forest of the processes that were started.
@@ -50,13 +52,17 @@ func ReadProcesses(ctx context.Context, st store.Store, query string) (*Processe
 			return "p\x00" + r.get("host.name") + "\x00" + pid
 		}
 		p := &Process{Host: r.get("host.name"), User: r.get("user.name"), PID: r.get("process.pid"), Started: r.time("_time"), ID: r.get("event.id"),
-			Command: first(r.get("process.command_line"), r.get("process.executable"), r.get("process.name"))}
+			Command: first(r.get("process.command_line"), r.get("process.executable"), r.get("process.name")), program: program(r.get("process.executable"), r.get("process.name"))}
 		if ppid := r.get("process.parent.pid"); ppid != "" || r.get("process.parent.entity_id") != "" {
 			k := key(r.get("process.parent.entity_id"), ppid)
 			parent := byID[k]
 			name := first(r.get("process.parent.command_line"), r.get("process.parent.executable"), r.get("process.parent.name"))
+			file := program(r.get("process.parent.executable"), r.get("process.parent.name"))
+			if parent != nil && r.get("process.parent.entity_id") == "" && file != "" && parent.program != "" && file != parent.program {
+				parent = nil // the number was used again by one whose start is not in the log
+			}
 			if parent == nil && name != "" {
-				parent = &Process{Host: p.Host, PID: ppid, Command: name, Started: event.NoTime}
+				parent = &Process{Host: p.Host, PID: ppid, Command: name, Started: event.NoTime, program: file}
 				byID[k] = parent
 				out.Roots = append(out.Roots, parent)
 			}
@@ -72,6 +78,12 @@ func ReadProcesses(ctx context.Context, st store.Store, query string) (*Processe
 		return nil
 	})
 	return out, err
+}
+
+// program is the name of a program's file, by which it can be told from another.
+func program(executable, name string) string {
+	f := first(executable, name)
+	return strings.ToLower(f[strings.LastIndexAny(f, `/\`)+1:])
 }
 
 func depth(p *Process) int {

@@ -210,9 +210,10 @@ func TestSilenceIsWhatIsLongForThatLog(t *testing.T) {
 
 func TestProcessesStandUnderWhatStartedThem(t *testing.T) {
 	ps := func(s int, pid, ppid, parent, command string) fact {
-		return fact{start.Add(time.Duration(s) * time.Second), []string{"event.category", "process", "event.type", "start", "host.name", "ws1", "process.pid", pid, "process.parent.pid", ppid, "process.parent.name", parent, "process.command_line", command}}
+		return fact{start.Add(time.Duration(s) * time.Second), []string{"event.category", "process", "event.type", "start", "host.name", "ws1", "process.pid", pid, "process.parent.pid", ppid, "process.parent.name", parent, "process.name", strings.Fields(command)[0], "process.command_line", command}}
 	}
-	st := filled(t, ps(0, "10", "4", "explorer.exe", "cmd.exe"), ps(1, "11", "10", "cmd.exe", "whoami"), ps(2, "12", "10", "cmd.exe", "net user"), ps(3, "13", "10", "cmd.exe", "whoami"), ps(4, "4", "4", "x", "loop"))
+	st := filled(t, ps(0, "10", "4", "explorer.exe", "cmd.exe"), ps(1, "11", "10", "cmd.exe", "whoami"), ps(2, "12", "10", "cmd.exe", "net user"), ps(3, "13", "10", "cmd.exe", "whoami"), ps(4, "4", "4", "explorer.exe", "loop"),
+		ps(5, "14", "10", "other.exe", "late")) // whose parent has a number that was used before
 	f, err := ReadProcesses(t.Context(), st, "*")
 	if err != nil {
 		t.Fatal(err)
@@ -223,7 +224,7 @@ func TestProcessesStandUnderWhatStartedThem(t *testing.T) {
 			got = append(got, fmt.Sprintf("%s%s ×%d", strings.Repeat(">", depth), p.Command, times))
 		})
 	}
-	if want := "explorer.exe ×1|>cmd.exe ×1|>>whoami ×2|>>net user ×1|>loop ×1"; strings.Join(got, "|") != want {
+	if want := "explorer.exe ×1|>cmd.exe ×1|>>whoami ×2|>>net user ×1|>loop ×1|other.exe ×1|>late ×1"; strings.Join(got, "|") != want {
 		t.Errorf("%s, want %s", strings.Join(got, "|"), want)
 	}
 }
