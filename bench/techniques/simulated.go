@@ -43,9 +43,9 @@ var questions = []question{
 		return e.Get("destination.ip") != "" && e.Get("dns.question.name") == "" // a resolver answers, it does not call
 	},
 		"contacts with one destination", func(f *facts, e string) float64 { return f.contacts[e] }},
-	{"tunnel", []string{"T1071.004"}, []string{"source.ip"}, "sources that look up names that carry data", 100, has("dns.question.name"),
+	{"tunnel", []string{"T1071.004"}, []string{"source.ip"}, "sources that look up names that carry data, resolvers left out", 100, has("dns.question.name"),
 		"different names looked up", func(f *facts, e string) float64 { return f.names[e] }},
-	{"generated", []string{"T1568.002"}, []string{"source.ip"}, "sources that look for a made-up domain", 10, has("dns.question.name"),
+	{"generated", []string{"T1568.002"}, []string{"source.ip"}, "sources that look for a made-up domain, resolvers left out", 10, has("dns.question.name"),
 		"different names looked up", func(f *facts, e string) float64 { return f.names[e] }},
 	{"fan", []string{"T1046", "T1110.003"}, []string{"source.ip"}, "sources that scan or spray", 10, has("source.ip"),
 		"destinations and ports, or accounts, in an hour", func(f *facts, e string) float64 { return f.fan[e] }},
@@ -386,6 +386,7 @@ func (m *measurement) ask(w *world, st *store.Embedded, tallies, hours []tally, 
 		}
 		batch.Reset()
 	}
+	resolvers := map[string]bool{} // they ask for others
 	eighth := w.first.AddDate(0, 0, 7).UnixNano()
 	err := records(st, func(e *event.Event) {
 		source, user := e.Get("source.ip"), e.Get("user.name")
@@ -400,6 +401,7 @@ func (m *measurement) ask(w *world, st *store.Embedded, tallies, hours []tally, 
 			}
 			if n := e.Get("dns.question.name"); n != "" {
 				names.add(source, "", n, 1)
+				resolvers[e.Get("destination.ip")] = true
 			}
 			if n := e.Get("source.bytes"); n != "" {
 				bytes.add(source, day, e.Get("event.dataset"), number(n))
@@ -554,6 +556,8 @@ func (m *measurement) ask(w *world, st *store.Embedded, tallies, hours []tally, 
 			switch q.technique {
 			case "hours":
 				is = slices.ContainsFunc(misused[e], func(at int64) bool { return lives.strange(e, at) })
+			case "tunnel", "generated":
+				is = is && !resolvers[e]
 			case "travel":
 				is = is && travelled(e)
 			case "pairs":

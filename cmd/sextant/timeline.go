@@ -315,8 +315,14 @@ func (t *timelineCommand) flows() error {
 	t.head("Flows of connections, most bytes first")
 	var rows [][]export.Cell
 	for _, f := range all {
-		rows = append(rows, []export.Cell{{Name: "source", Value: f.Source}, {Name: "destination", Value: f.Destination}, {Name: "port", Value: f.Port}, {Name: "records", Value: f.Count},
-			{Name: "sent", Text: size(int64(f.Sent))}, {Name: "received", Text: size(int64(f.Received))}, {Name: "when", Text: shortSpan(f.First, f.Last), Whole: true}})
+		when := shortSpan(f.First, f.Last)
+		if t.width > 0 && t.width < 100 { // addresses first
+			if when = time.Unix(0, f.First).UTC().Format("01-02"); f.Last-f.First >= int64(24*time.Hour) {
+				when += "–" + time.Unix(0, f.Last).UTC().Format("01-02")
+			}
+		}
+		rows = append(rows, []export.Cell{{Name: "source", Value: f.Source, Whole: true}, {Name: "destination", Value: f.Destination, Whole: true}, {Name: "port", Value: f.Port}, {Name: "records", Value: f.Count},
+			{Name: "sent", Text: size(int64(f.Sent))}, {Name: "received", Text: size(int64(f.Received))}, {Name: "when", Text: when, Whole: true}})
 	}
 	return export.WriteCells(t.w, "table", rows, t.width)
 }

@@ -343,7 +343,10 @@ func (l *numbered) finding(ctx context.Context, q Querier) (Finding, error) {
 	name := clip(l.path, 120)
 	switch l.kind {
 	case windowsLog:
-		f.Title, f.Level, f.Techniques = "Records are missing from an event log", "medium", []string{"T1070.001"}
+		f.Title, f.Techniques = "Records are missing from an event log", []string{"T1070.001"}
+		if strings.HasSuffix(strings.ToLower(l.path), ".evtx") { // the log itself, which loses none on its way
+			f.Level = "medium"
+		}
 		if l.counter != "" && !strings.EqualFold(base(l.path), l.counter+".evtx") {
 			name += ", " + clip(l.counter, 80)
 		}

@@ -29,7 +29,9 @@ func Flows(ctx context.Context, st store.Store, query string, most int) ([]Flow,
 		})
 		out = out[:min(len(out), most)]
 	}
-	stats := `stats by (source.ip, destination.ip, destination.port) count() n, sum(source.bytes) s, sum(destination.bytes) d, min(_time) first, max(_time) last`
+	// Two sensors may see the same: bytes are those of the log that counts most.
+	stats := `stats by (source.ip, destination.ip, destination.port, event.dataset) count() n, sum(source.bytes) s, sum(destination.bytes) d, min(_time) first, max(_time) last` +
+		` | stats by (source.ip, destination.ip, destination.port) sum(n) n, max(s) if (s:!=NaN) s, max(d) if (d:!=NaN) d, min(first) first, max(last) last`
 	err := store.Grouped(ctx, st, query+` | filter !"sextant.time":* source.ip:* destination.ip:*`, "source.ip", stats, func() { out = nil }, func(fs []event.Field) error {
 		r := row(fs)
 		f := Flow{Source: r.get("source.ip"), Destination: r.get("destination.ip"), Port: r.get("destination.port"), First: r.time("first"), Last: r.time("last")}
