@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -280,27 +279,24 @@ func (t *timelineCommand) processes() error {
 		return err
 	}
 	t.head("Process trees")
-	slices.SortStableFunc(all.Roots, func(a, b *timeline.Process) int { return cmp.Compare(a.Begun(), b.Begun()) })
 	lines, most := 0, max(t.limit, t.few())
-	for _, root := range all.Roots {
-		root.Walk(func(p *timeline.Process, depth, times int) {
-			if lines++; t.limit > 0 && lines > most {
-				return
-			}
-			when := "               "
-			if p.Started != event.NoTime {
-				when = time.Unix(0, p.Started).UTC().Format("01-02 15:04:05 ")
-			}
-			text := strings.Repeat("  ", depth) + p.Command
-			if depth == 0 {
-				text = p.Host + " " + text
-			}
-			if times > 1 {
-				text += fmt.Sprintf(" (× %d)", times)
-			}
-			fmt.Fprintln(t.w, when+chart.Fit(export.Terminal(text), t.width-len(when)))
-		})
-	}
+	all.Walk(func(p *timeline.Process, depth, times int) {
+		if lines++; t.limit > 0 && lines > most {
+			return
+		}
+		when := "               "
+		if p.Started != event.NoTime {
+			when = time.Unix(0, p.Started).UTC().Format("01-02 15:04:05 ")
+		}
+		text := strings.Repeat("  ", depth) + p.Command
+		if depth == 0 {
+			text = p.Host + " " + text
+		}
+		if times > 1 {
+			text += fmt.Sprintf(" (× %d)", times)
+		}
+		fmt.Fprintln(t.w, when+chart.Fit(export.Terminal(text), t.width-len(when)))
+	})
 	if t.limit > 0 && lines > most {
 		t.a.say("", fmt.Sprintf("… and %s more.", thousands(int64(lines-most))))
 	}

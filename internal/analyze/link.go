@@ -58,7 +58,7 @@ type observation struct {
 }
 
 // ReadLinks asks the store who and what was at which address when: DHCP leases
-// (ISC, Windows, Zeek, Suricata), VPN sessions, logins with their end, Windows
+// (ISC, Zeek, Suricata), VPN sessions, logins with their end, Windows
 // logons and Kerberos tickets, computer accounts, and arpwatch.
 func ReadLinks(ctx context.Context, q Querier) (*Links, error) {
 	r := &linkReader{}

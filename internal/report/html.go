@@ -14,7 +14,6 @@ import (
 	"github.com/sextant-logs/sextant/internal/chart"
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/incident"
-	"github.com/sextant-logs/sextant/internal/triage"
 )
 
 //go:embed report.html.tmpl
@@ -29,17 +28,16 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"size":     size,
 	"time":     shortTime,
 	"headline": Headline, "scope": Scope, "books": Books, "when": When, "where": Where, "entities": Entities,
-	"format":     sourceFormat,
-	"join":       strings.Join,
-	"add":        func(a, b int) int { return a + b },
-	"first":      first,
-	"firstItems": func(n int, l []triage.Item) []triage.Item { return l[:min(n, len(l))] },
-	"percent":    func(p float64) string { return fmt.Sprintf("%.0f %%", 100*p) },
-	"rest":       func(n int, s []string) int { return max(0, len(s)-n) },
-	"mark":       Mark,
-	"note":       noteLine,
-	"number":     func(string) int { return 0 }, // of a cited record; set for each page
-	"who":        func(w incident.Who) []string { return slices.Concat(w.Users, w.Processes) },
+	"format":  sourceFormat,
+	"join":    strings.Join,
+	"add":     func(a, b int) int { return a + b },
+	"first":   first,
+	"percent": func(p float64) string { return fmt.Sprintf("%.0f %%", 100*p) },
+	"rest":    func(n int, s []string) int { return max(0, len(s)-n) },
+	"mark":    Mark,
+	"note":    noteLine,
+	"number":  func(string) int { return 0 }, // of a cited record; set for each page
+	"who":     func(w incident.Who) []string { return slices.Concat(w.Users, w.Processes) },
 }).Parse(page))
 
 // view is what the template sees.

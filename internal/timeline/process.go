@@ -1,8 +1,10 @@
 package timeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
@@ -22,8 +24,8 @@ type Process struct {
 
 // Processes is the forest of the processes that were started.
 type Processes struct {
-	Roots []*Process // by the time of the first start in them
-	More  bool       // there were more starts than are kept
+	Roots []*Process
+	More  bool // there were more starts than are kept
 }
 
 const (
@@ -114,27 +116,32 @@ func (p *Process) Begun() int64 {
 	return t
 }
 
-// Walk calls fn with each process of the tree, parents first. What a process
-// starts over and over with the same command is one, with the number of times.
-func (p *Process) Walk(fn func(p *Process, depth int, times int)) { p.walk(0, 1, fn) }
+// Walk calls fn with each process, parents first, trees in order of their first start. What is started over and over with the
+// same command, by the same process or by one of which nothing is known, is one, with the number of times.
+func (ps *Processes) Walk(fn func(p *Process, depth, times int)) {
+	roots := slices.Clone(ps.Roots)
+	slices.SortStableFunc(roots, func(a, b *Process) int { return cmp.Compare(a.Begun(), b.Begun()) })
+	walk(roots, 0, fn)
+}
 
-func (p *Process) walk(depth, times int, fn func(*Process, int, int)) {
-	fn(p, depth, times)
-	var order []string
-	same := map[string][]*Process{}
-	for _, c := range p.Children {
-		k := c.Command + "\x00" + c.User
+func walk(all []*Process, depth int, fn func(p *Process, depth, times int)) {
+	type what struct{ host, command, user string }
+	var order []what
+	same := map[what][]*Process{}
+	for _, p := range all {
+		k := what{p.Host, p.Command, p.User}
 		if same[k] == nil {
 			order = append(order, k)
 		}
-		same[k] = append(same[k], c)
+		same[k] = append(same[k], p)
 	}
 	for _, k := range order {
 		one := *same[k][0]
 		one.Children = nil
-		for _, c := range same[k] {
-			one.Children = append(one.Children, c.Children...)
+		for _, p := range same[k] {
+			one.Children = append(one.Children, p.Children...)
 		}
-		one.walk(depth+1, len(same[k]), fn)
+		fn(&one, depth, len(same[k]))
+		walk(one.Children, depth+1, fn)
 	}
 }
