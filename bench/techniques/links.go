@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/pipeline"
+	"github.com/sextant-logs/sextant/internal/store"
 )
 
 // The office of entityLinks: machines that come and go and lease addresses, people who log on from them, tunnels from outside, and a
@@ -184,6 +186,34 @@ func (o *office) gateway() {
 	}
 }
 
+// stored writes logs, the lines of each in the order of a key, reads them into a store and calls fn with it.
+func stored(logs map[string][]string, key func(line string) string, fn func(store.Store) error) error {
+	dir, err := os.MkdirTemp("", "techniques")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	for name, lines := range logs {
+		slices.SortStableFunc(lines, func(a, b string) int { return strings.Compare(key(a), key(b)) })
+		path := filepath.Join(dir, "logs", name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+			return err
+		}
+	}
+	st, plan, err := pipeline.Load(context.Background(), pipeline.Options{Paths: []string{filepath.Join(dir, "logs")}}, filepath.Join(dir, "store"))
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	if plan.Unread {
+		return errors.New("logs could not be read")
+	}
+	return fn(st)
+}
+
 // entityLinks asks who and what was at each address each quarter of an hour, and compares with what was so.
 func (m *measurement) entityLinks() error {
 	type result struct {
@@ -206,35 +236,16 @@ func (m *measurement) entityLinks() error {
 	}
 	taken, disagree, mistaken, asked := 0, 0, 0, 0
 	for _, seed := range m.seeds {
-		dir, err := os.MkdirTemp("", "techniques")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
 		o := &office{r: rand.New(rand.NewPCG(seed, 4242)), start: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), logs: map[string][]string{}}
 		o.dhcp()
 		o.tunnels()
 		o.gateway()
-		for name, lines := range o.logs {
-			slices.SortStableFunc(lines, func(a, b string) int { return strings.Compare(a[:min(len(a), 45)], b[:min(len(b), 45)]) })
-			path := filepath.Join(dir, "logs", name)
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				return err
-			}
-			if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
-				return err
-			}
-		}
-		st, _, err := pipeline.Load(context.Background(), pipeline.Options{Paths: []string{filepath.Join(dir, "logs")}}, filepath.Join(dir, "store"))
-		if err != nil {
+		var links *analyze.Links
+		if err := stored(o.logs, func(l string) string { return l[:min(len(l), 45)] }, func(st store.Store) (err error) {
+			links, err = analyze.ReadLinks(context.Background(), st)
 			return err
-		}
-		links, err := analyze.ReadLinks(context.Background(), st)
-		if err != nil {
-			return err
-		}
-		if err := st.Close(); err != nil {
-			return err
+		}); err != nil {
+			return fmt.Errorf("seed %d: %w", seed, err)
 		}
 		type question struct{ address, kind string }
 		var questions []question

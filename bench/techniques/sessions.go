@@ -4,15 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/event"
-	"github.com/sextant-logs/sextant/internal/pipeline"
 	"github.com/sextant-logs/sextant/internal/store"
 	"github.com/sextant-logs/sextant/internal/timeline"
 )
@@ -207,7 +204,7 @@ func (m *measurement) sessions() error {
 		h := &house{r: rand.New(rand.NewPCG(seed, 77)), start: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), logs: map[string][]string{}, parents: map[string]string{}}
 		h.logins()
 		h.programs()
-		if err := h.judge(func(st store.Store) error {
+		if err := stored(h.logs, h.key, func(st store.Store) error {
 			found, err := analyze.ReadSessions(context.Background(), st, "")
 			if err != nil {
 				return err
@@ -315,36 +312,10 @@ func (m *measurement) sessions() error {
 	return nil
 }
 
-// judge reads the logs into a store and calls fn with it.
-func (h *house) judge(fn func(store.Store) error) error {
-	dir, err := os.MkdirTemp("", "techniques")
-	if err != nil {
-		return err
+// key is what lines are put in order by: their time.
+func (*house) key(line string) string {
+	if i := strings.Index(line, "audit("); i >= 0 {
+		return line[i:min(len(line), i+30)]
 	}
-	defer os.RemoveAll(dir)
-	for name, lines := range h.logs {
-		key := func(l string) string {
-			if i := strings.Index(l, "audit("); i >= 0 {
-				return l[i:min(len(l), i+30)]
-			}
-			return l[:min(len(l), 43)]
-		}
-		slices.SortStableFunc(lines, func(a, b string) int { return strings.Compare(key(a), key(b)) })
-		path := filepath.Join(dir, "logs", name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
-			return err
-		}
-	}
-	st, plan, err := pipeline.Load(context.Background(), pipeline.Options{Paths: []string{filepath.Join(dir, "logs")}}, filepath.Join(dir, "store"))
-	if err != nil {
-		return err
-	}
-	defer st.Close()
-	if plan.Unread {
-		return fmt.Errorf("logs could not be read")
-	}
-	return fn(st)
+	return line[:min(len(line), 43)]
 }

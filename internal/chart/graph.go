@@ -16,6 +16,23 @@ type Graph struct {
 	Kinds []string // headings of the columns
 	Nodes []Node
 	Edges []Edge
+
+	index map[[2]string]int // of nodes, by kind and name
+}
+
+// Node returns the index of the node of a kind with a name, which it adds if there is none.
+func (g *Graph) Node(kind int, name string) int {
+	key := [2]string{g.Kinds[kind], name}
+	i, ok := g.index[key]
+	if !ok {
+		if g.index == nil {
+			g.index = map[[2]string]int{}
+		}
+		i = len(g.Nodes)
+		g.index[key] = i
+		g.Nodes = append(g.Nodes, Node{Name: name, Kind: kind})
+	}
+	return i
 }
 
 // Node is an entity; Kind is its column.

@@ -403,24 +403,13 @@ func sankey(ctx context.Context, st store.Store, f *Request) (chart.Chart, error
 
 func graph(ctx context.Context, st store.Store, f *Request) (chart.Chart, error) {
 	g := chart.Graph{Title: "Which " + strings.Join(f.By, ", ") + " occur together", Kinds: f.By}
-	index := map[[2]string]int{}
-	node := func(kind int, name string) int {
-		key := [2]string{f.By[kind], name}
-		i, ok := index[key]
-		if !ok {
-			i = len(g.Nodes)
-			index[key] = i
-			g.Nodes = append(g.Nodes, chart.Node{Name: name, Kind: kind})
-		}
-		return i
-	}
 	for i := range len(f.By) - 1 {
 		pairs, err := statistics.CountPaths(ctx, st, f.Query, f.By[i:i+2], f.Top)
 		if err != nil {
 			return nil, err
 		}
 		for _, p := range pairs {
-			g.Edges = append(g.Edges, chart.Edge{From: node(i, p.Values[0]), To: node(i+1, p.Values[1]), Value: float64(p.Count)})
+			g.Edges = append(g.Edges, chart.Edge{From: g.Node(i, p.Values[0]), To: g.Node(i+1, p.Values[1]), Value: float64(p.Count)})
 		}
 	}
 	return g, nil

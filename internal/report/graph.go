@@ -22,17 +22,6 @@ func entityGraph(inv *Investigation, in *incident.Incident) (chart.Figure, bool)
 	for _, id := range in.Findings {
 		member[id] = true
 	}
-	index := map[[2]string]int{}
-	node := func(kind int, name string) int {
-		key := [2]string{g.Kinds[kind], name}
-		i, ok := index[key]
-		if !ok {
-			i = len(g.Nodes)
-			index[key] = i
-			g.Nodes = append(g.Nodes, chart.Node{Name: name, Kind: kind})
-		}
-		return i
-	}
 	edges := map[[2]int]int{}
 	for i := range inv.Findings {
 		f := &inv.Findings[i]
@@ -48,7 +37,7 @@ func entityGraph(inv *Investigation, in *incident.Incident) (chart.Figure, bool)
 			if before >= 0 {
 				for _, a := range kinds[before] {
 					for _, b := range values {
-						key := [2]int{node(before, a), node(k, b)}
+						key := [2]int{g.Node(before, a), g.Node(k, b)}
 						edges[key] = max(edges[key], f.Count)
 					}
 				}

@@ -188,19 +188,8 @@ func anomalyFigures(found []section) []chart.Figure {
 // associationFigures draw which kinds of records lead to which.
 func associationFigures(o *Overview) []chart.Figure {
 	g := chart.Graph{Title: "What rises with or before what", Kinds: []string{"first", "with it, or after"}}
-	index := map[[2]string]int{}
-	node := func(kind int, name string) int {
-		key := [2]string{g.Kinds[kind], name}
-		i, ok := index[key]
-		if !ok {
-			i = len(g.Nodes)
-			index[key] = i
-			g.Nodes = append(g.Nodes, chart.Node{Name: name, Kind: kind})
-		}
-		return i
-	}
 	for _, a := range o.Associations {
-		g.Edges = append(g.Edges, chart.Edge{From: node(0, a.Leader), To: node(1, a.Follower), Value: float64(a.Episodes), Label: a.Text})
+		g.Edges = append(g.Edges, chart.Edge{From: g.Node(0, a.Leader), To: g.Node(1, a.Follower), Value: float64(a.Episodes), Label: a.Text})
 	}
 	if len(g.Edges) == 0 {
 		return nil
@@ -245,17 +234,6 @@ func flowFigures(o *Overview) []chart.Figure {
 		figs = append(figs, one(k))
 	}
 	g := chart.Graph{Title: "Which addresses, accounts and hosts occur together", Unit: "records", Kinds: []string{"source.ip", "user.name", "host.name"}}
-	index := map[[2]string]int{}
-	node := func(kind int, name string) int {
-		key := [2]string{g.Kinds[kind], name}
-		i, ok := index[key]
-		if !ok {
-			i = len(g.Nodes)
-			index[key] = i
-			g.Nodes = append(g.Nodes, chart.Node{Name: name, Kind: kind})
-		}
-		return i
-	}
 	for _, p := range o.Links {
 		if len(p.Values) != 2 {
 			continue
@@ -264,7 +242,7 @@ func flowFigures(o *Overview) []chart.Figure {
 		if p.Kind == "to" {
 			from = 1
 		}
-		g.Edges = append(g.Edges, chart.Edge{From: node(from, p.Values[0]), To: node(from+1, p.Values[1]), Value: float64(p.Count)})
+		g.Edges = append(g.Edges, chart.Edge{From: g.Node(from, p.Values[0]), To: g.Node(from+1, p.Values[1]), Value: float64(p.Count)})
 	}
 	if len(g.Edges) > 0 {
 		figs = append(figs, one(g))
