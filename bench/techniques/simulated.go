@@ -401,7 +401,9 @@ func (m *measurement) ask(w *world, st *store.Embedded, tallies, hours []tally, 
 			}
 			if n := e.Get("dns.question.name"); n != "" {
 				names.add(source, "", n, 1)
-				resolvers[e.Get("destination.ip")] = true
+				if e.Get("destination.port") == "53" {
+					resolvers[e.Get("destination.ip")] = true
+				}
 			}
 			if n := e.Get("source.bytes"); n != "" {
 				bytes.add(source, day, e.Get("event.dataset"), number(n))

@@ -206,7 +206,8 @@ func (t *beacon) limits() []string {
 // What a beacon must be.
 const (
 	beaconLeast    = 20        // contacts
-	beaconShortest = 2 * hour  // from the first to the last
+	beaconShortest = hour      // from the first to the last
+	beaconLong     = 2 * hour  // and to be worth an incident: pages that are open poll for an hour
 	beaconFastest  = 3.0       // seconds between two, half of them
 	beaconEnough   = 0.70      // score from which it is told: where RITA's low ends and its medium begins (default_config.hjson, score_thresholds)
 	beaconHint     = 0.60      // and from which it is of a source alone: what began it may tell more
@@ -349,7 +350,7 @@ func (t *beacon) finding(k pairKey, c *contacts, s rhythm, also []pairKey) Findi
 	fresh := plain || f.First-t.first > beaconSettled || c.skipped == 0 && t.last-f.Last > beaconSettled
 	switch {
 	case !out || n >= beaconCommon || s.score < beaconEnough:
-	case n <= beaconFew && fresh:
+	case n <= beaconFew && fresh && f.Last-f.First >= beaconLong:
 		f.Level = "medium"
 	default:
 		f.Level = "low"
@@ -398,7 +399,7 @@ func (c *contacts) seldom(tests int) (s rhythm, ok bool) {
 	slices.SortFunc(at, func(a, b contact) int { return cmp.Compare(a.second, b.second) })
 	at = slices.CompactFunc(at, func(a, b contact) bool { return a.second == b.second })
 	s.first, s.last, s.count = at[0].second, at[len(at)-1].second, len(at)
-	if s.count < beaconSeldom || (s.last-s.first)*second < beaconShortest {
+	if s.count < beaconSeldom || (s.last-s.first)*second < beaconLong {
 		return s, false
 	}
 	var intervals []float64
