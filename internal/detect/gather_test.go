@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -237,13 +238,16 @@ func TestObservationsComeBackInTimeOrderFromDiskToo(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
+		if len(o.runs) > maxObservationRuns+1 {
+			t.Errorf("%d files are open at once", len(o.runs))
+		}
 		return out
 	}
 	want := slices.Clone(all)
 	slices.SortFunc(want, func(a, b decoded) int {
-		return compareObservation(observation{time: a.time, id: a.id}, observation{time: b.time, id: b.id})
+		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.id, b.id))
 	})
-	for _, spills := range []int{0, 1, 9} {
+	for _, spills := range []int{0, 1, 9, 3*maxObservationRuns + 5} {
 		if got := read(spills); !reflect.DeepEqual(got, want) {
 			t.Errorf("with %d spills they come back differently", spills)
 		}
@@ -251,7 +255,7 @@ func TestObservationsComeBackInTimeOrderFromDiskToo(t *testing.T) {
 }
 
 func FuzzParseRecordNeverPanics(f *testing.F) {
-	f.Add(appendRecord(nil, decoded{time: 1, id: "x", fields: []string{"a", "b"}})[1:])
+	f.Add(appendBody(nil, decoded{time: 1, id: "x", fields: []string{"a", "b"}}))
 	f.Fuzz(func(t *testing.T, body []byte) { parseRecord(body, nil) })
 }
 

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"container/heap"
 	"encoding/binary"
@@ -10,7 +11,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 )
 
 // observations holds what correlation rules need of the matches they refer
@@ -19,14 +19,16 @@ import (
 type observations struct {
 	buf   []byte        // encoded, one after another
 	index []observation // of buf
+	body  []byte        // of the record being added
 	runs  []*os.File
 	count int64
 }
 
+// observation is where a record lies in buf. It holds no pointer, so that the garbage
+// collector has nothing to look at however many there are.
 type observation struct {
 	time int64
-	off  int // in buf
-	id   string
+	off  int32
 }
 
 // A record is uvarint-prefixed: rule, source, silent, id, then pairs of field
@@ -40,36 +42,40 @@ type decoded struct {
 	fields []string // name, value, name, value, …
 }
 
-const maxObservationBytes = 96 << 20
+// What is held before it goes to a file, and how many files there are before they
+// are made one.
+const (
+	maxObservationBytes = 32 << 20
+	maxObservationRuns  = 64
+)
 
 // add keeps one match.
 func (o *observations) add(d decoded) error {
 	off := len(o.buf)
-	o.buf = appendRecord(o.buf, d)
-	o.index = append(o.index, observation{d.time, off, strings.Clone(d.id)})
+	o.body = appendBody(o.body[:0], d)
+	o.buf = append(binary.AppendUvarint(o.buf, uint64(len(o.body))), o.body...)
+	o.index = append(o.index, observation{d.time, int32(off)})
 	o.count++
-	if len(o.buf)+len(o.index)*64 > maxObservationBytes {
+	if len(o.buf)+len(o.index)*16 > maxObservationBytes {
 		return o.spill()
 	}
 	return nil
 }
 
-func appendRecord(dst []byte, d decoded) []byte {
-	var body []byte
-	body = binary.AppendVarint(body, d.time)
-	body = binary.AppendUvarint(body, uint64(d.rule))
-	body = binary.AppendUvarint(body, uint64(d.source))
+func appendBody(dst []byte, d decoded) []byte {
+	dst = binary.AppendVarint(dst, d.time)
+	dst = binary.AppendUvarint(dst, uint64(d.rule))
+	dst = binary.AppendUvarint(dst, uint64(d.source))
 	silent := byte(0)
 	if d.silent {
 		silent = 1
 	}
-	body = append(body, silent)
-	body = appendString(body, d.id)
+	dst = append(dst, silent)
+	dst = appendString(dst, d.id)
 	for _, f := range d.fields {
-		body = appendString(body, f)
+		dst = appendString(dst, f)
 	}
-	dst = binary.AppendUvarint(dst, uint64(len(body)))
-	return append(dst, body...)
+	return dst
 }
 
 func appendString(dst []byte, s string) []byte {
@@ -122,44 +128,103 @@ func parseRecord(body []byte, fields []string) (d decoded, err error) {
 	return d, nil
 }
 
-func compareObservation(a, b observation) int {
-	return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.id, b.id), cmp.Compare(a.off, b.off))
+// sort puts what is held in order of time, then event id.
+func (o *observations) sort() {
+	slices.SortFunc(o.index, func(a, b observation) int {
+		if c := cmp.Compare(a.time, b.time); c != 0 {
+			return c
+		}
+		return cmp.Or(bytes.Compare(o.id(a), o.id(b)), cmp.Compare(a.off, b.off))
+	})
+}
+
+// id is the event id of a record that is held.
+func (o *observations) id(of observation) []byte {
+	b := o.buf[of.off:]
+	skip := func() uint64 {
+		v, n := binary.Uvarint(b)
+		b = b[n:]
+		return v
+	}
+	for range 4 { // length, time, rule, source
+		skip()
+	}
+	b = b[1:] // silent
+	return b[:skip()]
 }
 
 // spill sorts what is held and writes it to a temporary file.
 func (o *observations) spill() error {
-	slices.SortFunc(o.index, compareObservation)
+	o.sort()
+	err := o.write(func(w *bufio.Writer) error {
+		for _, i := range o.index {
+			n, k := binary.Uvarint(o.buf[i.off:])
+			if _, err := w.Write(o.buf[int(i.off) : int(i.off)+k+int(n)]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	o.buf, o.index = o.buf[:0], o.index[:0]
+	if len(o.runs) <= maxObservationRuns {
+		return nil
+	}
+	old := o.runs
+	o.runs = nil
+	err = o.write(func(w *bufio.Writer) error {
+		return merge(old, nil, func(r *run) error {
+			if _, err := w.Write(binary.AppendUvarint(w.AvailableBuffer(), uint64(len(r.body)))); err != nil {
+				return err
+			}
+			_, err := w.Write(r.body)
+			return err
+		})
+	})
+	for _, f := range old {
+		f.Close()
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+// write adds a temporary file.
+func (o *observations) write(fill func(*bufio.Writer) error) error {
 	f, err := os.CreateTemp("", "sextant-matches-*")
 	if err != nil {
 		return fmt.Errorf("too many rule matches for memory, and no temporary file for them: %w", err)
 	}
 	o.runs = append(o.runs, f)
 	w := bufio.NewWriterSize(f, 1<<20)
-	for _, i := range o.index {
-		n, k := binary.Uvarint(o.buf[i.off:])
-		if _, err := w.Write(o.buf[i.off : i.off+k+int(n)]); err != nil {
-			return err
-		}
-	}
-	if err := w.Flush(); err != nil {
+	if err := fill(w); err != nil {
 		return err
 	}
-	o.buf, o.index = o.buf[:0], o.index[:0]
-	return nil
+	return w.Flush()
 }
 
 // each calls fn with every observation in order of time, then event id. It may
 // be called again, with more observations. The slice of fields is valid during the call.
 func (o *observations) each(fn func(decoded) error) error {
-	slices.SortFunc(o.index, compareObservation)
+	o.sort()
+	return merge(o.runs, &run{buf: o.buf, index: o.index}, func(r *run) error { return fn(r.head) })
+}
+
+// merge calls fn with the records of sorted files, and of what is in memory if
+// there is any, each the head of its run, in order.
+func merge(files []*os.File, memory *run, fn func(*run) error) error {
 	var h runHeap
-	for i, f := range o.runs {
+	for i, f := range files {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
 		h = append(h, &run{r: bufio.NewReaderSize(f, 256<<10), number: i})
 	}
-	h = append(h, &run{buf: o.buf, index: o.index, number: len(o.runs)})
+	if memory != nil {
+		memory.number = len(files)
+		h = append(h, memory)
+	}
 	for _, r := range h {
 		if err := r.next(); err != nil {
 			return err
@@ -169,7 +234,7 @@ func (o *observations) each(fn func(decoded) error) error {
 	heap.Init(&h)
 	for len(h) > 0 {
 		r := h[0]
-		if err := fn(r.head); err != nil {
+		if err := fn(r); err != nil {
 			return err
 		}
 		if err := r.next(); err != nil {
@@ -190,7 +255,7 @@ func (o *observations) close() {
 		f.Close()
 		os.Remove(f.Name())
 	}
-	o.runs, o.buf, o.index = nil, nil, nil
+	o.runs, o.buf, o.index, o.body = nil, nil, nil, nil
 }
 
 // run is one sorted temporary file being read, or, last, what is in memory.
@@ -209,7 +274,7 @@ func (r *run) next() (err error) {
 		if r.done = len(r.index) == 0; r.done {
 			return nil
 		}
-		off := r.index[0].off
+		off := int(r.index[0].off)
 		r.index = r.index[1:]
 		n, k := binary.Uvarint(r.buf[off:])
 		r.head, err = parseRecord(r.buf[off+k:off+k+int(n)], r.head.fields[:0])
