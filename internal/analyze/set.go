@@ -113,12 +113,14 @@ func digestRows(c counter, path string, b *event.Batch) any {
 	return c.digest(path, rs)
 }
 
-// Merge takes what Digest returned into the techniques.
+// Merge takes what Digest returned into the techniques, and out of digests, which may be
+// kept until they are filled again.
 func (s *Set) Merge(digests []any) {
 	for i, d := range digests {
 		if d != nil {
 			s.worked[i] = true
 			s.techniques[i].Merge(d)
+			digests[i] = nil
 		}
 	}
 }
