@@ -202,8 +202,8 @@ func (c *Comparison) series(ctx context.Context, st store.Store, query, field st
 	for _, v := range values {
 		out[v.Value] = make([]float64, blocks)
 	}
-	err := st.QueryWith(ctx, q+" | stats by ("+by+") count() n", store.QueryOptions{Unsorted: true}, func(row []event.Field) error {
-		n, err := number(row, "n")
+	err := st.QueryWith(ctx, q+" | stats by ("+by+") count() sextant_n", store.QueryOptions{Unsorted: true}, func(row []event.Field) error {
+		n, err := number(row, "sextant_n")
 		key := ""
 		if values != nil {
 			key = column(row, field)
@@ -232,8 +232,8 @@ func (c *Comparison) field(ctx context.Context, st store.Store, query, field str
 	var total [2]int64
 	query = unrolled(query, field)
 	for i, p := range []Period{c.Before, c.After} {
-		err := st.Query(ctx, with(query, p.filter(), quote(field)+":*")+" | stats count() n", func(row []event.Field) (err error) {
-			total[i], err = number(row, "n")
+		err := st.Query(ctx, with(query, p.filter(), quote(field)+":*")+" | stats count() sextant_n", func(row []event.Field) (err error) {
+			total[i], err = number(row, "sextant_n")
 			return err
 		})
 		if err != nil {
@@ -263,13 +263,13 @@ func (c *Comparison) field(ctx context.Context, st store.Store, query, field str
 		f.New, f.Gone = 0, 0
 	}
 	either := "((" + c.Before.filter() + ") or (" + c.After.filter() + "))"
-	stats := fmt.Sprintf("stats by (%s) count() if (%s) a, count() if (%s) b, min(_time) first, max(_time) last", quote(field), c.Before.filter(), c.After.filter())
+	stats := fmt.Sprintf("stats by (%s) count() if (%s) sextant_a, count() if (%s) sextant_b, min(_time) sextant_first, max(_time) sextant_last", quote(field), c.Before.filter(), c.After.filter())
 	err := store.Grouped(ctx, st, with(query, either, quote(field)+":*"), field, stats, begin, func(row []event.Field) error {
-		a, err := number(row, "a")
+		a, err := number(row, "sextant_a")
 		if err != nil {
 			return err
 		}
-		b, err := number(row, "b")
+		b, err := number(row, "sextant_b")
 		if err != nil {
 			return err
 		}
@@ -277,10 +277,10 @@ func (c *Comparison) field(ctx context.Context, st store.Store, query, field str
 		switch {
 		case a == 0:
 			f.New++
-			come.add(Value{column(row, field), b, parseTime(column(row, "first")), parseTime(column(row, "last"))})
+			come.add(Value{column(row, field), b, parseTime(column(row, "sextant_first")), parseTime(column(row, "sextant_last"))})
 		case b == 0:
 			f.Gone++
-			gone.add(Value{column(row, field), a, parseTime(column(row, "first")), parseTime(column(row, "last"))})
+			gone.add(Value{column(row, field), a, parseTime(column(row, "sextant_first")), parseTime(column(row, "sextant_last"))})
 		}
 		if a+b >= minTested && total[0] > 0 && total[1] > 0 {
 			kept.add(Value{Value: column(row, field), Count: a, First: b})

@@ -118,17 +118,17 @@ func Span(ctx context.Context, st store.Store, query string) (events, first, las
 // Extent is Span that also says how many of the events have no time.
 func Extent(ctx context.Context, st store.Store, query string) (events, untimed, first, last int64, err error) {
 	first, last = event.NoTime, event.NoTime
-	err = st.Query(ctx, query+" | stats count() n", func(row []event.Field) (err error) {
-		events, err = number(row, "n")
+	err = st.Query(ctx, query+" | stats count() sextant_n", func(row []event.Field) (err error) {
+		events, err = number(row, "sextant_n")
 		return err
 	})
 	if err != nil {
 		return 0, 0, first, last, err
 	}
-	err = st.Query(ctx, with(query, timed)+" | stats count() n, min(_time) first, max(_time) last", func(row []event.Field) error {
-		n, err := number(row, "n")
+	err = st.Query(ctx, with(query, timed)+" | stats count() sextant_n, min(_time) sextant_first, max(_time) sextant_last", func(row []event.Field) error {
+		n, err := number(row, "sextant_n")
 		if untimed = events - n; n > 0 {
-			first, last = parseTime(column(row, "first")), parseTime(column(row, "last"))
+			first, last = parseTime(column(row, "sextant_first")), parseTime(column(row, "sextant_last"))
 		}
 		return err
 	})
@@ -150,13 +150,13 @@ func Count(ctx context.Context, st store.Store, query, field string, top, bottom
 		most.kept, least.kept = nil, nil
 		clear(sizes)
 	}
-	stats := "stats by (" + quote(field) + ") count() n, min(_time) if (" + timed + ") first, max(_time) if (" + timed + ") last"
+	stats := "stats by (" + quote(field) + ") count() sextant_n, min(_time) if (" + timed + ") sextant_first, max(_time) if (" + timed + ") sextant_last"
 	err = store.Grouped(ctx, st, unrolled(with(query, quote(field)+":*"), field), field, stats, begin, func(row []event.Field) error {
-		n, err := number(row, "n")
+		n, err := number(row, "sextant_n")
 		if err != nil {
 			return err
 		}
-		v := Value{Value: column(row, field), Count: n, First: parseTime(column(row, "first")), Last: parseTime(column(row, "last"))}
+		v := Value{Value: column(row, field), Count: n, First: parseTime(column(row, "sextant_first")), Last: parseTime(column(row, "sextant_last"))}
 		if v.Value == "" {
 			return nil
 		}

@@ -80,8 +80,8 @@ func Cross(ctx context.Context, st store.Store, query, first, second string, row
 		return t, nil
 	}
 	told := with(both, among(first, a.Top), among(second, b.Top))
-	err = st.QueryWith(ctx, told+" | stats by ("+quote(first)+", "+quote(second)+") count() n", store.QueryOptions{Unsorted: true}, func(row []event.Field) error {
-		n, err := number(row, "n")
+	err = st.QueryWith(ctx, told+" | stats by ("+quote(first)+", "+quote(second)+") count() sextant_n", store.QueryOptions{Unsorted: true}, func(row []event.Field) error {
+		n, err := number(row, "sextant_n")
 		r, ok := rowAt[column(row, first)]
 		c, ok2 := colAt[column(row, second)]
 		if ok && ok2 {

@@ -198,8 +198,8 @@ func CountByDay(ctx context.Context, st store.Store, query string) (map[int64]in
 
 func countBy(ctx context.Context, st store.Store, query string, step time.Duration) (map[int64]int64, error) {
 	out := map[int64]int64{}
-	err := st.QueryWith(ctx, with(query, timed)+" | stats by ("+bucket(step)+") count() n", store.QueryOptions{Unsorted: true}, func(row []event.Field) error {
-		n, err := number(row, "n")
+	err := st.QueryWith(ctx, with(query, timed)+" | stats by ("+bucket(step)+") count() sextant_n", store.QueryOptions{Unsorted: true}, func(row []event.Field) error {
+		n, err := number(row, "sextant_n")
 		if at := parseTime(column(row, "_time")); at != event.NoTime {
 			out[floorTo(at, step)/int64(step)] += n
 		}

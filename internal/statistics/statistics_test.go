@@ -83,6 +83,29 @@ func TestCountsDistinctAndEntropyAreExact(t *testing.T) {
 	}
 }
 
+func TestAFieldMayHaveAnyName(t *testing.T) {
+	for _, name := range []string{"n", "a", "b", "first", "last", "count", "total", "_x", "a b", `q"uote`, "select"} {
+		var facts []fact
+		for i := range 96 {
+			facts = append(facts, fact{start.Add(time.Duration(i) * 30 * time.Minute), []string{name, fmt.Sprint(i % 4), "user.name", "alice"}})
+		}
+		st := filled(t, facts)
+		d, err := Count(t.Context(), st, "*", name, 2, 2)
+		if err != nil || d.With != 96 || d.Distinct != 4 {
+			t.Errorf("count by %q: %+v, %v", name, d, err)
+		}
+		n, err := CountNumbers(t.Context(), st, "*", name)
+		if err != nil || n.N != 96 || n.Sum() != 144 {
+			t.Errorf("numbers in %q: %+v, %v", name, n, err)
+		}
+		x, err := Cross(t.Context(), st, "*", "user.name", name, 5, 5)
+		if err != nil || x.N != 96 || len(x.Cols) != 4 {
+			t.Errorf("cross table of %q: %+v, %v", name, x, err)
+		}
+		compareDays(t, facts, name)
+	}
+}
+
 func TestAnEventWithSeveralValuesCountsForEach(t *testing.T) {
 	st := filled(t, []fact{{start, []string{"event.category", "web", "event.category", "session"}}, {start, []string{"event.category", "web"}}})
 	d, err := Count(t.Context(), st, "*", "event.category", 5, 0)
