@@ -16,6 +16,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/acquire"
 	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 var _ = command(newAcquire)
@@ -150,9 +151,9 @@ func acquireTo(c *cobra.Command, output string, paths []string, o acquire.Option
 		}
 	}
 	if said > most {
-		fmt.Fprintf(e, "… and %s, all in the manifest\n", plural(int64(said-most), "other"))
+		fmt.Fprintf(e, "… and %s, all in the manifest\n", prose.Count(int64(said-most), "other"))
 	}
-	fmt.Fprintf(e, "%s, %d bytes, %s\n", plural(int64(a.Files), "file"), a.Bytes, plural(int64(a.Problems), "problem"))
+	fmt.Fprintf(e, "%s, %d bytes, %s\n", prose.Count(int64(a.Files), "file"), a.Bytes, prose.Count(int64(a.Problems), "problem"))
 	fmt.Fprintf(e, "%s\nSHA-256 %s\n", export.Terminal(output), hex.EncodeToString(sum.Sum(nil)))
 	if a.Problems > 0 {
 		return errSources
@@ -171,7 +172,7 @@ func verifyAcquired(c *cobra.Command, path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	w := c.OutOrStdout()
-	fmt.Fprintf(w, "%s of %s, collected %s by %s: %s, %d bytes\n", export.Terminal(filepath.Base(path)), export.Terminal(a.Host), a.Start.Format("2006-01-02 15:04:05Z"), export.Terminal(a.User), plural(int64(a.Files), "file"), a.Bytes)
+	fmt.Fprintf(w, "%s of %s, collected %s by %s: %s, %d bytes\n", export.Terminal(filepath.Base(path)), export.Terminal(a.Host), a.Start.Format("2006-01-02 15:04:05Z"), export.Terminal(a.User), prose.Count(int64(a.Files), "file"), a.Bytes)
 	for _, f := range files {
 		if f.Problem != "" {
 			fmt.Fprintf(w, "when it was collected: %s: %s\n", export.Terminal(f.Path), export.Terminal(f.Problem))
@@ -181,7 +182,7 @@ func verifyAcquired(c *cobra.Command, path string) error {
 		fmt.Fprintln(w, export.Terminal(line))
 	}
 	if len(wrong) > 0 {
-		return fmt.Errorf("%s is not as it was collected: %s", path, plural(int64(len(wrong)), "difference"))
+		return fmt.Errorf("%s is not as it was collected: %s", path, prose.Count(int64(len(wrong)), "difference"))
 	}
 	fmt.Fprintln(w, "every file is as it was collected")
 	return nil

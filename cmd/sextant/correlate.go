@@ -7,6 +7,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/statistics"
 )
 
@@ -82,7 +83,7 @@ by shifting the two against each other in time, and left out.`,
 					a.say("", "Nothing rises together or one after the other by more than chance explains.")
 				}
 				a.say("", fmt.Sprintf("%s of %s in steps of %s from %s to %s UTC, up to %s apart. r is the correlation; q the share of false alarms to expect (Benjamini–Hochberg).",
-					plural(int64(found.Pairs), "pair"), plural(int64(found.Series), "kind"), statistics.ShortLength(found.Step), shortStamp(found.First), shortStamp(found.Last), statistics.ShortLength(found.MaxLag)))
+					prose.Count(int64(found.Pairs), "pair"), prose.Count(int64(found.Series), "kind"), statistics.ShortLength(found.Step), shortStamp(found.First), shortStamp(found.Last), statistics.ShortLength(found.MaxLag)))
 			}
 			return w.Flush()
 		},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 var _ = command(newEntities)
@@ -102,7 +103,7 @@ and what tells so. --of asks for one address, user or host; --at for one moment.
 					}
 				}
 				if left > 0 {
-					a.say("", fmt.Sprintf("… and %s more: --of and --at narrow them, --limit 0 shows all.", thousands(int64(left))))
+					a.say("", fmt.Sprintf("… and %s more: --of and --at narrow them, --limit 0 shows all.", prose.Number(int64(left))))
 				}
 				if all.More {
 					a.say("", "There are more links than are kept: those of some addresses are missing.")

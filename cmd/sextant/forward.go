@@ -9,6 +9,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/forward"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/store"
 )
 
@@ -64,9 +65,9 @@ Receivers:
 				return err
 			}
 			n := f.Stats()
-			fmt.Fprintf(c.OutOrStdout(), "%s sent, %d of them known there already\n", plural(n.Sent.Load(), "record"), n.Known.Load())
+			fmt.Fprintf(c.OutOrStdout(), "%s sent, %d of them known there already\n", prose.Count(n.Sent.Load(), "record"), n.Known.Load())
 			if refused := n.Refused.Load(); refused > 0 {
-				return fmt.Errorf("%s refused: see %s", plural(refused, "record"), f.Refusals())
+				return fmt.Errorf("%s refused: see %s", prose.Count(refused, "record"), f.Refusals())
 			}
 			return nil
 		},

@@ -13,6 +13,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/incident"
 	"github.com/sextant-logs/sextant/internal/pipeline"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/report"
 )
 
@@ -100,7 +101,7 @@ same case adds only what is new. A run that is stopped can simply be started aga
 			}
 			if isTerminal(stderr) {
 				spent := time.Since(began)
-				fmt.Fprintf(stderr, "%s in %s\n", plural(inv.Accounting.Records, "record"), spent.Round(10*time.Millisecond))
+				fmt.Fprintf(stderr, "%s in %s\n", prose.Count(inv.Accounting.Records, "record"), spent.Round(10*time.Millisecond))
 			}
 			if unread(inv) {
 				return errSources
@@ -138,9 +139,9 @@ const shownIncidents = 10
 func (a *answers) print(inv *report.Investigation) {
 	n := inv.Accounting
 	a.say("", fmt.Sprintf("%s in %s: %s, %s decoded, %s kept as plain text, %s there already. %s.",
-		plural(n.Records, "record"), plural(int64(len(inv.Sources)), "source"), size(n.BytesIn), thousands(n.Decoded), thousands(n.Undecoded), thousands(n.Duplicate), balance(n)))
+		prose.Count(n.Records, "record"), prose.Count(int64(len(inv.Sources)), "source"), prose.Size(n.BytesIn), prose.Number(n.Decoded), prose.Number(n.Undecoded), prose.Number(n.Duplicate), balance(n)))
 	a.say("", fmt.Sprintf("%s loaded, %d of them had logs to work on, %d of these matched%s. %s.",
-		plural(int64(inv.Rules.Loaded), "rule"), inv.Rules.Applied, inv.Rules.Matched, othersFailed(len(inv.Rules.Failed)), plural(int64(len(inv.Findings)), "finding")))
+		prose.Count(int64(inv.Rules.Loaded), "rule"), inv.Rules.Applied, inv.Rules.Matched, othersFailed(len(inv.Rules.Failed)), prose.Count(int64(len(inv.Findings)), "finding")))
 	fmt.Fprintln(a.w)
 	if len(inv.Incidents) == 0 {
 		fmt.Fprintln(a.w, "No incident found.")
@@ -156,7 +157,7 @@ func (a *answers) print(inv *report.Investigation) {
 		a.incident(i+1, &inv.Incidents[i])
 	}
 	if more := len(inv.Incidents) - shownIncidents; more > 0 {
-		fmt.Fprintf(a.w, "\n… and %s in the report.\n", plural(int64(more), "more incident"))
+		fmt.Fprintf(a.w, "\n… and %s in the report.\n", prose.Count(int64(more), "more incident"))
 	}
 }
 
@@ -165,7 +166,7 @@ func balance(n report.Accounting) string {
 	case !n.Balanced:
 		return "THE BOOKS DO NOT BALANCE: see the report"
 	case n.BytesRefused > 0:
-		return size(n.BytesRefused) + " refused, for the reasons given"
+		return prose.Size(n.BytesRefused) + " refused, for the reasons given"
 	}
 	return "Nothing was lost"
 }

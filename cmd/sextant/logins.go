@@ -10,6 +10,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/logins"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 var _ = command(newLogins)
@@ -96,7 +97,7 @@ func (f *loginFlags) read(c *cobra.Command, files []string, top int) (*logins.Re
 				fmt.Fprintln(c.ErrOrStderr(), export.Terminal(fmt.Sprintf("%s: line %d: %s", name, refusal.Line, refusal.Reason)))
 			}
 			if more := src.Refused - int64(len(src.Refusals)); more > 0 {
-				fmt.Fprintf(c.ErrOrStderr(), "%s: %s refused likewise\n", export.Terminal(name), plural(more, "more line"))
+				fmt.Fprintf(c.ErrOrStderr(), "%s: %s refused likewise\n", export.Terminal(name), prose.Count(more, "more line"))
 			}
 			for _, note := range src.Notes {
 				fmt.Fprintln(c.ErrOrStderr(), export.Terminal(name+": "+note))

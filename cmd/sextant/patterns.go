@@ -16,6 +16,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/patterns"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/store"
 	"github.com/sextant-logs/sextant/logpattern"
 )
@@ -144,7 +145,7 @@ a row for each line in order, with the template as all lines together show it.`,
 				return err
 			}
 			if rest > 0 {
-				fmt.Fprintf(c.ErrOrStderr(), "%s more; --limit 0 shows all\n", plural(int64(rest), "pattern"))
+				fmt.Fprintf(c.ErrOrStderr(), "%s more; --limit 0 shows all\n", prose.Count(int64(rest), "pattern"))
 			}
 			return nil
 		},
@@ -274,7 +275,7 @@ func patternValues(ctx context.Context, st store.Store, found []patterns.Pattern
 		return err
 	}
 	if output == "table" {
-		fmt.Fprintf(out, "%s\n%s of this pattern\n\n", export.Terminal(p.Text), plural(p.Count, "record"))
+		fmt.Fprintf(out, "%s\n%s of this pattern\n\n", export.Terminal(p.Text), prose.Count(p.Count, "record"))
 	}
 	options.Columns = []string{"variable", "type", "value", "count"}
 	w, err := export.New(out, output, options)
@@ -333,7 +334,7 @@ func patternRecords(c *cobra.Command, st store.Store, found []patterns.Pattern, 
 		return errors.Join(err, w.Discard())
 	}
 	if limit > 0 && n > limit {
-		defer fmt.Fprintf(c.ErrOrStderr(), "%s more; --limit 0 shows all\n", plural(int64(n-limit), "record"))
+		defer fmt.Fprintf(c.ErrOrStderr(), "%s more; --limit 0 shows all\n", prose.Count(int64(n-limit), "record"))
 	}
 	return w.Close()
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 func termIsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
@@ -72,16 +74,16 @@ func (p *progress) say(text string) {
 func progressLine(stage string, done, total, events int64, spent time.Duration, width int) string {
 	seconds := max(spent.Seconds(), 0.001)
 	if total <= 0 {
-		s := fmt.Sprintf("%-10s %s", stage, size(done))
+		s := fmt.Sprintf("%-10s %s", stage, prose.Size(done))
 		if done == 0 {
 			s = stage + " …"
 		}
 		return s[:min(len(s), max(width, 0))]
 	}
 	share := min(1, float64(done)/float64(total))
-	right := fmt.Sprintf(" %3.0f%% %s of %s", 100*share, size(done), size(total))
+	right := fmt.Sprintf(" %3.0f%% %s of %s", 100*share, prose.Size(done), prose.Size(total))
 	if events > 0 {
-		right += fmt.Sprintf(", %s events/s", thousands(int64(float64(events)/seconds)))
+		right += fmt.Sprintf(", %s events/s", prose.Number(int64(float64(events)/seconds)))
 	}
 	if share > 0 && spent > time.Second {
 		left := time.Duration(float64(spent) * (1 - share) / share).Round(time.Second)
@@ -104,35 +106,4 @@ func (p *progress) clear() {
 		fmt.Fprint(p.w, "\r\x1b[K")
 		p.shown = false
 	}
-}
-
-// size is a number of bytes for people.
-func size(n int64) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	f, i := float64(n)/unit, 0
-	for f >= unit && i < 4 {
-		f /= unit
-		i++
-	}
-	return fmt.Sprintf("%.1f %ciB", f, "KMGTP"[i])
-}
-
-// thousands groups the digits of n.
-func thousands(n int64) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// plural is "1 record" or "2 records".
-func plural(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return thousands(n) + " " + noun + "s"
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/store"
 )
 
@@ -70,7 +71,7 @@ a column; field:=value compares all of it; pipes aggregate.`,
 			}
 			err = w.Close()
 			if err == nil && isTerminal(c.ErrOrStderr()) {
-				fmt.Fprintln(c.ErrOrStderr(), plural(rows, "row"))
+				fmt.Fprintln(c.ErrOrStderr(), prose.Count(rows, "row"))
 			}
 			return err
 		},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/detect"
 	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/rulepack"
 )
 
@@ -86,7 +87,7 @@ func newRulesList() *cobra.Command {
 				}
 				fmt.Fprintf(w, "%-13s %s (%s)\n", r.Level, export.Terminal(r.Title), export.Terminal(what))
 			}
-			fmt.Fprintf(w, "%s\n", plural(int64(len(d.Rules())), "rule"))
+			fmt.Fprintf(w, "%s\n", prose.Count(int64(len(d.Rules())), "rule"))
 			return nil
 		},
 	}
@@ -116,7 +117,7 @@ func newRulesLint() *cobra.Command {
 				fmt.Fprintf(w, "%s:%d: %s: no log that Sextant knows is of %s\n", export.Terminal(r.File), r.Line, export.Terminal(r.Ref()), export.Terminal(r.LogSource.String()))
 			}
 			fmt.Fprintf(w, "%s: %d usable, %d for a log source that is not known, %d cannot be used\n",
-				plural(int64(report.Active+len(report.Unmapped)+len(failed)), "rule"), report.Active, len(report.Unmapped), len(failed))
+				prose.Count(int64(report.Active+len(report.Unmapped)+len(failed)), "rule"), report.Active, len(report.Unmapped), len(failed))
 			if len(failed) > 0 {
 				return errSources
 			}

@@ -18,6 +18,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/collect"
 	"github.com/sextant-logs/sextant/internal/config"
 	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/serve"
 )
 
@@ -298,7 +299,7 @@ func checked(w io.Writer, problems []config.Problem) error {
 		}
 	}
 	if wrong > 0 {
-		return usageError{fmt.Errorf("%s", plural(wrong, "problem"))}
+		return usageError{fmt.Errorf("%s", prose.Count(wrong, "problem"))}
 	}
 	fmt.Fprintln(w, "ok")
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/report"
 )
 
@@ -72,7 +73,7 @@ records, of what separates them, and of what was refused.`,
 				if err := table.Flush(); err != nil {
 					return err
 				}
-				fmt.Fprintf(w, "%s, %s, %d bytes\n", plural(int64(len(sources)), "source"), plural(all.Records, "record"), all.BytesIn)
+				fmt.Fprintf(w, "%s, %s, %d bytes\n", prose.Count(int64(len(sources)), "source"), prose.Count(all.Records, "record"), all.BytesIn)
 			}
 			return w.Flush()
 		},

@@ -12,6 +12,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/chart"
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/statistics"
 	"github.com/sextant-logs/sextant/internal/store"
 )
@@ -210,7 +211,7 @@ func (s *statsCommand) counts() error {
 		s.say("No record is found.")
 		return nil
 	case d.With == 0:
-		s.say("No record of %s has the field %s.", thousands(d.Events), field)
+		s.say("No record of %s has the field %s.", prose.Number(d.Events), field)
 		return nil
 	}
 	s.say("")
@@ -218,7 +219,7 @@ func (s *statsCommand) counts() error {
 	if d.Events == 1 {
 		have = "has"
 	}
-	text := fmt.Sprintf("%s of %s %s %s: %s, %s of them once. ", thousands(min(d.With, d.Events)), plural(d.Events, "record"), have, field, plural(d.Distinct, "different value"), thousands(d.Once))
+	text := fmt.Sprintf("%s of %s %s %s: %s, %s of them once. ", prose.Number(min(d.With, d.Events)), prose.Count(d.Events, "record"), have, field, prose.Count(d.Distinct, "different value"), prose.Number(d.Once))
 	text += fmt.Sprintf("Entropy %.2f bits", d.Entropy)
 	if d.Distinct > 1 {
 		text += fmt.Sprintf(", %s of what it could be", statistics.Percent(d.Evenness()))
@@ -238,7 +239,7 @@ func without(untimed int64) string {
 	if untimed == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%s without a time)", thousands(untimed))
+	return fmt.Sprintf(" (%s without a time)", prose.Number(untimed))
 }
 
 func orDash(s string) string {
@@ -255,9 +256,9 @@ func lasting(d time.Duration) string {
 	case d >= 2*365*day:
 		return fmt.Sprintf("%.1f years", d.Hours()/24/365.25)
 	case d >= 14*day:
-		return plural(int64(d/day), "day")
+		return prose.Count(int64(d/day), "day")
 	case d >= day:
-		return fmt.Sprintf("%s %d h", plural(int64(d/day), "day"), d%day/time.Hour)
+		return fmt.Sprintf("%s %d h", prose.Count(int64(d/day), "day"), d%day/time.Hour)
 	case d >= time.Hour:
 		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
 	case d >= time.Minute:
@@ -294,9 +295,9 @@ func (s *statsCommand) profile() error {
 		return nil
 	}
 	s.say("")
-	text := plural(events, "record") + without(untimed)
+	text := prose.Count(events, "record") + without(untimed)
 	if first == event.NoTime {
-		text = plural(events, "record")
+		text = prose.Count(events, "record")
 		s.say("%s, none with a time.", text)
 		return nil
 	}
@@ -366,7 +367,7 @@ func (s *statsCommand) numbers() error {
 	}
 	s.say("")
 	if notOnes > 0 {
-		s.say("%s of %s no number and left out.", plural(notOnes, "value"), isAre(notOnes))
+		s.say("%s of %s no number and left out.", prose.Count(notOnes, "value"), isAre(notOnes))
 	}
 	if rounded {
 		s.say("There are so many different numbers that they were rounded to three digits: each is at most 0.5%% off, and so are quantiles and means.")
@@ -418,7 +419,7 @@ func (s *statsCommand) cross() error {
 			case -1:
 				mark = "−"
 			}
-			row = append(row, export.Cell{Name: chart.Fit(export.Terminal(t.Cols[c]), room), Value: t.Counts[r][c], Text: thousands(t.Counts[r][c]) + mark})
+			row = append(row, export.Cell{Name: chart.Fit(export.Terminal(t.Cols[c]), room), Value: t.Counts[r][c], Text: prose.Number(t.Counts[r][c]) + mark})
 		}
 		out = append(out, append(row, export.Cell{Name: "sum", Value: t.RowSums[r]}))
 	}
@@ -426,7 +427,7 @@ func (s *statsCommand) cross() error {
 		return err
 	}
 	s.say("")
-	s.say("%s against %s in %s. + and −: more, fewer than if they had nothing to do with each other (less likely than 4 standard deviations).", t.Fields[0], t.Fields[1], plural(t.N, "record"))
+	s.say("%s against %s in %s. + and −: more, fewer than if they had nothing to do with each other (less likely than 4 standard deviations).", t.Fields[0], t.Fields[1], prose.Count(t.N, "record"))
 	how := "weakly"
 	switch {
 	case t.CramersV >= 0.5:
@@ -547,10 +548,10 @@ func (s *statsCommand) comparison() error {
 		s.say("No value's share changed by more than chance explains.")
 	}
 	if others > 0 {
-		s.say("Left out: %s about as frequent as before, of another share only since others came or went; -o jsonl has them.", plural(int64(others), "value"))
+		s.say("Left out: %s about as frequent as before, of another share only since others came or went; -o jsonl has them.", prose.Count(int64(others), "value"))
 	}
 	s.say("%s tried in %s. q is the share of false alarms to expect among changes, corrected within each field and for the number of fields (Benjamini–Bogomolov); probabilities rest on how shares differ between stretches of time, not between records.",
-		plural(int64(cmp.Tests), "value"), plural(int64(len(cmp.Fields)), "field"))
+		prose.Count(int64(cmp.Tests), "value"), prose.Count(int64(len(cmp.Fields)), "field"))
 	return nil
 }
 

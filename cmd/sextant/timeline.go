@@ -15,6 +15,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/plot"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/statistics"
 	"github.com/sextant-logs/sextant/internal/store"
 	"github.com/sextant-logs/sextant/internal/timeline"
@@ -130,7 +131,7 @@ func (t *timelineCommand) list(n int, sentence func(i int) string) {
 		writePoint(t.w, sentence(i), t.a.width)
 	}
 	if more := n - t.few(); more > 0 {
-		t.a.say("", fmt.Sprintf("… and %s more; --limit shows more.", thousands(int64(more))))
+		t.a.say("", fmt.Sprintf("… and %s more; --limit shows more.", prose.Number(int64(more))))
 	}
 }
 
@@ -145,9 +146,9 @@ func (t *timelineCommand) text() error {
 		return nil
 	}
 	if first == event.NoTime {
-		t.a.say("", fmt.Sprintf("%s, none with a time.", plural(events, "record")))
+		t.a.say("", fmt.Sprintf("%s, none with a time.", prose.Count(events, "record")))
 	} else {
-		t.a.say("", fmt.Sprintf("%s%s from %s to %s UTC (%s).", plural(events, "record"), without(untimed), shortStamp(first), shortStamp(last), lasting(time.Duration(last-first))))
+		t.a.say("", fmt.Sprintf("%s%s from %s to %s UTC (%s).", prose.Count(events, "record"), without(untimed), shortStamp(first), shortStamp(last), lasting(time.Duration(last-first))))
 	}
 	parts := map[string]func() error{
 		"overview": func() error { return t.overview(first, last) }, "bursts": func() error { return t.bursts(first, last) }, "rhythms": t.rhythms, "silence": func() error { return t.silence(first, last) },
@@ -256,7 +257,7 @@ func (t *timelineCommand) sessions() error {
 		return nil
 	}
 	groups := timeline.GroupSessions(sessions)
-	t.head(fmt.Sprintf("Sessions (%s)", thousands(int64(len(sessions)))))
+	t.head(fmt.Sprintf("Sessions (%s)", prose.Number(int64(len(sessions)))))
 	t.list(len(groups), func(i int) string { return groups[i].Sentence() })
 	return nil
 }
@@ -298,7 +299,7 @@ func (t *timelineCommand) processes() error {
 		fmt.Fprintln(t.w, when+chart.Fit(export.Terminal(text), t.width-len(when)))
 	})
 	if t.limit > 0 && lines > most {
-		t.a.say("", fmt.Sprintf("… and %s more.", thousands(int64(lines-most))))
+		t.a.say("", fmt.Sprintf("… and %s more.", prose.Number(int64(lines-most))))
 	}
 	return nil
 }
@@ -318,7 +319,7 @@ func (t *timelineCommand) flows() error {
 			}
 		}
 		rows = append(rows, []export.Cell{{Name: "source", Value: f.Source, Whole: true}, {Name: "destination", Value: f.Destination, Whole: true}, {Name: "port", Value: f.Port}, {Name: "records", Value: f.Count},
-			{Name: "sent", Text: size(int64(f.Sent))}, {Name: "received", Text: size(int64(f.Received))}, {Name: "when", Text: when, Whole: true}})
+			{Name: "sent", Text: prose.Size(int64(f.Sent))}, {Name: "received", Text: prose.Size(int64(f.Received))}, {Name: "when", Text: when, Whole: true}})
 	}
 	return export.WriteCells(t.w, "table", rows, t.width)
 }
@@ -364,7 +365,7 @@ func (t *timelineCommand) entries() error {
 		line := clock + " " + source + strings.Repeat(" ", max(0, 12-chart.Cells(source))) + " " + mark + " "
 		tail := ""
 		if e.Count > 1 {
-			tail = fmt.Sprintf(" × %s", thousands(e.Count))
+			tail = fmt.Sprintf(" × %s", prose.Number(e.Count))
 			if e.Last-e.First >= int64(time.Second) {
 				tail += " to " + time.Unix(0, e.Last).UTC().Format("15:04:05")
 			}

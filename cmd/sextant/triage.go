@@ -15,6 +15,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/learn"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/triage"
 )
 
@@ -158,10 +159,10 @@ func percent(p float64) string { return fmt.Sprintf("%.0f%%", 100*p) }
 
 func writeEvaluation(w io.Writer, x triage.Evaluation) error {
 	if math.IsNaN(x.Learnt.AUC) {
-		_, err := fmt.Fprintf(w, "%s, %d of them real: too few to tell. It takes some of both kinds.\n", plural(int64(x.Judged), "verdict"), x.True)
+		_, err := fmt.Fprintf(w, "%s, %d of them real: too few to tell. It takes some of both kinds.\n", prose.Count(int64(x.Judged), "verdict"), x.True)
 		return err
 	}
-	fmt.Fprintf(w, "%s, %d of them real. Each fifth foretold from the others:\n%-27s%5s  %9s  %6s  (at the best F1)\n", plural(int64(x.Judged), "verdict"), x.True, "", "AUC", "precision", "recall")
+	fmt.Fprintf(w, "%s, %d of them real. Each fifth foretold from the others:\n%-27s%5s  %9s  %6s  (at the best F1)\n", prose.Count(int64(x.Judged), "verdict"), x.True, "", "AUC", "precision", "recall")
 	var err error
 	for _, r := range []struct {
 		name string

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/pipeline"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 var _ = command(newVerify)
@@ -127,8 +128,8 @@ func writeVerification(out io.Writer, v *pipeline.Verification) {
 	if wrong > maxListed {
 		say("WRONG  and %d more", wrong-maxListed)
 	}
-	say("sources   %s: %d unchanged, %d grown, %d changed, %d missing; %s", plural(int64(len(v.Sources)), "source"),
-		states[pipeline.SourceUnchanged], states[pipeline.SourceGrown], states[pipeline.SourceChanged], states[pipeline.SourceMissing], plural(records, "record"))
+	say("sources   %s: %d unchanged, %d grown, %d changed, %d missing; %s", prose.Count(int64(len(v.Sources)), "source"),
+		states[pipeline.SourceUnchanged], states[pipeline.SourceGrown], states[pipeline.SourceChanged], states[pipeline.SourceMissing], prose.Count(records, "record"))
 	if a := v.Answers; a != nil {
 		for _, f := range a.Failed[:min(len(a.Failed), maxListed)] {
 			say("WRONG  record %s: %s", f.ID, f.What)
@@ -136,8 +137,8 @@ func writeVerification(out io.Writer, v *pipeline.Verification) {
 		for _, u := range a.Unproved[:min(len(a.Unproved), maxListed)] {
 			say("WRONG  not proved: %s", u.Text)
 		}
-		say("answers   %s of %s cite %s; %d confirmed in the evidence, %d not; %s not proved", plural(int64(a.Sentences), "sentence"),
-			plural(int64(a.Incidents), "incident"), plural(int64(a.Cited), "record"), a.Confirmed, len(a.Failed), plural(int64(len(a.Unproved)), "sentence"))
+		say("answers   %s of %s cite %s; %d confirmed in the evidence, %d not; %s not proved", prose.Count(int64(a.Sentences), "sentence"),
+			prose.Count(int64(a.Incidents), "incident"), prose.Count(int64(a.Cited), "record"), a.Confirmed, len(a.Failed), prose.Count(int64(len(a.Unproved)), "sentence"))
 	}
 	if r := v.Removal; r != nil {
 		if !r.Same {
@@ -146,7 +147,7 @@ func writeVerification(out io.Writer, v *pipeline.Verification) {
 		for _, s := range r.Stood[:min(len(r.Stood), maxListed)] {
 			say("WRONG  reads the same without record %s, and without all that took its place: %s", s.Record, s.Text)
 		}
-		say("removal   %s taken away: %s changed or gone, %d stood on fewer records, %d on another in its place, %d on nothing", plural(int64(r.Removed), "record"), plural(int64(r.Changed), "sentence"), r.Weaker, r.Replaced, len(r.Stood))
+		say("removal   %s taken away: %s changed or gone, %d stood on fewer records, %d on another in its place, %d on nothing", prose.Count(int64(r.Removed), "record"), prose.Count(int64(r.Changed), "sentence"), r.Weaker, r.Replaced, len(r.Stood))
 	}
 	if v.OK {
 		say("verified  nothing is wrong")

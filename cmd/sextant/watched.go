@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/store"
 )
 
@@ -62,7 +63,7 @@ func (w *watched) tell() {
 func watchedLine(spent time.Duration, rows int64) string {
 	s := "asking the case: " + spent.Truncate(time.Second).String()
 	if rows > 0 {
-		s += fmt.Sprintf(", %s rows so far", thousands(rows))
+		s += fmt.Sprintf(", %s rows so far", prose.Number(rows))
 	}
 	return s
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // beacon finds connections that come at even intervals for hours, as those of
@@ -200,7 +201,7 @@ func (t *beacon) limits() []string {
 	if !t.tooMany {
 		return nil
 	}
-	return []string{fmt.Sprintf("more than %s pairs of source and destination, or %s connections of them: the last were not looked at for beacons", thousands(maxPairs), thousands(maxSamples))}
+	return []string{fmt.Sprintf("more than %s pairs of source and destination, or %s connections of them: the last were not looked at for beacons", prose.Number(maxPairs), prose.Number(maxSamples))}
 }
 
 // What a beacon must be.
@@ -319,7 +320,7 @@ func (t *beacon) finding(k pairKey, c *contacts, s rhythm, also []pairKey) Findi
 	n := t.common(k.to)
 	measured := ""
 	if c.skipped > 0 {
-		measured = fmt.Sprintf(" and %s times more", thousands(c.skipped))
+		measured = fmt.Sprintf(" and %s times more", prose.Number(c.skipped))
 	}
 	size := ""
 	if s.sized {
@@ -327,7 +328,7 @@ func (t *beacon) finding(k pairKey, c *contacts, s rhythm, also []pairKey) Findi
 	}
 	among := "no other source does"
 	if n > 1 {
-		among = fmt.Sprintf("%s contact it", plural(n, "source", "sources"))
+		among = fmt.Sprintf("%s contact it", prose.Count(n, "source"))
 	}
 	to := clip(k.to, 100)
 	for _, a := range also {
@@ -339,7 +340,7 @@ func (t *beacon) finding(k pairKey, c *contacts, s rhythm, also []pairKey) Findi
 		f.Surprise = min(f.Surprise, s.chance)
 	}
 	f.Explanation = fmt.Sprintf("%s contacted %s %s times %s%s, every %s±%s%s; %s; %s.", clip(k.source, 100), to,
-		thousands(s.count), span(f.First, f.Last), measured, lasting(int64(s.interval*1e9)), lasting(int64(s.deviation*1e9)), size, judged, among)
+		prose.Number(s.count), span(f.First, f.Last), measured, lasting(int64(s.interval*1e9)), lasting(int64(s.deviation*1e9)), size, judged, among)
 	// How grave: out of one's own network, by few, and new, is how malware does it.
 	f.Level = "informational"
 	out := inside(k.source) && (!k.destination || outside(k.to)) || k.destination && !inside(k.source) && outside(k.to) && !outside(k.source)
@@ -434,7 +435,7 @@ func powerOfTen(bits float64) string {
 	n := bits * math.Log10(2)
 	switch {
 	case n < 6:
-		return thousands(int(math.Pow(10, n)))
+		return prose.Number(int(math.Pow(10, n)))
 	case n < 9:
 		return fmt.Sprintf("%.0f million", math.Pow(10, n-6))
 	default:

@@ -164,15 +164,6 @@ func span(first, last int64) string {
 	return a.Format("2006-01-02 15:04") + " to " + b.Format("2006-01-02 15:04")
 }
 
-// thousands groups the digits of a whole number.
-func thousands[N int | int32 | int64 | uint32 | uint64](n N) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
 // bytesText shows a number of bytes for reading.
 func bytesText(n float64) string {
 	for _, u := range []string{"B", "kB", "MB", "GB"} {
@@ -208,14 +199,6 @@ func lasting(ns int64) string {
 		return fmt.Sprintf("%d h", d/time.Hour)
 	}
 	return fmt.Sprintf("%d days", (d+12*time.Hour)/(24*time.Hour))
-}
-
-// plural shows a number with its noun.
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return thousands(n) + " " + many
 }
 
 // day10 shows a day since the epoch.

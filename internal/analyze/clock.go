@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // clock finds logs in which time steps back, of those that are otherwise
@@ -186,7 +187,7 @@ func (t *clock) limits() []string {
 	if !t.tooMany {
 		return nil
 	}
-	return []string{fmt.Sprintf("more than %s sources: whether time goes back in the last of them was not looked at", thousands(maxClockLogs))}
+	return []string{fmt.Sprintf("more than %s sources: whether time goes back in the last of them was not looked at", prose.Number(maxClockLogs))}
 }
 
 // orderly is the share of steps back, of all, up to which a log is one that is
@@ -231,7 +232,7 @@ func (l *ticks) stepped() Finding {
 		times = fmt.Sprintf("%d times, the most", l.back)
 	}
 	f.Explanation = fmt.Sprintf("%s: time steps back %s, by %s from %s to %s, in %s records that are in order else%s.", clip(l.path, 120), times, lasting(back),
-		span(worst.from, worst.from), span(worst.to, worst.to), thousands(l.records), how)
+		span(worst.from, worst.from), span(worst.to, worst.to), prose.Number(l.records), how)
 	var ids []string
 	for _, s := range l.steps {
 		ids = append(ids, quote(s.before), quote(s.after))
@@ -255,7 +256,7 @@ func (l *ticks) cut() Finding {
 	if l.broken != "" {
 		records++ // it has no time, or none to be trusted
 	}
-	f.Explanation = fmt.Sprintf("%s: the last of its %s records, %s: the log was cut, or copied while it was written.", clip(l.path, 120), thousands(records), what)
+	f.Explanation = fmt.Sprintf("%s: the last of its %s records, %s: the log was cut, or copied while it was written.", clip(l.path, 120), prose.Number(records), what)
 	f.Query = `"event.id":in(` + quote(id) + ")"
 	return f
 }
@@ -275,7 +276,7 @@ func (l *ticks) wiped() Finding {
 		f.Rule.FalsePositives = []string{"utmp has a place for each terminal, which may be empty"}
 	}
 	f.Explanation = fmt.Sprintf("%s: %s between others %s nothing but zeros, the first behind that of %s; such logs are only appended to, and this is what programs do that take logins out of them.",
-		clip(l.path, 120), plural(l.zeroed, "record", "records"), map[bool]string{true: "is", false: "are"}[l.zeroed == 1], span(at, at))
+		clip(l.path, 120), prose.Count(l.zeroed, "record"), map[bool]string{true: "is", false: "are"}[l.zeroed == 1], span(at, at))
 	var ids []string
 	for _, id := range l.zeroes {
 		ids = append(ids, quote(id))

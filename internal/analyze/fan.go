@@ -9,6 +9,7 @@ import (
 	"sort"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // fan finds one that deals with far more others than usual within an hour, or a day: a
@@ -146,7 +147,7 @@ func (t *fan) limits() []string {
 	if !t.tooMany {
 		return nil
 	}
-	return []string{fmt.Sprintf("more than %s different sources and accounts an hour: how many others the last of them dealt with was not counted", thousands(maxFanSpans))}
+	return []string{fmt.Sprintf("more than %s different sources and accounts an hour: how many others the last of them dealt with was not counted", prose.Number(maxFanSpans))}
 }
 
 // fanLeast is how many others within an hour there must be at least: more than
@@ -389,7 +390,7 @@ func (f *Finding) describeFan(k fanKey, most int, in, than string) {
 	case fanUsers:
 		f.Rule = Rule{ID: "fan.spray", Name: "One source, many accounts", FalsePositives: []string{"A proxy or terminal server that many people log in through"}}
 		f.Title = "One source fails to log in to many accounts"
-		f.Explanation = fmt.Sprintf("source %s failed to log in to %s with %s attempts %s; %s.", a, plural(most, "account", "different accounts"), thousands(f.Count), when, than)
+		f.Explanation = fmt.Sprintf("source %s failed to log in to %s with %s attempts %s; %s.", a, prose.Count(most, "account", "different accounts"), prose.Number(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1110.003"}, []string{"credential-access"}
 		f.Entities.Sources = []string{k.a}
 		w = w.has("event.category", "authentication").is("event.outcome", "failure").any(k.a, "source.ip", "client.ip")
@@ -399,7 +400,7 @@ func (f *Finding) describeFan(k fanKey, most int, in, than string) {
 	case fanSources:
 		f.Rule = Rule{ID: "fan.distributed", Name: "Many sources, one account", FalsePositives: []string{"A password that was changed while many devices still use the old one"}}
 		f.Title = "Many sources fail to log in to one account"
-		f.Explanation = fmt.Sprintf("account %s: logins from %s failed, %s attempts %s; %s.", a, plural(most, "source", "different sources"), thousands(f.Count), when, than)
+		f.Explanation = fmt.Sprintf("account %s: logins from %s failed, %s attempts %s; %s.", a, prose.Count(most, "source", "different sources"), prose.Number(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1110"}, []string{"credential-access"}
 		f.Entities.Users = []string{k.a}
 		w = w.has("event.category", "authentication").is("event.outcome", "failure").any(k.a, "user.name", "user.target.name")
@@ -410,21 +411,21 @@ func (f *Finding) describeFan(k fanKey, most int, in, than string) {
 		}
 		f.Rule = Rule{ID: "fan.hosts", Name: "One source, many hosts", FalsePositives: []string{"A vulnerability scanner, monitoring or inventory of one's own", "A mail or DNS server"}}
 		f.Title = "One source connects to many hosts"
-		f.Explanation = fmt.Sprintf("source %s connected to %s %s %s, %s connections %s; %s.", a, plural(most, "host", "different hosts"), where, in, thousands(f.Count), when, than)
+		f.Explanation = fmt.Sprintf("source %s connected to %s %s %s, %s connections %s; %s.", a, prose.Count(most, "host", "different hosts"), where, in, prose.Number(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1018", "T1046"}, []string{"discovery"}
 		f.Entities.Sources = []string{k.a}
 		w = w.any(k.a, "source.ip", "client.ip")
 	case fanPorts:
 		f.Rule = Rule{ID: "fan.ports", Name: "One source, many ports of a host", FalsePositives: []string{"A vulnerability scanner of one's own", "FTP in passive mode, RPC"}}
 		f.Title = "One source connects to many ports of a host"
-		f.Explanation = fmt.Sprintf("source %s connected to %s of %s, %s connections %s; %s.", a, plural(most, "port", "different ports"), b, thousands(f.Count), when, than)
+		f.Explanation = fmt.Sprintf("source %s connected to %s of %s, %s connections %s; %s.", a, prose.Count(most, "port", "different ports"), b, prose.Number(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1046"}, []string{"discovery"}
 		f.Entities.Sources, f.Entities.Destinations = []string{k.a}, []string{k.b}
 		w = w.any(k.a, "source.ip", "client.ip").is("destination.ip", k.b)
 	case fanLogins:
 		f.Rule = Rule{ID: "fan.logins", Name: "One account, many hosts", FalsePositives: []string{"Management software", "An administrator's round"}}
 		f.Title = "One account logs in to many hosts"
-		f.Explanation = fmt.Sprintf("account %s logged in to %s %s, %s logins %s; %s.", a, plural(most, "host", "different hosts"), in, thousands(f.Count), when, than)
+		f.Explanation = fmt.Sprintf("account %s logged in to %s %s, %s logins %s; %s.", a, prose.Count(most, "host", "different hosts"), in, prose.Number(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1021"}, []string{"lateral-movement"}
 		f.Entities.Users = []string{k.a}
 		w = w.has("event.category", "authentication").is("event.outcome", "success").any(k.a, "user.name", "user.target.name")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sextant-logs/sextant/evtx"
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // gaps finds records that are missing from logs which number theirs: deleted, lost,
@@ -185,7 +186,7 @@ func (g *gaps) limits() []string {
 	if !g.tooMany {
 		return nil
 	}
-	return []string{fmt.Sprintf("more than %s counters of records: gaps in the last of them were not looked for", thousands(maxCounted))}
+	return []string{fmt.Sprintf("more than %s counters of records: gaps in the last of them were not looked for", prose.Number(maxCounted))}
 }
 
 // add takes the next number. One that is far below those before it is a record that comes late,
@@ -357,14 +358,14 @@ func (l *numbered) finding(ctx context.Context, q Querier) (Finding, error) {
 	if l.first.host != "" {
 		name += " of " + clip(l.first.host, 100)
 	}
-	of := fmt.Sprintf("the %s record numbers from %d to %d are missing", thousands(l.lost+l.have), l.low, l.high)
+	of := fmt.Sprintf("the %s record numbers from %d to %d are missing", prose.Number(l.lost+l.have), l.low, l.high)
 	if l.runs > 1 {
-		of = fmt.Sprintf("%s record numbers, which began anew %s, are missing", thousands(l.lost+l.have), plural(l.runs-1, "time", "times"))
+		of = fmt.Sprintf("%s record numbers, which began anew %s, are missing", prose.Number(l.lost+l.have), prose.Count(l.runs-1, "time"))
 		if l.counters > 1 {
-			of = fmt.Sprintf("the %s record numbers of %s counters are missing", thousands(l.lost+l.have), thousands(l.counters))
+			of = fmt.Sprintf("the %s record numbers of %s counters are missing", prose.Number(l.lost+l.have), prose.Number(l.counters))
 		}
 	}
-	f.Explanation = fmt.Sprintf("%s: %s of %s, %s.", name, thousands(l.lost), of, l.where())
+	f.Explanation = fmt.Sprintf("%s: %s of %s, %s.", name, prose.Number(l.lost), of, l.where())
 	switch {
 	case (l.stretches > fewGaps || l.have < fewNumbers) && l.lost*2 > l.have:
 		f.Level, f.Techniques, f.Tactics = "informational", nil, nil
@@ -395,7 +396,7 @@ func (l *numbered) where() string {
 	if l.stretches == 1 {
 		return s
 	}
-	return fmt.Sprintf("in %s stretches, the longest %s", thousands(l.stretches), s)
+	return fmt.Sprintf("in %s stretches, the longest %s", prose.Number(l.stretches), s)
 }
 
 func nonEmpty(s string) []string {

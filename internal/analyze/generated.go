@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // generated finds sources that look up domains made up by an algorithm (DGA), as malware does
@@ -260,7 +261,7 @@ func (t *generated) limits() []string {
 	if !t.tooMany {
 		return nil
 	}
-	return []string{fmt.Sprintf("more than %s sources a day asked for names: the last were not watched for generated domains", thousands(maxLookupSources))}
+	return []string{fmt.Sprintf("more than %s sources a day asked for names: the last were not watched for generated domains", prose.Number(maxLookupSources))}
 }
 
 // gone is how many different domains were asked for of which no name existed.
@@ -520,7 +521,7 @@ func (l *lookups) finding(source string, days int, u *peers, common bool, usual 
 		if days > 1 {
 			over = fmt.Sprintf(" on %d days", days)
 		}
-		f.Explanation = fmt.Sprintf("%s asked for %s that do not exist%s, of %d in all, %s; %s; %s: ", clip(source, 100), plural(gone, "domain", "different domains"), over, all, span(l.from, l.to), than, looks)
+		f.Explanation = fmt.Sprintf("%s asked for %s that do not exist%s, of %d in all, %s; %s; %s: ", clip(source, 100), prose.Count(gone, "domain", "different domains"), over, all, span(l.from, l.to), than, looks)
 		f.First, f.Last = l.from, l.to
 		f.Surprise = float64(gone) / float64(max(1, most)) * max(1, s.bits-wordBits)
 		names = nil
@@ -529,7 +530,7 @@ func (l *lookups) finding(source string, days int, u *peers, common bool, usual 
 		}
 		names = names[:min(len(names), maxExamples)]
 		if found := l.found; s.bits >= randomBits && len(found) > 0 {
-			exist = fmt.Sprintf("; of such names %s", plural(len(found), "exists", "exist")) + ": " + few(found, 3)
+			exist = fmt.Sprintf("; of such names %s", prose.Count(len(found), "exists", "exist")) + ": " + few(found, 3)
 			if len(found) >= maxExamples {
 				exist = fmt.Sprintf("; %d of such names and more exist: %s", maxExamples, few(found[:3], 3))
 			}

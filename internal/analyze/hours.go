@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // working finds people who act at a time of day, or on days of the week, at which
@@ -116,7 +117,7 @@ func (t *working) limits() []string {
 	if !t.tooMany {
 		return nil
 	}
-	return []string{fmt.Sprintf("more than %s accounts: when the last of them work was not learnt", thousands(maxWorkers))}
+	return []string{fmt.Sprintf("more than %s accounts: when the last of them work was not learnt", prose.Number(maxWorkers))}
 }
 
 // How somebody's hours are judged.
@@ -527,7 +528,7 @@ func (l *life) finding(o *oddDay, like int, surprise float64, b *binned) Finding
 		Query: userBetween(l.user, first, last),
 	}
 	f.Explanation = fmt.Sprintf("account %s was active %s (UTC), %s off its usual %02d:00–%02d:00, and %s of its %d other days at such a time; of %s of all accounts %s so far off.",
-		clip(l.user, 100), span(first, last), plural(far, "hour", "hours"), (begin+length)%24, begin, onTimes(like), len(l.days)-1, plural(b.days, "day", "days"), haveIt(so))
+		clip(l.user, 100), span(first, last), prose.Count(far, "hour"), (begin+length)%24, begin, onTimes(like), len(l.days)-1, prose.Count(b.days, "day"), haveIt(so))
 	return f
 }
 
@@ -631,7 +632,7 @@ func weekends(lives []*life, tests float64) (out []Finding, scores []Score) {
 				Query: userBetween(l.user, first, last),
 			}
 			f.Explanation = fmt.Sprintf("account %s was active in %s of a weekend, %s (UTC), and %s of %d others of weeks in which it worked; all accounts are on %.0f of %.0f.",
-				clip(l.user, 100), plural(hours, "hour", "hours"), span(first, last), onTimes(others), others+free, allDid-active[w.week], allOf-known[w.week])
+				clip(l.user, 100), prose.Count(hours, "hour"), span(first, last), onTimes(others), others+free, allDid-active[w.week], allOf-known[w.week])
 			out = append(out, f)
 		}
 	}

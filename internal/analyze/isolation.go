@@ -14,6 +14,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/learn"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // isolation finds hours in which a user, a host or an address did what sets it
@@ -554,7 +555,7 @@ func (t *isolation) reasons(forest *learn.Forest, h isoHourOf, usual, high []flo
 	for _, r := range rs[:min(len(rs), 3)] {
 		value, u, hi := h.features[r.feature], usual[r.feature], high[r.feature]
 		count := func(what string) string {
-			return fmt.Sprintf("%s %s (usually %s, in 99 %% of the hours at most %s)", thousands(round(math.Expm1(value))), what, thousands(round(math.Expm1(u))), thousands(round(math.Expm1(hi))))
+			return fmt.Sprintf("%s %s (usually %s, in 99 %% of the hours at most %s)", prose.Number(round(math.Expm1(value))), what, prose.Number(round(math.Expm1(u))), prose.Number(round(math.Expm1(hi))))
 		}
 		switch r.feature {
 		case isoEvents:
@@ -574,11 +575,11 @@ func (t *isolation) reasons(forest *learn.Forest, h isoHourOf, usual, high []flo
 		case isoHour:
 			out = append(out, fmt.Sprintf("an hour of the day at which it is active on %.0f %% of its days", 100*(1-value)))
 		case isoRare:
-			out = append(out, fmt.Sprintf("%s, as in %s of %s %s-hours", cmp.Or(t.names[h.rarest], "a kind of record"), thousands(max(1, round(float64(hours)/math.Exp2(value)))), thousands(int64(hours)), isoKinds[k].name))
+			out = append(out, fmt.Sprintf("%s, as in %s of %s %s-hours", cmp.Or(t.names[h.rarest], "a kind of record"), prose.Number(max(1, round(float64(hours)/math.Exp2(value)))), prose.Number(int64(hours)), isoKinds[k].name))
 		case isoFirst:
-			out = append(out, fmt.Sprintf("%s kinds of records that it never had before", thousands(round(math.Expm1(value)))))
+			out = append(out, fmt.Sprintf("%s kinds of records that it never had before", prose.Number(round(math.Expm1(value)))))
 		case isoGrowth:
-			out = append(out, fmt.Sprintf("%s times as many records as it usually has in an hour", thousands(round(math.Exp(value)))))
+			out = append(out, fmt.Sprintf("%s times as many records as it usually has in an hour", prose.Number(round(math.Exp(value)))))
 		}
 	}
 	return out
@@ -637,7 +638,7 @@ func (t *isolation) finding(k int, h isoHourOf, why []string, rows int, median f
 	}
 	f.Explanation = fmt.Sprintf("%s on %s, %s–%s UTC: %s. %.1f bits: %.1f for standing apart (isolation %.2f, where the middle of %s %s-hours is %.2f), %.1f for its rarest kind of record, %.1f for the %d quantities furthest out.",
 		shortTemplate(h.key.entity), from.Format(time.DateOnly), from.Format("15:04"), from.Add(time.Hour).Format("15:04"), strings.Join(why, "; "),
-		h.score(), h.parts[0], h.isolated, thousands(int64(rows)), isoKinds[k].name, median, h.parts[1], h.parts[2], isoTop)
+		h.score(), h.parts[0], h.isolated, prose.Number(int64(rows)), isoKinds[k].name, median, h.parts[1], h.parts[2], isoTop)
 	if n := t.hours[k].level; n > 0 {
 		f.Explanation += fmt.Sprintf(" There are so many that one in %d was looked at.", 1<<n)
 	}

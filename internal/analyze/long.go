@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // long finds connections from one's own network to outside that stayed open for
@@ -265,7 +266,7 @@ func (t *long) limits() []string {
 	if !t.tooMany {
 		return nil
 	}
-	return []string{fmt.Sprintf("more than %s pairs had long connections: the last were not kept", thousands(maxLongPairs))}
+	return []string{fmt.Sprintf("more than %s pairs had long connections: the last were not kept", prose.Number(maxLongPairs))}
 }
 
 // Findings implements Technique.
@@ -309,7 +310,7 @@ func (t *long) Findings(context.Context, Querier) ([]Finding, error) {
 		if l.duration >= 4*hour && sources <= 2 {
 			f.Level = "low"
 		}
-		among := fmt.Sprintf("%d of %s connections to port %d lasted as long", longer, thousands(all), l.port)
+		among := fmt.Sprintf("%d of %s connections to port %d lasted as long", longer, prose.Number(all), l.port)
 		if all < 100 {
 			among = fmt.Sprintf("there are %d connections to port %d to compare with", all, l.port)
 		}

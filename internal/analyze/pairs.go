@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // pairs finds what two had to do with each other for the first time, where new
@@ -517,7 +518,7 @@ func (t *pairs) newPair(today []newPair, l *leftSide, before int, bits float64) 
 	}
 	others := "nobody else had before"
 	if known > 0 {
-		others = plural(known, "other", "others") + " had before"
+		others = prose.Count(known, "other") + " had before"
 	}
 	switch {
 	case today[0].strange == ofOwn:
@@ -526,9 +527,9 @@ func (t *pairs) newPair(today []newPair, l *leftSide, before int, bits float64) 
 		others += ", but had to do with its network or domain"
 	}
 	if len(today) > 1 {
-		others += "; " + plural(len(today)-1, "other", "others") + " that day as well"
+		others += "; " + prose.Count(len(today)-1, "other") + " that day as well"
 	}
-	since := fmt.Sprintf("in %s before that it was seen", plural(before, "day", "days"))
+	since := fmt.Sprintf("in %s before that it was seen", prose.Count(before, "day"))
 	switch k.kind {
 	case pairUserHost:
 		f.Title = "An account logs in to a host for the first time"
@@ -613,7 +614,7 @@ func (t *pairs) rare() (out []Finding) {
 			Surprise: -math.Log2(share),
 		}
 		f.Explanation = fmt.Sprintf("%s started %s %s of %s, %s; %s so rare with it.", clip(k.a, 100), clip(k.b, 100),
-			plural(p.count, "time", "times"), thousands(l.count), span(p.first, p.last), map[bool]string{true: "no other program is", false: plural(r.programs-1, "other is", "others are")}[r.programs == 1])
+			prose.Count(p.count, "time"), prose.Number(l.count), span(p.first, p.last), map[bool]string{true: "no other program is", false: prose.Count(r.programs-1, "other is", "others are")}[r.programs == 1])
 		f.Query = strings.Join(append(where{}.between(p.first, p.last).has("event.category", "process"),
 			fmt.Sprintf(`"process.name":~%s`, quote("(?i)^"+regexp.QuoteMeta(k.b)+"$")), fmt.Sprintf(`("process.parent.name":~%s or "process.parent.executable":~%s)`, quote("(?i)^"+regexp.QuoteMeta(k.a)+"$"), quote(`(?i)[/\\]`+regexp.QuoteMeta(k.a)+"$"))), " ")
 		out = append(out, f)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // rarePatterns finds kinds of messages that a log hardly ever has, and those
@@ -212,7 +213,7 @@ func (k *messageKind) finding(title string, total *messageKind) Finding {
 	if k.alarming != "" {
 		f.Level = "low"
 	}
-	f.Explanation = fmt.Sprintf("“%s” occurs %s among %s records of %s", shortTemplate(k.text), timesText(k.count), thousands(total.count), cmp.Or(k.dataset, "no known kind"))
+	f.Explanation = fmt.Sprintf("“%s” occurs %s among %s records of %s", shortTemplate(k.text), timesText(k.count), prose.Number(total.count), cmp.Or(k.dataset, "no known kind"))
 	if k.first != event.NoTime && total.first != event.NoTime {
 		f.Explanation += fmt.Sprintf(", first %s after the log begins, which spans %s", lasting(k.first-total.first), lasting(total.last-total.first))
 	}
@@ -237,5 +238,5 @@ func timesText(n int64) string {
 	case 2:
 		return "twice"
 	}
-	return thousands(n) + " times"
+	return prose.Number(n) + " times"
 }

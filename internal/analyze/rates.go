@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // rates finds hours in which something happened far more often, or a log was
@@ -179,7 +180,7 @@ func (t *rates) limits() []string {
 	if !t.tooMany {
 		return nil
 	}
-	return []string{fmt.Sprintf("more than %s series or %s hours of them: rates of what came last are not watched", thousands(maxRateSeries), thousands(maxRateCells))}
+	return []string{fmt.Sprintf("more than %s series or %s hours of them: rates of what came last are not watched", prose.Number(maxRateSeries), prose.Number(maxRateCells))}
 }
 
 // logs are the records of each log, of all hosts.
@@ -338,7 +339,7 @@ func (u *usual) text() string {
 	if u.weekly {
 		of = " of the same kind"
 	}
-	s := fmt.Sprintf("usually %s an hour%s over %s%s", r, what, plural(u.days, "day", "days"), of)
+	s := fmt.Sprintf("usually %s an hour%s over %s%s", r, what, prose.Count(u.days, "day"), of)
 	if u.peers > 0 {
 		s += fmt.Sprintf("; others of its kind have at most %.0f in 99 of 100 hours in which they have any", u.peak)
 	}
@@ -419,7 +420,7 @@ func (b *burst) finding(k rateKey) Finding {
 		f.Entities.Users = []string{k.a}
 		f.Level, f.Techniques, f.Tactics = "low", []string{"T1005", "T1039"}, []string{"collection"}
 	}
-	f.Explanation = fmt.Sprintf("%s: %s %s %s, %s.", who, thousands(b.count), what, span(b.first, b.last), b.usual.text())
+	f.Explanation = fmt.Sprintf("%s: %s %s %s, %s.", who, prose.Number(b.count), what, span(b.first, b.last), b.usual.text())
 	f.Query = w.String()
 	return f
 }
@@ -501,7 +502,7 @@ func (b *burst) drop(k rateKey) Finding {
 		Rule:     Rule{ID: "rates.drop", Name: "Rate far below its baseline", FalsePositives: []string{"A holiday", "Maintenance", "A change of what is logged"}},
 		Datasets: nonEmpty(k.dataset),
 	}
-	who, what := "log "+k.dataset, plural(b.count, "record", "records")
+	who, what := "log "+k.dataset, prose.Count(b.count, "record")
 	w := where{}.between(b.first, b.last).is("event.dataset", k.dataset)
 	if k.kind == rateAction {
 		f.Title = "An action is far less frequent than usual in a log that goes on"
@@ -520,7 +521,7 @@ func (b *burst) drop(k rateKey) Finding {
 			who += " of " + clip(k.a, 100)
 		}
 	}
-	f.Explanation = fmt.Sprintf("%s: %s %s in %s, %s.", who, what, span(b.first, b.last), plural(b.hours, "hour", "hours"), b.usual.text())
+	f.Explanation = fmt.Sprintf("%s: %s %s in %s, %s.", who, what, span(b.first, b.last), prose.Count(b.hours, "hour"), b.usual.text())
 	f.Query = w.String()
 	return f
 }

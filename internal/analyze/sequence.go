@@ -10,6 +10,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/learn"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // sequences finds messages that came where another is the rule. It learns, as
@@ -327,7 +328,7 @@ func (s *sequences) finding(x *seqSurprise) Finding {
 		First: event.NoTime, Last: event.NoTime,
 		Datasets: nonEmpty(x.dataset), Entities: x.entities, Evidence: x.evidence, Count: x.count,
 		Explanation: fmt.Sprintf("After %s, %s had followed %s of %s times; here came %s, %s in all: %.1f bits of surprise (%.1f by its order, %.1f by how rare its kind is).",
-			before, expected, thousands(int64(x.expected.Times)), thousands(int64(x.expected.Of)), next, timesText(int64(x.count)), x.Bits, x.Order, x.Rarity),
+			before, expected, prose.Number(int64(x.expected.Times)), prose.Number(int64(x.expected.Of)), next, timesText(int64(x.count)), x.Bits, x.Order, x.Rarity),
 	}
 	if alarming(next) != "" {
 		f.Level = "low"

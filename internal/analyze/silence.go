@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/source"
 )
 
@@ -145,10 +146,10 @@ func (t *silence) upToNow(from, now int64) {
 func (t *silence) limits() []string {
 	var out []string
 	if t.folded {
-		out = append(out, fmt.Sprintf("more than %s logs: further files of a host and dataset were watched for silence as one", thousands(maxStreams)))
+		out = append(out, fmt.Sprintf("more than %s logs: further files of a host and dataset were watched for silence as one", prose.Number(maxStreams)))
 	}
 	if t.tooMany {
-		out = append(out, fmt.Sprintf("more than %s logs, or %s hours of them: the last were not watched for silence", thousands(2*maxStreams), thousands(maxStreamCells)))
+		out = append(out, fmt.Sprintf("more than %s logs, or %s hours of them: the last were not watched for silence", prose.Number(2*maxStreams), prose.Number(maxStreamCells)))
 	}
 	return out
 }
@@ -458,7 +459,7 @@ func (g *gap) finding(logs int) Finding {
 		if !strings.HasPrefix(g.scope, "host ") {
 			whose = "its folder"
 		}
-		meanwhile = fmt.Sprintf("; other logs of %s went on, in %s minutes", whose, thousands(g.others))
+		meanwhile = fmt.Sprintf("; other logs of %s went on, in %s minutes", whose, prose.Number(g.others))
 		if g.kind != atBegin {
 			f.Level, f.Techniques, f.Tactics = "low", []string{"T1562.001", "T1070"}, []string{"defense-evasion"}
 		}

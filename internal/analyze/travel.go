@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // travel finds accounts that log in from two places, one after the other, faster
@@ -107,7 +108,7 @@ func (t *travel) limits() []string {
 	if !t.tooMany {
 		return nil
 	}
-	return []string{fmt.Sprintf("more than %s logins from different addresses an hour, or %s of one account: the last were not compared", thousands(maxStays), thousands(maxUserStays))}
+	return []string{fmt.Sprintf("more than %s logins from different addresses an hour, or %s of one account: the last were not compared", prose.Number(maxStays), prose.Number(maxUserStays))}
 }
 
 // What is impossible.
@@ -177,7 +178,7 @@ func (t *travel) Findings(context.Context, Querier) ([]Finding, error) {
 				f.Level = "medium"
 				habit = fmt.Sprintf("; it was never there before, and elsewhere on %d days", len(home))
 			}
-			f.Explanation = fmt.Sprintf("account %s logged in from %s and %s later from %s: %s km apart, %s km/h%s.", clip(u, 100), where1, lasting(took), where2, thousands(int(far)), thousands(int(min(speed, 1e9))), habit)
+			f.Explanation = fmt.Sprintf("account %s logged in from %s and %s later from %s: %s km apart, %s km/h%s.", clip(u, 100), where1, lasting(took), where2, prose.Number(int(far)), prose.Number(int(min(speed, 1e9))), habit)
 			w := where{}.between(min(a.first, b.first), max(a.last, b.last)).has("event.category", "authentication").is("event.outcome", "success").any(u, "user.name", "user.target.name")
 			f.Query = append(w, fmt.Sprintf(`"source.ip":in(%s,%s)`, quote(a.source), quote(b.source))).String()
 			out = append(out, f)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // tunnel finds domains through whose names data is sent: many different names below
@@ -219,7 +220,7 @@ func (t *tunnel) limits() []string {
 	if !t.tooMany {
 		return nil
 	}
-	return []string{fmt.Sprintf("more than %s registered domains were asked for: the last were not watched for tunnels", thousands(maxZones))}
+	return []string{fmt.Sprintf("more than %s registered domains were asked for: the last were not watched for tunnels", prose.Number(maxZones))}
 }
 
 // What a tunnel must be. RITA tells of 100 names below a domain and more; names of
@@ -272,7 +273,7 @@ func (t *tunnel) Findings(context.Context, Querier) ([]Finding, error) {
 			who = append(who, a.name)
 		}
 		f.Explanation = fmt.Sprintf("%s queries for %s different names below %s %s by %s: %.0f bytes each below the domain, %.1f bits a letter (words have about 4; entropy %.1f), about %s in all%s.",
-			thousands(z.once()), thousands(names), clip(k, 80), span(z.first, z.last), few(who, 3), length, bits, entropyOf(z.letters[:]), bytesText(float64(z.length)*float64(z.once())/float64(z.queries)), bulky)
+			prose.Number(z.once()), prose.Number(names), clip(k, 80), span(z.first, z.last), few(who, 3), length, bits, entropyOf(z.letters[:]), bytesText(float64(z.length)*float64(z.once())/float64(z.queries)), bulky)
 		w := where{}.between(z.first, z.last)
 		for _, a := range z.top {
 			if _, ok := address(a.name); ok {

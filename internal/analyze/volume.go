@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // volume finds sources of one's own network that send far more data out in a day
@@ -210,7 +211,7 @@ func (t *volume) limits() []string {
 	if !t.tooMany {
 		return nil
 	}
-	return []string{fmt.Sprintf("more than %s pairs of source and destination a day, or %s of public sources: what the last of them sent was not counted", thousands(maxVolumes), thousands(maxPublic))}
+	return []string{fmt.Sprintf("more than %s pairs of source and destination a day, or %s of public sources: what the last of them sent was not counted", prose.Number(maxVolumes), prose.Number(maxPublic))}
 }
 
 // What a day's volume must be.
@@ -455,7 +456,7 @@ func (t *volume) toNew(parts map[volumeKey][]volumeKey, order []volumeKey, told 
 		w := where{}.is("event.dataset", a.part.dataset).any(a.part.source, "source.ip", "client.ip")
 		w = m.destination(a.part.to, w, &f)
 		f.Explanation = fmt.Sprintf("%s sent %s to %s, %s, which nobody had contacted before; of %s destinations that were new after %d days %s.",
-			clip(a.part.source, 100), bytesText(float64(m.bytes)), m.named(a.part.to), span(m.first, m.last), thousands(news), volumeLearnt, noneOr(i, "got as much on their first day"))
+			clip(a.part.source, 100), bytesText(float64(m.bytes)), m.named(a.part.to), span(m.first, m.last), prose.Number(news), volumeLearnt, noneOr(i, "got as much on their first day"))
 		f.Query = w.between(f.First, f.Last).String()
 		out = append(out, f)
 	}
@@ -467,7 +468,7 @@ func noneOr(n int, what string) string {
 	if n == 0 {
 		return "no other " + what
 	}
-	return plural(n, "other", "others") + " " + what
+	return prose.Count(n, "other") + " " + what
 }
 
 func fetchedFinding(k volumeKey, s *sent, than string, bits float64) Finding {
@@ -477,7 +478,7 @@ func fetchedFinding(k volumeKey, s *sent, than string, bits float64) Finding {
 		Techniques: []string{"T1530", "T1213"}, Tactics: []string{"collection"},
 		Entities: Entities{Users: []string{k.source}, Hosts: nonEmpty(s.host)},
 	}
-	f.Explanation = fmt.Sprintf("account %s fetched %s in a day, in %s, %s; %s.", clip(k.source, 100), bytesText(float64(s.bytes)), plural(s.flows, "answer", "answers"), span(s.first, s.last), than)
+	f.Explanation = fmt.Sprintf("account %s fetched %s in a day, in %s, %s; %s.", clip(k.source, 100), bytesText(float64(s.bytes)), prose.Count(s.flows, "answer"), span(s.first, s.last), than)
 	f.Query = where{}.is("event.dataset", k.dataset).any(k.source, "user.name", "user.target.name").between(s.first, s.last).String()
 	return f
 }

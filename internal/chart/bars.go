@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Item is one bar.
@@ -88,7 +90,7 @@ func (b Bars) describe() string {
 			least = it
 		}
 	}
-	return fmt.Sprintf("Bar chart%s: %s, the largest %s (%s), the smallest %s (%s).", quoted(b.Title), plural(len(b.Items), "bar"),
+	return fmt.Sprintf("Bar chart%s: %s, the largest %s (%s), the smallest %s (%s).", quoted(b.Title), prose.Count(len(b.Items), "bar"),
 		most.Label, formatValue(most.total(), b.Unit), least.Label, formatValue(least.total(), b.Unit))
 }
 
@@ -97,13 +99,6 @@ func quoted(title string) string {
 		return ""
 	}
 	return " “" + title + "”"
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return grouped(float64(n), 0) + " " + noun + "s"
 }
 
 func (b Bars) height(_ *scene, width float64) float64 {

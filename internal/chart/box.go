@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Boxes shows how values are distributed in each of several groups: a box from
@@ -111,7 +113,7 @@ func (b Boxes) scale(items []Box, n int) axisScale {
 }
 
 func (b Boxes) tip(it Box) string {
-	return fmt.Sprintf("%s: %s; median %s, quartiles %s and %s, from %s to %s", it.Label, plural(it.N, "value"),
+	return fmt.Sprintf("%s: %s; median %s, quartiles %s and %s, from %s to %s", it.Label, prose.Count(it.N, "value"),
 		formatValue(it.Median, b.Unit), formatValue(it.Q1, b.Unit), formatValue(it.Q3, b.Unit), formatValue(it.Minimum, b.Unit), formatValue(it.Maximum, b.Unit))
 }
 
@@ -129,7 +131,7 @@ func (b Boxes) describe() string {
 		}
 		return 0
 	})
-	return fmt.Sprintf("Box chart%s of %s; the highest median, %s, is of %s.", quoted(b.Title), plural(len(items), "group"), formatValue(most.Median, b.Unit), most.Label)
+	return fmt.Sprintf("Box chart%s of %s; the highest median, %s, is of %s.", quoted(b.Title), prose.Count(len(items), "group"), formatValue(most.Median, b.Unit), most.Label)
 }
 
 func (b Boxes) height(_ *scene, _ float64) float64 {
@@ -226,7 +228,7 @@ func (b Boxes) rows(width int) []row {
 	}
 	out = append(out, row{{spaces(label+1) + from + spaces(room-Cells(from)-Cells(to)) + to, muted}})
 	if more > 0 {
-		out = append(out, row{{"… and " + plural(more, "more group"), muted}})
+		out = append(out, row{{"… and " + prose.Count(more, "more group"), muted}})
 	}
 	note := "┃ and the number are the median"
 	if b.XLabel != "" {

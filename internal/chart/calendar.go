@@ -5,6 +5,8 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Calendar shows a value for each day as a shade, a block for each year, the
@@ -147,7 +149,7 @@ func (c Calendar) describe() string {
 			most = n
 		}
 	}
-	return fmt.Sprintf("Calendar%s of %s from %s to %s; the greatest, %s, on %s.", quoted(c.Title), plural(len(d.at), "day"),
+	return fmt.Sprintf("Calendar%s of %s from %s to %s; the greatest, %s, on %s.", quoted(c.Title), prose.Count(len(d.at), "day"),
 		dateOf(d.at[0]).Format(time.DateOnly), dateOf(d.at[len(d.at)-1]).Format(time.DateOnly), formatValue(d.values[most], c.Unit), dateOf(most).Format(time.DateOnly))
 }
 

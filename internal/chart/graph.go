@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Graph shows entities in columns by their kind and what connects them: who
@@ -211,7 +213,7 @@ func (g Graph) describe() string {
 	if len(g.Nodes) != 1 {
 		entities = grouped(float64(len(g.Nodes)), 0) + " entities"
 	}
-	return fmt.Sprintf("Graph%s of %s and %s; the best connected is %s.", quoted(g.Title), entities, plural(len(n.edges), "connection"), n.nodes[best].name)
+	return fmt.Sprintf("Graph%s of %s and %s; the best connected is %s.", quoted(g.Title), entities, prose.Count(len(n.edges), "connection"), n.nodes[best].name)
 }
 
 func (g Graph) height(_ *scene, _ float64) float64 {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Histogram shows how many of the values fall into each of a row of bins.
@@ -224,8 +226,8 @@ func (h Histogram) describe() string {
 			most = i
 		}
 	}
-	return fmt.Sprintf("Histogram%s of %s in %s; most, %s, at %s.", quoted(h.Title), plural(b.n, "value"),
-		plural(len(b.bins), "bin"), grouped(float64(b.bins[most].count), 0), b.label(most, h.Unit))
+	return fmt.Sprintf("Histogram%s of %s in %s; most, %s, at %s.", quoted(h.Title), prose.Count(b.n, "value"),
+		prose.Count(len(b.bins), "bin"), grouped(float64(b.bins[most].count), 0), b.label(most, h.Unit))
 }
 
 func (h Histogram) height(_ *scene, width float64) float64 {

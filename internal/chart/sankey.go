@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Sankey shows how much flows from each value of one stage to those of the
@@ -170,7 +172,7 @@ func (k Sankey) describe() string {
 		return "Flow chart" + quoted(k.Title) + ": no data."
 	}
 	return fmt.Sprintf("Flow chart%s of %s through %s; the largest beginning is %s (%s).", quoted(k.Title), formatValue(p.total, k.Unit),
-		plural(len(p.stages), "stage"), p.stages[0][0].name, formatValue(p.stages[0][0].total, k.Unit))
+		prose.Count(len(p.stages), "stage"), p.stages[0][0].name, formatValue(p.stages[0][0].total, k.Unit))
 }
 
 func (k Sankey) height(_ *scene, _ float64) float64 {

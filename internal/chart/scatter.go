@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Scatter shows a point for each pair of values. X is time where Times says
@@ -68,7 +70,7 @@ func (sc Scatter) describe() string {
 			top = d
 		}
 	}
-	return fmt.Sprintf("Scatter chart%s of %s; the highest, %s, at %s.", quoted(sc.Title), plural(len(dots), "point"), formatValue(top.y, sc.Unit), sc.xText(top.x))
+	return fmt.Sprintf("Scatter chart%s of %s; the highest, %s, at %s.", quoted(sc.Title), prose.Count(len(dots), "point"), formatValue(top.y, sc.Unit), sc.xText(top.x))
 }
 
 func (sc Scatter) zone() *time.Location {
@@ -189,7 +191,7 @@ func (sc Scatter) density(f frame, dots []dot, px func(float64) float64) shades 
 	w, h := f.area.w/float64(cols), f.area.h/float64(rows)
 	for i, n := range counts {
 		if n > 0 {
-			f.s.rect(rect{f.area.x + float64(i%cols)*w, f.area.y + float64(i/cols)*h, w, h}, sh.ink(n), plural(int(n), "point"))
+			f.s.rect(rect{f.area.x + float64(i%cols)*w, f.area.y + float64(i/cols)*h, w, h}, sh.ink(n), prose.Count(int(n), "point"))
 		}
 	}
 	return sh

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Cell is a value of a row that Sextant itself has worked out, with its name.
@@ -127,9 +128,9 @@ func (c Cell) read() string {
 	case string:
 		return Terminal(v)
 	case int64:
-		return Grouped(v)
+		return prose.Number(v)
 	case int:
-		return Grouped(int64(v))
+		return prose.Number(int64(v))
 	case float64:
 		return Figure(v)
 	case []string:
@@ -146,15 +147,6 @@ func (c Cell) numeric() bool {
 	return false
 }
 
-// Grouped writes a whole number with commas between thousands.
-func Grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
 // Figure writes a number with about three significant digits.
 func Figure(v float64) string {
 	switch m := math.Abs(v); {
@@ -163,7 +155,7 @@ func Figure(v float64) string {
 	case math.IsInf(v, 0):
 		return "∞"
 	case v == math.Trunc(v) && m < 1e15, m >= 1000 && m < 1e15:
-		return Grouped(int64(math.Round(v)))
+		return prose.Number(int64(math.Round(v)))
 	case m >= 1e15 || m < 0.001:
 		return strconv.FormatFloat(v, 'g', 3, 64)
 	case m >= 100:

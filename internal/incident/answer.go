@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 const (
@@ -320,9 +322,9 @@ func tell(nodes []*node) Sentence {
 		if len(sources) > 0 {
 			text += ", from " + some(sources, "addresses")
 		}
-		text += ", " + when + " (" + plural(events, "record", "records") + ")"
+		text += ", " + when + " (" + prose.Count(events, "record") + ")"
 	case n.behaviour == bruteForce:
-		text = fmt.Sprintf("%s of %s on %s", plural(events, "recorded attempt", "recorded attempts"), serviceOf(nodes), hostsPhrase(hosts))
+		text = fmt.Sprintf("%s of %s on %s", prose.Count(events, "recorded attempt"), serviceOf(nodes), hostsPhrase(hosts))
 		if len(sources) > 0 {
 			text += " from " + some(sources, "addresses")
 		}
@@ -331,15 +333,15 @@ func tell(nodes []*node) Sentence {
 		}
 		text += ", " + when
 	case n.behaviour == scanning:
-		text = fmt.Sprintf("%s of %s", plural(events, "recorded probe", "recorded probes"), hostsPhrase(hosts))
+		text = fmt.Sprintf("%s of %s", prose.Count(events, "recorded probe"), hostsPhrase(hosts))
 		if len(sources) > 0 {
 			text += " from " + some(sources, "addresses")
 		}
 		text += ", " + when
 	default:
-		text = fmt.Sprintf("%s: %s", show(n.f.Title), plural(events, "recorded request", "recorded requests"))
+		text = fmt.Sprintf("%s: %s", show(n.f.Title), prose.Count(events, "recorded request"))
 		if n.behaviour == ids {
-			text = fmt.Sprintf("%s: %s of a network sensor", show(n.f.Title), plural(events, "alert", "alerts"))
+			text = fmt.Sprintf("%s: %s of a network sensor", show(n.f.Title), prose.Count(events, "alert"))
 		}
 		if len(sources) > 0 {
 			text += " from " + some(sources, "addresses")
@@ -447,13 +449,13 @@ func (g *group) title(o Outcome, impact Impact) string {
 	if len(sources) == 1 {
 		from = " from " + show(sources[0])
 	} else if len(sources) > 1 {
-		from = " from " + plural(len(sources), "address", "addresses")
+		from = " from " + prose.Count(len(sources), "address", "addresses")
 	}
 	on := ""
 	if len(hosts) == 1 {
 		on = show(hosts[0])
 	} else if len(hosts) > 1 {
-		on = plural(len(hosts), "host", "hosts")
+		on = prose.Count(len(hosts), "host")
 	}
 	end := map[string]string{Succeeded: " succeeded", Failed: " failed", Mixed: " succeeded in part", Unknown: ": outcome unknown"}[n.verdict.result]
 	if n.verdict.result == Unknown && o.Result != Unknown {
@@ -586,7 +588,7 @@ func (g *group) timeline() []Step {
 	for _, n := range slices.Concat(g.nodes, g.context) {
 		text := show(n.f.Title)
 		if n.f.Count > 1 {
-			text += " (" + plural(n.f.Count, "record", "records") + ", the last at " + clock(n.f.Last) + ")"
+			text += " (" + prose.Count(n.f.Count, "record") + ", the last at " + clock(n.f.Last) + ")"
 		}
 		if e := evidenceIDs(n.f, 5); len(e) > 0 {
 			steps = append(steps, step{n.f.First, Step{stamp(n.f.First), sentence(text), n.f.Level, n.f.ID, e}})

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // In a cloud there are no sessions: each call says who made it, from where. What
@@ -134,7 +136,7 @@ func (g *group) readCalls(ctx context.Context, c *court) error {
 		told = append(told, spreadRecords(kinds[k], callsEach)...)
 		text := cmp.Or(kinds[k][0].call(), "a call")
 		if n := len(kinds[k]); n > 1 {
-			text += " " + count(n) + " times"
+			text += " " + prose.Number(n) + " times"
 		}
 		if kinds[k][0].outcome == "failure" {
 			text += ", refused"
@@ -143,14 +145,14 @@ func (g *group) readCalls(ctx context.Context, c *court) error {
 	}
 	told = told[:min(len(told), maxCited)]
 	sortRecords(told)
-	number := plural(len(calls), "call", "calls")
+	number := prose.Count(len(calls), "call")
 	if len(calls) == callsAsked {
 		number = "the first " + number
 	}
 	text := fmt.Sprintf("%s of %s from %s, %s: %s", number, accountPhrase(sortedKeys(callers)), some(sortedKeys(sources), "addresses"),
 		between(calls[0].time, calls[len(calls)-1].time), strings.Join(read[:min(len(read), 12)], "; "))
 	if len(read) > 12 {
-		text += "; and " + plural(len(read)-12, "other kind", "other kinds")
+		text += "; and " + prose.Count(len(read)-12, "other kind")
 	}
 	g.footprint = append(g.footprint, Sentence{sentence(text), idsOf(told)})
 	g.quiet = append(g.quiet, told...)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // What else is recorded of an intruder who got in: all that came from the
@@ -91,7 +93,7 @@ func (g *group) readFootprint(ctx context.Context, c *court) error {
 		if len(told) == 0 {
 			continue
 		}
-		text := fmt.Sprintf("of %s there are %s around that time, in %s", show(source), plural(len(rs), "record", "records"), list(sortedKeys(logs), 5))
+		text := fmt.Sprintf("of %s there are %s around that time, in %s", show(source), prose.Count(len(rs), "record"), list(sortedKeys(logs), 5))
 		g.footprint = append(g.footprint, Sentence{sentence(text), idsOf(told)})
 		g.quiet = append(g.quiet, told...)
 	}
@@ -155,7 +157,7 @@ func (g *group) newTargets(ctx context.Context, c *court, host string, s span) e
 		}
 		text := fmt.Sprintf("%s connected to %s (port %s) %s, as it had not before in this case", hostPhrase(host), show(d), show(cmp.Or(rs[0].port, "unknown")), between(rs[0].time, rs[len(rs)-1].time))
 		if sent > 0 {
-			text += ", and sent " + size(sent)
+			text += ", and sent " + prose.Size(sent)
 		}
 		if sent >= sentMuch {
 			slices.SortStableFunc(rs, func(a, b record) int { return cmp.Compare(b.sentBytes, a.sentBytes) })

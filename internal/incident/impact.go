@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sextant-logs/sextant/internal/analyze"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // impactLevels are the values of Impact.Level that facts have, lowest first.
@@ -98,7 +99,7 @@ func (g *group) impact(ctx context.Context, c *court, o Outcome) (Impact, error)
 			if n.behaviour == webAttack && r.is("web") && r.size > 0 {
 				f := at("data out", hostName(r.host))
 				f.level, f.one = 3, "data went out in an answer of the web server"
-				f.subjects = append(f.subjects, size(r.size)+" from "+show(r.urlPath))
+				f.subjects = append(f.subjects, prose.Size(r.size)+" from "+show(r.urlPath))
 				f.first, f.cited, told = r.time, append(f.cited, r.id), true
 			}
 		}
@@ -110,7 +111,7 @@ func (g *group) impact(ctx context.Context, c *court, o Outcome) (Impact, error)
 		if n.behaviour == scanning && n.verdict.result != Succeeded {
 			f := at("probes", "")
 			f.one, f.many = "probe was received", "probes were received"
-			f.extra = plural(n.f.Count, "recorded probe was received", "recorded probes were received") + ": services that answered are known to who sent them"
+			f.extra = prose.Count(n.f.Count, "recorded probe was received", "recorded probes were received") + ": services that answered are known to who sent them"
 			f.cited = append(f.cited, evidenceIDs(n.f, attempts)...)
 		}
 	}
@@ -157,7 +158,7 @@ func (g *group) impact(ctx context.Context, c *court, o Outcome) (Impact, error)
 		if s.bytes >= 10*sentMuch {
 			f.level = 3
 		}
-		f.extra = fmt.Sprintf("%s went out from %s to %s in %s", size(s.bytes), hostPhrase(s.host), show(s.to), plural(len(s.flows), "recorded connection", "recorded connections"))
+		f.extra = fmt.Sprintf("%s went out from %s to %s in %s", prose.Size(s.bytes), hostPhrase(s.host), show(s.to), prose.Count(len(s.flows), "recorded connection"))
 		f.cited = idsOf(s.flows[:min(len(s.flows), attempts)])
 		g.quiet = append(g.quiet, s.flows[:min(len(s.flows), attempts)]...)
 		g.techniques = append(g.techniques, "T1041")
@@ -165,7 +166,7 @@ func (g *group) impact(ctx context.Context, c *court, o Outcome) (Impact, error)
 	if n := len(g.taken); n > 0 {
 		f := at("data out", "cloud")
 		f.level = 2
-		f.extra = plural(n, "object was read from the cloud's storage", "objects were read from the cloud's storage") + " by " + accountPhrase(names(usersOf(g.taken)))
+		f.extra = prose.Count(n, "object was read from the cloud's storage", "objects were read from the cloud's storage") + " by " + accountPhrase(names(usersOf(g.taken)))
 		f.cited = idsOf(spreadRecords(g.taken, attempts))
 		g.quiet = append(g.quiet, spreadRecords(g.taken, attempts)...)
 	}
@@ -189,7 +190,7 @@ func (g *group) impact(ctx context.Context, c *court, o Outcome) (Impact, error)
 	case most > 0:
 		impact.Level = impactLevels[most]
 	case o.Result == Failed && g.covered():
-		text := fmt.Sprintf("no effect of %s is recorded: every attempt failed, and the logs that would show a success cover the time", plural(g.events(), "attempt", "attempts"))
+		text := fmt.Sprintf("no effect of %s is recorded: every attempt failed, and the logs that would show a success cover the time", prose.Count(g.events(), "attempt"))
 		impact.Facts = append(impact.Facts, Sentence{sentence(text), g.cited(maxCited)})
 	case o.Result == Succeeded || o.Result == Mixed:
 		impact.Level = "low"
@@ -215,7 +216,7 @@ func (f *fact) sentence() Sentence {
 		if f.many == "" {
 			text = f.one
 		} else if n > 1 {
-			text = count(n) + " " + f.many
+			text = prose.Number(n) + " " + f.many
 		}
 		if f.host != "" {
 			text += " on " + hostPhrase(f.host)
@@ -258,7 +259,7 @@ func techniqueFact(n *node, facts map[[2]string]*fact, at func(kind, host string
 		f := at(t.kind+" by "+n.f.Rule.ID+n.f.Title, host)
 		f.events += n.f.Count
 		f.level = max(f.level, level)
-		f.extra = fmt.Sprintf("sign of %s: %s (%s)", cmp.Or(signs[t.kind], t.kind), show(n.f.Title), plural(f.events, "record", "records"))
+		f.extra = fmt.Sprintf("sign of %s: %s (%s)", cmp.Or(signs[t.kind], t.kind), show(n.f.Title), prose.Count(f.events, "record"))
 		if host != "" {
 			f.extra += " on " + hostPhrase(host)
 		}
@@ -314,7 +315,7 @@ func (g *group) dataOut(ctx context.Context, c *court, at func(kind, host string
 		} else if total >= 1<<20 {
 			f.level = 2
 		}
-		f.extra = fmt.Sprintf("%s went out from %s to %s in %s", size(total), some(from, "addresses"), some(to, "addresses"), plural(len(flows), "recorded connection", "recorded connections"))
+		f.extra = fmt.Sprintf("%s went out from %s to %s in %s", prose.Size(total), some(from, "addresses"), some(to, "addresses"), prose.Count(len(flows), "recorded connection"))
 		if full {
 			f.extra = "at least " + f.extra
 		}
@@ -387,7 +388,7 @@ func (g *group) hostsReached(at func(kind, host string) *fact) {
 	slices.Sort(hosts)
 	f := at("hosts reached", "*")
 	f.level = 3
-	f.extra = plural(len(hosts), "host was reached", "hosts were reached") + ": " + list(hosts, 10)
+	f.extra = prose.Count(len(hosts), "host was reached", "hosts were reached") + ": " + list(hosts, 10)
 	for _, h := range hosts {
 		f.cited = append(f.cited, reached[h])
 	}

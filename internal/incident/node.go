@@ -8,6 +8,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // behaviour is the way a finding's outcome is looked for.
@@ -68,7 +69,7 @@ type statement struct {
 }
 
 func (s statement) sentence() Sentence {
-	text := fmt.Sprintf("%s: %s %s", s.what, plural(len(s.ids), "record states", "records state"), s.claim)
+	text := fmt.Sprintf("%s: %s %s", s.what, prose.Count(len(s.ids), "record states", "records state"), s.claim)
 	return Sentence{sentence(text), s.ids[:min(len(s.ids), attempts)]}
 }
 

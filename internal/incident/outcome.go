@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/sextant-logs/sextant/internal/analyze"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 const maxWhy = 12 // sentences
@@ -165,7 +166,7 @@ func (g *group) mergedWhy(result string) (Sentence, bool) {
 	}
 	evidence = cite(evidence)
 	evidence = evidence[:min(len(evidence), maxCited)]
-	from := plural(len(g.sources()), "address", "addresses")
+	from := prose.Count(len(g.sources()), "address", "addresses")
 	text := fmt.Sprintf("none of the attempts from %s got through; the logs that would show it cover the time", from)
 	if g.nodes[0].behaviour == bruteForce {
 		text = fmt.Sprintf("none of the attempts from %s was followed by an accepted login; the authentication logs of %s cover the time", from, hostsPhrase(g.hosts()))

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Alerts of network sensors about attempts: a sensor sees the attack pass, not
@@ -40,13 +42,13 @@ func alertOutcome(ctx context.Context, c *court, n *node) error {
 	if len(all) == 0 {
 		return nil
 	}
-	alerts := plural(n.tries, "alert", "alerts")
+	alerts := prose.Count(n.tries, "alert")
 	blocked := len(n.details) > 0
 	for _, r := range n.details {
 		blocked = blocked && (r.has("denied") || r.action == "blocked" || r.outcome == "failure")
 	}
 	if blocked {
-		text := fmt.Sprintf("the sensor blocked what each of the %s cited is about", plural(len(n.details), "alert", "alerts"))
+		text := fmt.Sprintf("the sensor blocked what each of the %s cited is about", prose.Count(len(n.details), "alert"))
 		n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), all}}}
 		return nil
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Data or commands carried in DNS: what a client asks, a name server answers.
@@ -80,7 +82,7 @@ func dnsOutcome(ctx context.Context, c *court, n *node) error {
 		if len(n.verdict.followed) > 0 {
 			answered = answered[:min(len(answered), attempts)]
 		}
-		text := fmt.Sprintf("of %s for names in %s, %s without error: somebody at the other end keeps up the talk", plural(n.tries, "recorded question", "recorded questions"), names, plural(len(answered), "answer is cited that was", "answers are cited that were"))
+		text := fmt.Sprintf("of %s for names in %s, %s without error: somebody at the other end keeps up the talk", prose.Count(n.tries, "recorded question"), names, prose.Count(len(answered), "answer is cited that was", "answers are cited that were"))
 		n.verdict.result = Succeeded
 		n.verdict.why = []Sentence{{sentence(text), cite(answered[:min(len(answered), attempts)], all)}}
 	case len(all) > 0:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Guessed passwords: attempts are paired with accepted logins.
@@ -233,9 +234,9 @@ func grant(ctx context.Context, c *court, n *node, got []record, note string) er
 			how = " with a key, not a password"
 		}
 		text := fmt.Sprintf("after %s, %s accepted a login as %s from %s at %s%s%s",
-			plural(n.tries, "recorded attempt", "recorded attempts"), hostPhrase(r.host), show(r.user), show(r.source), clock(r.time), how, note)
+			prose.Count(n.tries, "recorded attempt"), hostPhrase(r.host), show(r.user), show(r.source), clock(r.time), how, note)
 		if len(rs) > 1 {
-			text += ", the first of " + plural(len(rs), "such login", "such logins")
+			text += ", the first of " + prose.Count(len(rs), "such login")
 		}
 		v.why = append(v.why, Sentence{sentence(text), cite(n.tried(attempts), idsOf(rs[:min(len(rs), 5)]))})
 	}
@@ -347,7 +348,7 @@ func otherAddress(ctx context.Context, c *court, nodes []*node) error {
 			if slices.ContainsFunc(earlier, func(p record) bool { return userName(p.user) == userName(r.user) }) {
 				continue
 			}
-			note := fmt.Sprintf(", an address new to the account, while it was tried from %s", plural(len(sources), "other address", "other addresses"))
+			note := fmt.Sprintf(", an address new to the account, while it was tried from %s", prose.Count(len(sources), "other address", "other addresses"))
 			for _, n := range near {
 				if n.verdict.result == "" {
 					if err := grant(ctx, c, n, []record{r}, note); err != nil {
@@ -495,7 +496,7 @@ func sameAttemptsFrom(ctx context.Context, c *court, n *node, accounts []string,
 	}
 	got = onTargets(c, n, got)
 	tried = slices.DeleteFunc(tried, func(r record) bool { return !slices.Contains(sources, r.source) })
-	text := fmt.Sprintf("of these attempts no address is recorded; another log has attempts on %s of the accounts at that time, from %s", count(len(names(usersOf(tried)))), some(sources, "addresses"))
+	text := fmt.Sprintf("of these attempts no address is recorded; another log has attempts on %s of the accounts at that time, from %s", prose.Number(len(names(usersOf(tried)))), some(sources, "addresses"))
 	from := Sentence{sentence(text), idsOf(spreadRecords(tried, attempts))}
 	if len(got) > 0 {
 		if err := grant(ctx, c, n, got, ""); err != nil || n.verdict.result == "" {
@@ -507,7 +508,7 @@ func sameAttemptsFrom(ctx context.Context, c *court, n *node, accounts []string,
 			return false, nil
 		}
 		text := fmt.Sprintf("none of %s was followed by an accepted login from %s; the authentication log of %s covers the time until %s",
-			plural(n.tries, "recorded attempt", "recorded attempts"), some(sources, "addresses"), hostsPhrase(n.hosts), clock(s.to))
+			prose.Count(n.tries, "recorded attempt"), some(sources, "addresses"), hostsPhrase(n.hosts), clock(s.to))
 		n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), n.tried(attempts)}}}
 	}
 	n.verdict.why = append(n.verdict.why, from)
@@ -534,7 +535,7 @@ func ownRecords(n *node) bool {
 			n.verdict = verdict{
 				result: Succeeded, followed: []record{r}, users: []string{r.user},
 				why: []Sentence{{
-					sentence(fmt.Sprintf("after %s, %s accepted a login as %s at %s", plural(n.f.Count-1, "recorded attempt", "recorded attempts"), hostPhrase(r.host), show(r.user), clock(r.time))),
+					sentence(fmt.Sprintf("after %s, %s accepted a login as %s at %s", prose.Count(n.f.Count-1, "recorded attempt"), hostPhrase(r.host), show(r.user), clock(r.time))),
 					cite(n.tried(attempts), []string{r.id})}},
 			}
 			return true
@@ -590,7 +591,7 @@ func noLogin(ctx context.Context, c *court, n *node) error {
 		from = "there"
 	}
 	if len(missing) > 0 {
-		text := fmt.Sprintf("whether any of %s was accepted is not known: the case does not hold the %s for that time", plural(n.tries, "recorded attempt", "recorded attempts"), list(missing, 3))
+		text := fmt.Sprintf("whether any of %s was accepted is not known: the case does not hold the %s for that time", prose.Count(n.tries, "recorded attempt"), list(missing, 3))
 		n.verdict = verdict{result: Unknown, needs: missing, why: append([]Sentence{{sentence(text), tried}}, ended...)}
 		return nil
 	}
@@ -598,7 +599,7 @@ func noLogin(ctx context.Context, c *court, n *node) error {
 		from = "an address new to them"
 	}
 	text := fmt.Sprintf("none of %s was followed by an accepted login from %s; the authentication log of %s covers the time until %s",
-		plural(n.tries, "recorded attempt", "recorded attempts"), from, hostsPhrase(hosts), clock(until))
+		prose.Count(n.tries, "recorded attempt"), from, hostsPhrase(hosts), clock(until))
 	n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), tried}}}
 	return nil
 }

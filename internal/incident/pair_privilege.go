@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Rights that were refused: somebody was told no by sudo. The refusals are
@@ -62,7 +64,7 @@ func laterAllowed(ctx context.Context, c *court, n *node) error {
 		if programName(&r) != "sudo" || r.outcome != "success" || r.time < n.begun || !refused[[2]string{r.user, name}] && !slices.Contains(shells, name) {
 			continue
 		}
-		text := fmt.Sprintf("after %s, %s let %s run %s as %s at %s", plural(len(denied), "refusal", "refusals"), hostPhrase(r.host), show(r.user), programPhrase(&r), show(orRoot(r.effective)), clock(r.time))
+		text := fmt.Sprintf("after %s, %s let %s run %s as %s at %s", prose.Count(len(denied), "refusal"), hostPhrase(r.host), show(r.user), programPhrase(&r), show(orRoot(r.effective)), clock(r.time))
 		n.verdict = verdict{result: Succeeded, followed: []record{r}, users: []string{r.user}, why: []Sentence{{sentence(text), cite(denied[:min(len(denied), attempts)], []string{r.id})}}}
 		return nil
 	}

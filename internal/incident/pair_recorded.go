@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Everything else: the event is its own outcome.
@@ -54,7 +56,7 @@ func recordedOutcome(n *node) {
 	switch what := show(n.f.Title); {
 	case len(done) > 0 && len(refused) > 0:
 		v.result = Mixed
-		text := fmt.Sprintf("%s: of the records cited, %s a success and %s a failure", what, plural(len(done), "states", "state"), plural(len(refused), "states", "state"))
+		text := fmt.Sprintf("%s: of the records cited, %s a success and %s a failure", what, prose.Count(len(done), "states", "state"), prose.Count(len(refused), "states", "state"))
 		v.why = []Sentence{{sentence(text), cite(done[:min(len(done), attempts)], refused[:min(len(refused), attempts)])}}
 	case len(done) > 0:
 		v.result = Succeeded

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Scans: probes are paired with sessions that the same address got afterwards.
@@ -40,7 +42,7 @@ func scanOutcome(ctx context.Context, c *court, n *node) error {
 	if len(all) == 0 {
 		return nil
 	}
-	probes := plural(n.tries, "recorded probe", "recorded probes")
+	probes := prose.Count(n.tries, "recorded probe")
 	w := window(n, 24*time.Hour)
 	sources := n.f.Entities.Sources[:min(len(n.f.Entities.Sources), 20)]
 	if len(sources) > 0 && n.f.First != noTime {
@@ -65,7 +67,7 @@ func scanOutcome(ctx context.Context, c *court, n *node) error {
 		if len(flows) > 0 {
 			r := flows[0]
 			text := fmt.Sprintf("after %s, a connection from %s to %s port %s was established at %s (%s answered)",
-				probes, show(r.source), show(r.destination), show(cmp.Or(r.port, "unknown")), clock(r.time), size(r.receivedBytes))
+				probes, show(r.source), show(r.destination), show(cmp.Or(r.port, "unknown")), clock(r.time), prose.Size(r.receivedBytes))
 			n.verdict = verdict{result: Succeeded, followed: flows[:1], why: []Sentence{{sentence(text), cite(all, idsOf(flows[:1]))}}}
 			return nil
 		}
@@ -79,7 +81,7 @@ func scanOutcome(ctx context.Context, c *court, n *node) error {
 	switch {
 	case refused && covered:
 		text := fmt.Sprintf("every one of the %s cited was refused, and no session from %s followed in the connection logs, which reach until %s",
-			plural(len(n.details), "probe", "probes"), some(sources, "addresses"), clock(s.to))
+			prose.Count(len(n.details), "probe"), some(sources, "addresses"), clock(s.to))
 		n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), all}}}
 	case covered:
 		text := fmt.Sprintf("no connection that carried an answer and no login from %s followed %s; the connection logs reach until %s", some(sources, "addresses"), probes, clock(s.to))

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Attacks on web applications: requests are paired with what they were
@@ -115,7 +117,7 @@ func webOutcome(ctx context.Context, c *court, n *node) (*webCase, error) {
 		n.behaviour = other // an application's own log of something gone wrong
 		return nil, nil
 	}
-	requests := plural(n.tries, "recorded request", "recorded requests")
+	requests := prose.Count(n.tries, "recorded request")
 	if len(statuses) == 0 {
 		if fromSensor(n.f) {
 			n.behaviour = ids // an alert without the answer
@@ -323,7 +325,7 @@ func (w *webCase) decide(c *court) {
 	biggest := slices.MaxFunc(answered, func(a, b record) int { return cmp.Compare(a.size, b.size) })
 	text := w.ok
 	if biggest.size > 0 {
-		text += fmt.Sprintf("; the biggest answer has %s", size(biggest.size))
+		text += fmt.Sprintf("; the biggest answer has %s", prose.Size(biggest.size))
 	}
 	text += "; an answer alone does not tell whether the attack worked"
 	v := verdict{result: Unknown, why: []Sentence{{sentence(text), idsOf(answered[:min(len(answered), attempts)])}}}
@@ -366,7 +368,7 @@ func (w *webCase) compare(ctx context.Context, c *court, pages map[string]page, 
 		}
 		if r.size > biggerTimes*most.size && r.size-most.size > biggerBytes {
 			text := fmt.Sprintf("%s; %s gave %s in answer to the attacker, while none of %s to other clients had more than %s: it answered with more than the page",
-				w.ok, show(r.urlPath), size(r.size), plural(others, "answer", "answers"), size(most.size))
+				w.ok, show(r.urlPath), prose.Size(r.size), prose.Count(others, "answer"), prose.Size(most.size))
 			w.verdict = verdict{result: Succeeded, followed: []record{r}, why: []Sentence{{sentence(text), cite([]string{r.id, most.id}, idsOf(w.answered[:min(len(w.answered), attempts)]))}}}
 			return false, compared, nil
 		}
@@ -382,11 +384,11 @@ func outOf(n, of int) string {
 	case of == 1:
 		return "no request"
 	case n == 0:
-		return "none of the " + count(of) + " requests cited"
+		return "none of the " + prose.Number(of) + " requests cited"
 	case n == of:
-		return "all " + count(of) + " requests cited"
+		return "all " + prose.Number(of) + " requests cited"
 	}
-	return count(n) + " of the " + count(of) + " requests cited"
+	return prose.Number(n) + " of the " + prose.Number(of) + " requests cited"
 }
 
 func wasWere(n int) string {
@@ -419,7 +421,7 @@ func statusPhrase(statuses map[int]int) string {
 	slices.Sort(codes)
 	var parts []string
 	for _, s := range codes[:min(len(codes), 6)] {
-		parts = append(parts, fmt.Sprintf("%s × %d", count(statuses[s]), s))
+		parts = append(parts, fmt.Sprintf("%s × %d", prose.Number(statuses[s]), s))
 	}
 	return "status " + strings.Join(parts, ", ")
 }

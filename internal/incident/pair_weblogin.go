@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Guessed passwords of a web application, as its access log has them: the
@@ -69,7 +71,7 @@ func webLogin(ctx context.Context, c *court, n *node) error {
 			continue
 		}
 		text := fmt.Sprintf("after %s, the login page %s answered %s with status %d at %s, unlike before (%d)",
-			plural(n.tries, "recorded attempt", "recorded attempts"), show(r.urlPath), show(r.source), r.status, clock(r.time), n.details[0].status)
+			prose.Count(n.tries, "recorded attempt"), show(r.urlPath), show(r.source), r.status, clock(r.time), n.details[0].status)
 		n.verdict = verdict{result: Succeeded, followed: []record{r}, why: []Sentence{{sentence(text), cite(n.tried(attempts), []string{r.id})}}}
 		if r.user != "" && r.user != "-" {
 			n.verdict.users = []string{r.user}
@@ -77,7 +79,7 @@ func webLogin(ctx context.Context, c *court, n *node) error {
 		return nil
 	}
 	text := fmt.Sprintf("none of %s was answered in another way than refused (status %d) up to the last at %s",
-		plural(n.tries, "recorded attempt", "recorded attempts"), last.status, clock(n.done))
+		prose.Count(n.tries, "recorded attempt"), last.status, clock(n.done))
 	n.verdict = verdict{result: Failed, covered: true, why: []Sentence{{sentence(text), n.tried(attempts)}}}
 	return nil
 }

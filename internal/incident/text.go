@@ -1,14 +1,13 @@
 package incident
 
 import (
-	"fmt"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Attacker-controlled text enters sentences only through show, which bounds it
@@ -70,36 +69,6 @@ func between(first, last int64) string {
 	return "between " + clock(first) + " and " + clock(last)
 }
 
-// count writes a number with thousands separated.
-func count[N ~int | ~int64](n N) string {
-	s := strconv.FormatInt(int64(n), 10)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// plural writes "1 event", "2 events".
-func plural[N ~int | ~int64](n N, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return count(n) + " " + many
-}
-
-// size writes bytes for people.
-func size(n int64) string {
-	const unit = 1024
-	if n < unit {
-		return plural(n, "byte", "bytes")
-	}
-	f, i := float64(n)/unit, 0
-	for ; f >= unit && i < 4; i++ {
-		f /= unit
-	}
-	return fmt.Sprintf("%.1f %ciB", f, "KMGTP"[i])
-}
-
 // list names at most n values: "a, b and 3 more".
 func list(vs []string, n int) string {
 	shown := make([]string, 0, n)
@@ -108,7 +77,7 @@ func list(vs []string, n int) string {
 	}
 	switch more := len(vs) - len(shown); {
 	case more > 0:
-		return strings.Join(shown, ", ") + " and " + count(more) + " more"
+		return strings.Join(shown, ", ") + " and " + prose.Number(more) + " more"
 	case len(shown) > 1:
 		return strings.Join(shown[:len(shown)-1], ", ") + " and " + shown[len(shown)-1]
 	}
@@ -125,7 +94,7 @@ func some(vs []string, many string) string {
 	for i := range shown {
 		shown[i] = show(vs[i])
 	}
-	return count(len(vs)) + " " + many + " (" + strings.Join(shown, ", ") + ", …)"
+	return prose.Number(len(vs)) + " " + many + " (" + strings.Join(shown, ", ") + ", …)"
 }
 
 // sentence ends text with a full stop and starts it with a capital letter.
@@ -147,11 +116,11 @@ func after(first, second int64) string {
 	case d < 2*time.Second:
 		return "a moment later"
 	case d < 2*time.Minute:
-		return plural(int(d/time.Second), "second", "seconds") + " later"
+		return prose.Count(int(d/time.Second), "second") + " later"
 	case d < 2*time.Hour:
-		return plural(int(d/time.Minute), "minute", "minutes") + " later"
+		return prose.Count(int(d/time.Minute), "minute") + " later"
 	case d < 48*time.Hour:
-		return plural(int(d/time.Hour), "hour", "hours") + " later"
+		return prose.Count(int(d/time.Hour), "hour") + " later"
 	}
-	return plural(int(d/(24*time.Hour)), "day", "days") + " later"
+	return prose.Count(int(d/(24*time.Hour)), "day") + " later"
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // What an account does on a host, it does in a session, and the session began
@@ -385,7 +387,7 @@ func (g *group) tellSessions() []Sentence {
 			if len(things) > 0 {
 				text += ", and asked for " + list(things, 4)
 			} else {
-				text += ", and did what " + plural(len(s.visits), "further record tells", "further records tell")
+				text += ", and did what " + prose.Count(len(s.visits), "further record tells", "further records tell")
 			}
 			evidence = append(evidence, idsOf(s.visits)...)
 		}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Process trees: where a log gives processes an identity that is never used
@@ -199,9 +201,9 @@ func (g *group) tellTree() []Sentence {
 				subjects = append(subjects, s)
 			}
 		}
-		text := "of the same process tree, " + plural(len(p.records), "record "+p.one, "records "+p.many) + ": " + list(subjects, 5)
+		text := "of the same process tree, " + prose.Count(len(p.records), "record "+p.one, "records "+p.many) + ": " + list(subjects, 5)
 		if p.one == "was started" {
-			text = "of the same process tree, " + plural(len(p.records), "program was started", "programs were started") + ": " + list(subjects, 8)
+			text = "of the same process tree, " + prose.Count(len(p.records), "program was started", "programs were started") + ": " + list(subjects, 8)
 		}
 		out = append(out, Sentence{sentence(text), idsOf(p.records)})
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/timestamp"
 )
 
@@ -253,7 +254,7 @@ func (r *blockResult) refuse(reason string) {
 func (r *blockResult) refuseCount(n, want int) {
 	reason := ""
 	if len(r.refusals) < maxRefusals {
-		reason = fmt.Sprintf("%s where the header has %d", count(int64(n), "field"), want)
+		reason = fmt.Sprintf("%s where the header has %d", prose.Count(int64(n), "field"), want)
 	}
 	r.refuse(reason)
 }

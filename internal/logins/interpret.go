@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/chart"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Interpret says in sentences what the numbers mean: who leads, the range
@@ -21,14 +22,14 @@ func (r *Result) Interpret(top int) []string {
 		if r.Records == 0 {
 			return []string{"There are no records."}
 		}
-		return []string{fmt.Sprintf("None of the %s is a login attempt.", count(r.Records, "record"))}
+		return []string{fmt.Sprintf("None of the %s is a login attempt.", prose.Count(r.Records, "record"))}
 	}
 	out := []string{r.leader()}
 	if n := min(top, len(r.Users)); n > 1 {
 		out = append(out, r.topRange(n))
 	}
 	if s.Users > 1 {
-		out = append(out, fmt.Sprintf("%s of %s (%s) attempted once.", grouped(int64(s.Once)), count(int64(s.Users), "user"), percent(int64(s.Once), int64(s.Users))))
+		out = append(out, fmt.Sprintf("%s of %s (%s) attempted once.", prose.Number(int64(s.Once)), prose.Count(int64(s.Users), "user"), percent(int64(s.Once), int64(s.Users))))
 	}
 	out = append(out, r.shape())
 	if s.Users >= 4 {
@@ -43,20 +44,20 @@ func (r *Result) leader() string {
 	for tied < len(r.Users) && r.Users[tied].Attempts == first.Attempts {
 		tied++
 	}
-	of := fmt.Sprintf("%s of all %s", percent(first.Attempts, r.Attempts), grouped(r.Attempts))
+	of := fmt.Sprintf("%s of all %s", percent(first.Attempts, r.Attempts), prose.Number(r.Attempts))
 	switch {
 	case len(r.Users) == 1:
-		return fmt.Sprintf("%s is the only user, with %s.", name(first), count(first.Attempts, "login attempt"))
+		return fmt.Sprintf("%s is the only user, with %s.", name(first), prose.Count(first.Attempts, "login attempt"))
 	case tied == len(r.Users):
-		return fmt.Sprintf("All %s made %s each.", count(int64(tied), "user"), count(first.Attempts, "login attempt"))
+		return fmt.Sprintf("All %s made %s each.", prose.Count(int64(tied), "user"), prose.Count(first.Attempts, "login attempt"))
 	case tied == 1:
-		return fmt.Sprintf("%s leads with %s (%s), ahead of %s with %s.", name(first), count(first.Attempts, "login attempt"), of,
-			name(r.Users[1]), grouped(r.Users[1].Attempts))
+		return fmt.Sprintf("%s leads with %s (%s), ahead of %s with %s.", name(first), prose.Count(first.Attempts, "login attempt"), of,
+			name(r.Users[1]), prose.Number(r.Users[1].Attempts))
 	case tied <= 3:
-		return fmt.Sprintf("%s lead with %s each (%s each).", names(r.Users[:tied], 3), count(first.Attempts, "login attempt"), of)
+		return fmt.Sprintf("%s lead with %s each (%s each).", names(r.Users[:tied], 3), prose.Count(first.Attempts, "login attempt"), of)
 	}
-	return fmt.Sprintf("%s share the lead with %s each (%s each), among them %s.", count(int64(tied), "user"),
-		count(first.Attempts, "login attempt"), of, name(first))
+	return fmt.Sprintf("%s share the lead with %s each (%s each), among them %s.", prose.Count(int64(tied), "user"),
+		prose.Count(first.Attempts, "login attempt"), of, name(first))
 }
 
 func (r *Result) topRange(n int) string {
@@ -69,9 +70,9 @@ func (r *Result) topRange(n int) string {
 	if n == len(r.Users) {
 		who = fmt.Sprintf("All %d users", n)
 	}
-	spread := fmt.Sprintf("range from %s to %s", count(low, "attempt"), grouped(high))
+	spread := fmt.Sprintf("range from %s to %s", prose.Count(low, "attempt"), prose.Number(high))
 	if high == low {
-		spread = fmt.Sprintf("have %s each", count(low, "attempt"))
+		spread = fmt.Sprintf("have %s each", prose.Count(low, "attempt"))
 	}
 	if n == len(r.Users) {
 		return fmt.Sprintf("%s %s.", who, spread)
@@ -85,7 +86,7 @@ func (r *Result) shape() string {
 	case s.Users < 3:
 		return "Too few users to speak of a distribution."
 	case s.Most == s.Least:
-		return fmt.Sprintf("The distribution is flat: every user has %s.", count(s.Most, "attempt"))
+		return fmt.Sprintf("The distribution is flat: every user has %s.", prose.Count(s.Most, "attempt"))
 	}
 	word := "roughly symmetric"
 	switch side := map[bool]string{true: "right", false: "left"}[s.Skewness > 0]; {
@@ -95,7 +96,7 @@ func (r *Result) shape() string {
 		word = "moderately skewed to the " + side
 	}
 	out := fmt.Sprintf("The distribution is %s (skewness %s, Gini coefficient %s): half of the users have %s or fewer, nine tenths %s or fewer",
-		word, decimal(s.Skewness, 1), decimal(s.Gini, 2), count(int64(s.Median), "attempt"), grouped(int64(s.P90)))
+		word, decimal(s.Skewness, 1), decimal(s.Gini, 2), prose.Count(int64(s.Median), "attempt"), prose.Number(int64(s.P90)))
 	if s.Users >= 10 {
 		return out + fmt.Sprintf(", and the busiest tenth makes %s%% of all attempts.", decimal(100*s.TopTenth, 1))
 	}
@@ -104,27 +105,27 @@ func (r *Result) shape() string {
 
 func (r *Result) outliers() string {
 	s := r.Statistics
-	rule := fmt.Sprintf("more than %s: %s", count(int64(math.Floor(s.OutlierFence)), "attempt"), s.OutlierRule)
+	rule := fmt.Sprintf("more than %s: %s", prose.Count(int64(math.Floor(s.OutlierFence)), "attempt"), s.OutlierRule)
 	var out string
 	switch s.Outliers {
 	case 0:
 		return fmt.Sprintf("No user is an outlier (%s).", rule)
 	case 1:
-		out = fmt.Sprintf("One user is an outlier (%s): %s with %s.", rule, name(r.Users[0]), grouped(r.Users[0].Attempts))
+		out = fmt.Sprintf("One user is an outlier (%s): %s with %s.", rule, name(r.Users[0]), prose.Number(r.Users[0].Attempts))
 	default:
-		out = fmt.Sprintf("%s are outliers (%s): %s.", count(int64(s.Outliers), "user"), rule, names(r.Users[:s.Outliers], 5))
+		out = fmt.Sprintf("%s are outliers (%s): %s.", prose.Count(int64(s.Outliers), "user"), rule, names(r.Users[:s.Outliers], 5))
 	}
 	if s.LogFence == 0 {
 		return out
 	}
-	left := fmt.Sprintf("%s remain", count(int64(s.LogOutliers), "user"))
+	left := fmt.Sprintf("%s remain", prose.Count(int64(s.LogOutliers), "user"))
 	switch s.LogOutliers {
 	case 0:
 		left = "none remains"
 	case 1:
 		left = "one remains"
 	}
-	return out + fmt.Sprintf(" On a logarithmic scale, which suits so skewed a distribution, %s (more than %s).", left, grouped(int64(math.Floor(s.LogFence))))
+	return out + fmt.Sprintf(" On a logarithmic scale, which suits so skewed a distribution, %s (more than %s).", left, prose.Number(int64(math.Floor(s.LogFence))))
 }
 
 func (r *Result) success() string {
@@ -132,9 +133,9 @@ func (r *Result) success() string {
 	if known == 0 {
 		return "Whether the attempts succeeded is not known."
 	}
-	out := fmt.Sprintf("%s of the attempts succeeded (%s of %s)", percent(r.Successes, known), grouped(r.Successes), grouped(known))
+	out := fmt.Sprintf("%s of the attempts succeeded (%s of %s)", percent(r.Successes, known), prose.Number(r.Successes), prose.Number(known))
 	if r.Unknown > 0 {
-		out += fmt.Sprintf("; the outcome of %s more is not known", grouped(r.Unknown))
+		out += fmt.Sprintf("; the outcome of %s more is not known", prose.Number(r.Unknown))
 	}
 	return out + "."
 }
@@ -171,15 +172,15 @@ func (r *Result) unlucky() []string {
 	slices.SortStableFunc(found, func(a, b odd) int { return cmp.Compare(b.z, a.z) })
 	var list []string
 	for _, o := range found[:min(len(found), 3)] {
-		item := fmt.Sprintf("%s with %s of %s", name(o.user), grouped(o.user.Successes), grouped(o.user.Successes+o.user.Failures))
+		item := fmt.Sprintf("%s with %s of %s", name(o.user), prose.Number(o.user.Successes), prose.Number(o.user.Successes+o.user.Failures))
 		if o.user.DistinctSources > 0 {
-			item += " from " + count(int64(o.user.DistinctSources), "source")
+			item += " from " + prose.Count(int64(o.user.DistinctSources), "source")
 		}
 		list = append(list, item)
 	}
 	who := "One user succeeds"
 	if len(found) > 1 {
-		who = count(int64(len(found)), "user") + " succeed"
+		who = prose.Count(int64(len(found)), "user") + " succeed"
 	}
 	lead := ": "
 	if len(found) > 3 {
@@ -201,29 +202,13 @@ func name(u User) string {
 func names(users []User, most int) string {
 	var list []string
 	for _, u := range users[:min(len(users), most)] {
-		list = append(list, fmt.Sprintf("%s (%s)", name(u), grouped(u.Attempts)))
+		list = append(list, fmt.Sprintf("%s (%s)", name(u), prose.Number(u.Attempts)))
 	}
 	out := strings.Join(list, ", ")
 	if more := len(users) - most; more > 0 {
-		out += fmt.Sprintf(" and %s more", grouped(int64(more)))
+		out += fmt.Sprintf(" and %s more", prose.Number(int64(more)))
 	}
 	return out
-}
-
-func count(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return grouped(n) + " " + noun + "s"
-}
-
-// grouped writes a number with commas between thousands.
-func grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 func percent(part, whole int64) string {

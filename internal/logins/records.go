@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unsafe"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // block is a run of whole records, or instead a refusal of bytes that are none.
@@ -144,7 +146,7 @@ func (in *blockReader) blocks(out chan<- block) error {
 			}
 			in.fill(in.size)
 		}
-		send(block{refusal: fmt.Sprintf("line longer than %s bytes", grouped(int64(in.size))), lines: lines})
+		send(block{refusal: fmt.Sprintf("line longer than %s bytes", prose.Number(int64(in.size))), lines: lines})
 	}
 }
 

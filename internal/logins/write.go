@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sextant-logs/sextant/internal/chart"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // WriteTable writes the first top users (0: all) as a table of at most width
@@ -52,7 +53,7 @@ func (r *Result) WriteTable(w io.Writer, top, width int) error {
 	b := bufio.NewWriter(w)
 	for i, row := range rows {
 		if i == len(rows)-1 && len(users) < len(r.Users) {
-			fmt.Fprintf(b, "… %s\n", count(int64(len(r.Users)-len(users)), "more user"))
+			fmt.Fprintf(b, "… %s\n", prose.Count(int64(len(r.Users)-len(users)), "more user"))
 		}
 		var line strings.Builder
 		for c, cell := range row {
@@ -90,10 +91,10 @@ func (r *Result) tableRows(users []User, format string) [][]string {
 	}
 	rows := [][]string{{"user", "attempts", "success", "failed", "rate", "sources", "first", "last"}}
 	for _, u := range users {
-		rows = append(rows, []string{name(u), grouped(u.Attempts), grouped(u.Successes), grouped(u.Failures),
-			rate(u.Successes, u.Failures), grouped(int64(u.DistinctSources)), at(u.First), at(u.Last)})
+		rows = append(rows, []string{name(u), prose.Number(u.Attempts), prose.Number(u.Successes), prose.Number(u.Failures),
+			rate(u.Successes, u.Failures), prose.Number(int64(u.DistinctSources)), at(u.First), at(u.Last)})
 	}
-	rows = append(rows, []string{"all " + grouped(int64(len(r.Users))), grouped(r.Attempts), grouped(r.Successes), grouped(r.Failures),
+	rows = append(rows, []string{"all " + prose.Number(int64(len(r.Users))), prose.Number(r.Attempts), prose.Number(r.Successes), prose.Number(r.Failures),
 		rate(r.Successes, r.Failures), "", at(r.First), at(r.Last)})
 	if format == "" {
 		for i := range rows {
@@ -216,7 +217,7 @@ func (r *Result) Figure(top int) chart.Figure {
 	for i, u := range r.Users {
 		hist.Values[i] = float64(u.Attempts)
 	}
-	sub := fmt.Sprintf("%s by %s", count(r.Attempts, "attempt"), count(int64(len(r.Users)), "user"))
+	sub := fmt.Sprintf("%s by %s", prose.Count(r.Attempts, "attempt"), prose.Count(int64(len(r.Users)), "user"))
 	if !r.First.IsZero() {
 		sub += ", " + r.First.Format("2006-01-02 15:04") + " to " + r.Last.Format("2006-01-02 15:04") + " UTC"
 	}

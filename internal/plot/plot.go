@@ -7,11 +7,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/sextant-logs/sextant/internal/chart"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/statistics"
 	"github.com/sextant-logs/sextant/internal/store"
 )
@@ -86,7 +86,7 @@ func (r *Request) Check() error {
 		r.By = k.Defaults
 	}
 	if n := len(r.By); n < k.Least || n > k.Most || k.Name == "heatmap" && n == 1 {
-		return wrong("--by names %s; chart %s wants %s", plural(n, "field"), k.Name, k.wanted())
+		return wrong("--by names %s; chart %s wants %s", prose.Count(n, "field"), k.Name, k.wanted())
 	}
 	if k.Needs && r.Value == "" {
 		return wrong("chart %s draws numbers: name their field with --value, such as source.bytes", k.Name)
@@ -130,21 +130,6 @@ func (k *Kind) wanted() string {
 	return fmt.Sprintf("%d to %d", k.Least, k.Most)
 }
 
-func plural(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return strconv.Itoa(n) + " " + noun
-}
-
-func thousands(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
 func (f *Request) unitOf() string {
 	if f.Unit == "" && (strings.HasSuffix(f.Value, ".bytes") || strings.HasSuffix(f.Value, ".size")) {
 		return "B"
@@ -180,7 +165,7 @@ func bar(ctx context.Context, st store.Store, f *Request) (chart.Chart, error) {
 			rest -= v.Count
 		}
 		if more := d.Distinct - int64(len(d.Top)); more > 0 {
-			b.XLabel = fmt.Sprintf("records (%s in %s more values)", thousands(rest), thousands(more))
+			b.XLabel = fmt.Sprintf("records (%s in %s more values)", prose.Number(rest), prose.Number(more))
 		}
 		return b, nil
 	}
@@ -210,7 +195,7 @@ func histogram(ctx context.Context, st store.Store, f *Request) (chart.Chart, er
 	label := "records"
 	const most = 200_000
 	if n.N > most {
-		label = fmt.Sprintf("records (of %s, as quantiles)", thousands(n.N))
+		label = fmt.Sprintf("records (of %s, as quantiles)", prose.Number(n.N))
 	}
 	return chart.Histogram{Title: "Distribution of " + f.Value, XLabel: f.Value, YLabel: label, Unit: f.unitOf(), Values: n.Expand(most)}, nil
 }
@@ -339,7 +324,7 @@ func scatter(ctx context.Context, st store.Store, f *Request) (chart.Chart, erro
 		}
 	}
 	if total > most {
-		s.Title += fmt.Sprintf(" (%s of %s records)", thousands(most), thousands(total))
+		s.Title += fmt.Sprintf(" (%s of %s records)", prose.Number(most), prose.Number(total))
 	}
 	var rest chart.Cloud
 	for _, p := range points {

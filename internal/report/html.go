@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/chart"
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/incident"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 //go:embed report.html.tmpl
@@ -24,8 +26,8 @@ var style string
 
 var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"clean":    export.Terminal,
-	"n":        thousands,
-	"size":     size,
+	"n":        func(n reflect.Value) string { return prose.Number(n.Int()) },
+	"size":     prose.Size,
 	"time":     shortTime,
 	"headline": Headline, "scope": Scope, "books": Books, "when": When, "where": Where, "entities": Entities,
 	"format":  sourceFormat,
@@ -172,34 +174,11 @@ func shortTime(s string) string {
 func duration(d time.Duration) string {
 	switch day := 24 * time.Hour; {
 	case d >= day:
-		return count(int(d/day), "day", "days")
+		return prose.Count(int(d/day), "day")
 	case d >= time.Hour:
-		return count(int(d/time.Hour), "hour", "hours")
+		return prose.Count(int(d/time.Hour), "hour")
 	case d >= time.Minute:
-		return count(int(d/time.Minute), "minute", "minutes")
+		return prose.Count(int(d/time.Minute), "minute")
 	}
-	return count(int(d/time.Second), "second", "seconds")
-}
-
-// thousands groups the digits of a whole number.
-func thousands(n any) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-func size(n int64) string {
-	f, unit := float64(n), ""
-	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if f < 1024 {
-			break
-		}
-		f, unit = f/1024, u
-	}
-	if unit == "" {
-		return fmt.Sprintf("%d B", n)
-	}
-	return fmt.Sprintf("%.1f %s", f, unit)
+	return prose.Count(int(d/time.Second), "second")
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/incident"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // Markdown is the investigation as a text to hand on: answers first. Text
@@ -132,7 +133,7 @@ func overviewMD(p func(string, ...any), o *Overview) {
 	}
 	list("What rises together, or one after the other", len(o.Associations), func(i int) string { return o.Associations[i].Text })
 	list("What repeats at intervals", len(o.Rhythms), func(i int) string { return o.Rhythms[i].Text })
-	list(fmt.Sprintf("Sessions (%s in all, the longest)", thousands(o.SessionCount)), len(o.Sessions), func(i int) string { return o.Sessions[i].Text })
+	list(fmt.Sprintf("Sessions (%s in all, the longest)", prose.Number(o.SessionCount)), len(o.Sessions), func(i int) string { return o.Sessions[i].Text })
 }
 
 func sentencesMD(ss []incident.Sentence) string {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sextant-logs/sextant/internal/chart"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/triage"
 )
 
@@ -47,7 +48,7 @@ func parts(inv *Investigation, found []section) ([]part, error) {
 	timeline := []list{{Name: "Bursts", Items: o.Bursts},
 		{Name: "What repeats at intervals", Items: texts(len(o.Rhythms), func(i int) string { return o.Rhythms[i].Text })},
 		{Name: "Silences", Items: o.Silences},
-		{Name: "Sessions", About: fmt.Sprintf("%s from login to logout; the longest, those alike together.", thousands(o.SessionCount)), Items: texts(len(o.Sessions), func(i int) string { return o.Sessions[i].Text })}}
+		{Name: "Sessions", About: fmt.Sprintf("%s from login to logout; the longest, those alike together.", prose.Number(o.SessionCount)), Items: texts(len(o.Sessions), func(i int) string { return o.Sessions[i].Text })}}
 	all := []part{
 		{ID: "timeline", Name: "Timeline", About: "All sources in one order of time; sextant timeline has every event."},
 		{ID: "patterns", Name: "Patterns", About: kindsSaid(o)},
@@ -99,7 +100,7 @@ func (p part) Empty() bool {
 func kindsSaid(o *Overview) string {
 	s := "Messages by their kind, what varies in them left out; sextant patterns lists all."
 	if o.KindCount > 0 {
-		s = fmt.Sprintf("There are %s, %s of which came once. ", count(o.KindCount, "kind of message", "kinds of messages"), thousands(o.KindsOnce)) + s
+		s = fmt.Sprintf("There are %s, %s of which came once. ", prose.Count(o.KindCount, "kind of message", "kinds of messages"), prose.Number(o.KindsOnce)) + s
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"github.com/sextant-logs/sextant/internal/analyze"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/incident"
@@ -14,7 +15,7 @@ func Headline(inv *Investigation) string {
 	if len(inv.Incidents) == 0 {
 		s := "No incident was found."
 		if n := len(inv.Findings); n > 0 {
-			s += fmt.Sprintf(" %s; see below.", count(n, "finding stands by itself", "findings stand by themselves"))
+			s += fmt.Sprintf(" %s; see below.", prose.Count(n, "finding stands by itself", "findings stand by themselves"))
 		}
 		return s
 	}
@@ -27,7 +28,7 @@ func Headline(inv *Investigation) string {
 			unknown++
 		}
 	}
-	s := count(len(inv.Incidents), "incident", "incidents") + " found"
+	s := prose.Count(len(inv.Incidents), "incident") + " found"
 	switch {
 	case succeeded > 0:
 		s += fmt.Sprintf(", of which %d succeeded at least in part", succeeded)
@@ -64,12 +65,12 @@ func noteLine(n verdict.Note) string {
 
 // Scope says what the investigation rests on.
 func Scope(inv *Investigation) string {
-	s := fmt.Sprintf("%s from %s", count(int(inv.Accounting.Records), "record", "records"), count(len(inv.Sources), "source", "sources"))
+	s := fmt.Sprintf("%s from %s", prose.Count(int(inv.Accounting.Records), "record"), prose.Count(len(inv.Sources), "source"))
 	if inv.Case.First != "" {
 		s += fmt.Sprintf(", %s to %s", inv.Case.First, inv.Case.Last)
 	}
 	return s + fmt.Sprintf("; %s, %d of them with logs to work on. Times are UTC; where a log names no zone, %s was assumed.",
-		count(inv.Rules.Loaded, "rule", "rules"), inv.Rules.Applied, inv.Case.TimeZone)
+		prose.Count(inv.Rules.Loaded, "rule"), inv.Rules.Applied, inv.Case.TimeZone)
 }
 
 // Books says how the bytes and records add up.
@@ -138,13 +139,6 @@ func sourceFormat(s Source) string {
 	return s.Format
 }
 
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 // Techniques says what became of the analysis techniques: what was left out of
 // the noise budget, which reached a bound, and which had nothing to work on.
 func Techniques(all []analyze.Report) []string {
@@ -157,7 +151,7 @@ func Techniques(all []analyze.Report) []string {
 			idle = append(idle, r.Name+" ("+strings.Join(r.Needs, ", ")+")")
 		}
 	}
-	s := fmt.Sprintf("Techniques found %s", count(found, "thing", "things"))
+	s := fmt.Sprintf("Techniques found %s", prose.Count(found, "thing"))
 	if found > kept {
 		s += fmt.Sprintf("; %d are told, the others are beyond what the noise budget allows a day (--max-findings-per-day) or cite nothing that is stored", kept)
 	}

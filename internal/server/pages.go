@@ -14,6 +14,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/export"
 	"github.com/sextant-logs/sextant/internal/forward"
 	"github.com/sextant-logs/sextant/internal/pipeline"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/report"
 	"github.com/sextant-logs/sextant/internal/store"
 )
@@ -34,7 +35,7 @@ func script(w http.ResponseWriter, _ *http.Request) {
 
 var pages = template.Must(template.New("pages").Funcs(template.FuncMap{
 	"ago":        ago,
-	"n":          grouped,
+	"n":          prose.Number[int64],
 	"shown":      export.Terminal, // what would turn text around, or hide, is shown instead
 	"when":       func(t string) string { return strings.Replace(strings.TrimSuffix(first(t, 19), "Z"), "T", " ", 1) },
 	"chartStyle": func() template.CSS { return chart.InlineStyle },
@@ -57,15 +58,6 @@ func ago(d time.Duration) string {
 		return d.Round(time.Second).String()
 	}
 	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
-}
-
-// grouped writes a number with commas between its thousands.
-func grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 func first(s string, n int) string { return s[:min(len(s), n)] }

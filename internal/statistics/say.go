@@ -10,6 +10,7 @@ import (
 
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // percent writes a share with as many digits as it has meaning.
@@ -55,7 +56,7 @@ func times(before, after float64) string {
 	case r < 10:
 		return fmt.Sprintf("%.1f-fold", r)
 	}
-	return export.Grouped(int64(math.Round(r))) + "-fold"
+	return prose.Number(int64(math.Round(r))) + "-fold"
 }
 
 func ordinal(r float64) string {
@@ -81,14 +82,14 @@ func ordinal(r float64) string {
 	case n%10 == 3 && n%100 != 13:
 		suffix = "rd"
 	}
-	return export.Grouped(n) + suffix
+	return prose.Number(n) + suffix
 }
 
 // Sentence says what became of the value.
 func (ch *Change) Sentence(c *Comparison) string {
 	value := brief(ch.Value, 120)
 	s := ch.Field + ": " + value
-	counts := fmt.Sprintf("%s → %s records, %s → %s", export.Grouped(ch.Before), export.Grouped(ch.After), percent(ch.ShareBefore), percent(ch.ShareAfter))
+	counts := fmt.Sprintf("%s → %s records, %s → %s", prose.Number(ch.Before), prose.Number(ch.After), percent(ch.ShareBefore), percent(ch.ShareAfter))
 	blocks := func(n, of int) string { return fmt.Sprintf("%d of %d %s", n, of, c.stretches()) }
 	switch {
 	case ch.Before == 0:
@@ -130,7 +131,7 @@ func (c *Comparison) News() []string {
 	if len(churning) > 0 {
 		var names []string
 		for _, f := range churning {
-			names = append(names, fmt.Sprintf("%s (%s new, %s gone)", f.Field, export.Grouped(f.New), export.Grouped(f.Gone)))
+			names = append(names, fmt.Sprintf("%s (%s new, %s gone)", f.Field, prose.Number(f.New), prose.Number(f.Gone)))
 		}
 		slices.Sort(names)
 		out = append(out, "Most values are others each time in "+strings.Join(names, ", ")+".")
@@ -149,7 +150,7 @@ func (f *Changed) news() string {
 		if n == 0 {
 			return ""
 		}
-		s := export.Grouped(n) + " " + what
+		s := prose.Number(n) + " " + what
 		if f.Field == "log.pattern.id" {
 			return s // an id tells nobody anything; see sextant patterns --new
 		}
@@ -159,7 +160,7 @@ func (f *Changed) news() string {
 			if first {
 				at = v.First
 			}
-			one := fmt.Sprintf("%s (%s", brief(v.Value, 80), count(v.Count, "record"))
+			one := fmt.Sprintf("%s (%s", brief(v.Value, 80), prose.Count(v.Count, "record"))
 			if at != event.NoTime {
 				one += map[bool]string{true: ", from ", false: ", until "}[first] + time.Unix(0, at).UTC().Format("01-02 15:04")
 			}
@@ -167,12 +168,12 @@ func (f *Changed) news() string {
 		}
 		s += ": " + strings.Join(names, ", ")
 		if more := n - int64(len(of)); more > 0 {
-			s += " and " + export.Grouped(more) + " more"
+			s += " and " + prose.Number(more) + " more"
 		}
 		return s
 	}
 	var parts []string
-	for _, p := range []string{list(f.New, f.NewTop, "new of "+export.Grouped(f.DistinctAfter), true), list(f.Gone, f.GoneTop, "gone of "+export.Grouped(f.DistinctBefore), false)} {
+	for _, p := range []string{list(f.New, f.NewTop, "new of "+prose.Number(f.DistinctAfter), true), list(f.Gone, f.GoneTop, "gone of "+prose.Number(f.DistinctBefore), false)} {
 		if p != "" {
 			parts = append(parts, p)
 		}
@@ -223,14 +224,14 @@ func (f *Changed) Sentence() string {
 			f.Field, word, export.Figure(f.MedianBefore), export.Figure(f.MedianAfter), f.KS, probability("p", f.KSP))
 	}
 	return fmt.Sprintf("%s: %s → %s different values; the distributions differ by %.3f bits of 1 (Cramér's V %.2f, %s).",
-		f.Field, export.Grouped(f.DistinctBefore), export.Grouped(f.DistinctAfter), f.Divergence, f.CramersV, probability("p", f.P))
+		f.Field, prose.Number(f.DistinctBefore), prose.Number(f.DistinctAfter), f.Divergence, f.CramersV, probability("p", f.P))
 }
 
 // Volume says what became of the number of events.
 func (c *Comparison) Volume() string {
 	before, after := float64(c.EventsBefore)/c.Before.length().Hours(), float64(c.EventsAfter)/c.After.length().Hours()
 	s := fmt.Sprintf("%s (%s an hour) before, %s (%s an hour) after",
-		count(c.EventsBefore, "record"), export.Figure(before), export.Grouped(c.EventsAfter), export.Figure(after))
+		prose.Count(c.EventsBefore, "record"), export.Figure(before), prose.Number(c.EventsAfter), export.Figure(after))
 	switch {
 	case c.EventsBefore == 0 && c.EventsAfter == 0:
 		return "Neither period has a record."
@@ -249,18 +250,11 @@ func (c *Comparison) Volume() string {
 func duration(d time.Duration) string {
 	switch day := 24 * time.Hour; {
 	case d >= day && d%day == 0:
-		return count(int64(d/day), "day")
+		return prose.Count(int64(d/day), "day")
 	case d >= time.Hour && d%time.Hour == 0:
-		return count(int64(d/time.Hour), "hour")
+		return prose.Count(int64(d/time.Hour), "hour")
 	case d >= time.Minute && d%time.Minute == 0:
-		return count(int64(d/time.Minute), "minute")
+		return prose.Count(int64(d/time.Minute), "minute")
 	}
-	return count(int64(d/time.Second), "second")
-}
-
-func count(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return export.Grouped(n) + " " + noun + "s"
+	return prose.Count(int64(d/time.Second), "second")
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sextant-logs/sextant/internal/export"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/statistics"
 	"github.com/sextant-logs/sextant/internal/store"
 )
@@ -87,5 +88,5 @@ func (x *Silence) Sentence() string {
 
 // Sentence says what wrote how much when.
 func (b *Burst) Sentence() string {
-	return fmt.Sprintf("%s: %s records %s (peak %s in %s, usually %s)", strings.TrimSpace(b.Name), export.Grouped(b.Count), Span(b.From, b.To), export.Grouped(b.Peak), Length(b.Step), export.Figure(b.Usual))
+	return fmt.Sprintf("%s: %s records %s (peak %s in %s, usually %s)", strings.TrimSpace(b.Name), prose.Number(b.Count), Span(b.From, b.To), prose.Number(b.Peak), Length(b.Step), export.Figure(b.Usual))
 }
