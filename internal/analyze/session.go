@@ -36,7 +36,7 @@ const (
 )
 
 // sessionQuery finds the records that begin and end sessions.
-const sessionQuery = `!"sextant.time":* ((event.code:in(4624,4634,4647) event.category:authentication) or (event.category:session !process.name:in(CRON,crond,cron,systemd,"systemd-logind")) or event.action:in("client-vpn-connected","client-vpn-disconnected","address-assigned","tunnel-up","tunnel-down","ssl-new-con"))`
+const sessionQuery = `!"sextant.time":* ((event.code:in(4624,4634,4647) event.category:authentication) or (event.category:session !process.name:in(CRON,crond,cron,systemd,"systemd-logind")) or (event.dataset:="openvpn.log" event.action:="connection-ended") or event.action:in("client-vpn-connected","client-vpn-disconnected","address-assigned","tunnel-up","tunnel-down","ssl-new-con"))`
 
 const sessionFields = ` | fields _time, event.id, event.action, event.code, event.type, event.outcome, event.dataset, event.start, host.name, process.name, process.pid, user.name, user.effective.name, user.domain, source.ip, source.port, destination.ip, client.nat.ip, cisco.asa.assigned_ip, fortinet.firewall.tunnelip, fortinet.firewall.tunnelid, winlog.event_data.TargetLogonId, winlog.logon.id, winlog.logon.type, utmp.type, process.tty.name`
 
