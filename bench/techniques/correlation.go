@@ -17,8 +17,6 @@ import (
 
 // Of series.
 const (
-	seriesSpan   = 24 * time.Hour
-	seriesHours  = 24
 	seriesThin   = 0.4 // of what a leader does, followed
 	seriesLonely = 8   // series that follow and lead none
 )
@@ -28,13 +26,28 @@ var (
 	seriesKinds = []string{"even", "bursty", "sparse"}
 )
 
-// timesOf makes the times of a series, in seconds of a day. Night and day are those of all series.
-func timesOf(r *rand.Rand, bursty bool, perHour float64) []float64 {
+// workday is how much there is of everything at a second of a week that begins with Monday: offices open within an hour and close within three.
+func workday(t float64) float64 {
+	hour, weekday := math.Mod(t/3600, 24), int(t/86400)%7
+	level := 0.1 + 0.9*min(max(hour-7.5, 0), 1)*min(max((20-hour)/3, 0), 1)
+	if weekday >= 5 {
+		return level * 0.3
+	}
+	return level
+}
+
+// timesOf makes the times of a series, in seconds. Night and day, and week, are those of all series.
+func timesOf(r *rand.Rand, span time.Duration, bursty bool, perHour float64) []float64 {
 	var out []float64
-	day := seriesSpan.Seconds()
-	season := func(t float64) float64 { return 0.55 + 0.45*math.Sin(2*math.Pi*(t/day-0.3)) }
+	end := span.Seconds()
+	season := func(t float64) float64 { return 0.55 + 0.45*math.Sin(2*math.Pi*(t/86400-0.3)) }
+	bursts := 30 + r.IntN(60)
+	if span > 24*time.Hour {
+		season = workday
+		bursts *= int(span/(24*time.Hour)) / 4
+	}
 	for t := 0.0; ; {
-		if t += r.ExpFloat64() * 3600 / perHour; t >= day {
+		if t += r.ExpFloat64() * 3600 / perHour; t >= end {
 			break
 		}
 		if r.Float64() < season(t) {
@@ -42,13 +55,13 @@ func timesOf(r *rand.Rand, bursty bool, perHour float64) []float64 {
 		}
 	}
 	if bursty {
-		for range 30 + r.IntN(60) {
-			at := r.Float64() * day
+		for range bursts {
+			at := r.Float64() * end
 			if r.Float64() > season(at) {
 				continue
 			}
 			for range int(math.Exp(2 + 1.2*r.NormFloat64())) {
-				if t := at + r.ExpFloat64()*20; t < day {
+				if t := at + r.ExpFloat64()*20; t < end {
 					out = append(out, t)
 				}
 			}
@@ -58,49 +71,57 @@ func timesOf(r *rand.Rand, bursty bool, perHour float64) []float64 {
 }
 
 // follow adds to a series what follows a leader by a lag.
-func follow(r *rand.Rand, own, leader []float64, lag time.Duration) []float64 {
+func follow(r *rand.Rand, span time.Duration, own, leader []float64, lag time.Duration) []float64 {
 	for _, t := range leader {
-		if f := t + lag.Seconds() + r.Float64()*0.5; r.Float64() < seriesThin && f < seriesSpan.Seconds() {
+		if f := t + lag.Seconds() + r.Float64()*0.5; r.Float64() < seriesThin && f < span.Seconds() {
 			own = append(own, f)
 		}
 	}
 	return own
 }
 
-func counted(times []float64, step time.Duration) []float64 {
-	out := make([]float64, int(seriesSpan/step)+1)
+func counted(times []float64, span, step time.Duration) []float64 {
+	out := make([]float64, int(span/step)+1)
 	for _, t := range times {
 		out[int(t/step.Seconds())]++
 	}
 	return out
 }
 
-// correlation plants followers among unrelated series with the same night and day.
+// correlation plants followers among unrelated series with the same night and day: of a day, and of four weeks.
 func (m *measurement) correlation() error {
-	step := statistics.StepFor(seriesSpan, 16_384)
+	if err := m.correlationOver(24*time.Hour, 200, 8); err != nil {
+		return err
+	}
+	return m.correlationOver(28*24*time.Hour, 40, 2)
+}
+
+// correlationOver makes so many worlds of a seed; leaders do something so often an hour when most is done.
+func (m *measurement) correlationOver(span time.Duration, perHour float64, each int) error {
+	step := statistics.StepFor(span, 16_384)
 	const lags = 60
 	type tally struct{ planted, found, right, pearson int }
 	tallies := map[string]*tally{}
 	var order []string
 	unrelated, wrong, wrongPearson := 0, 0, 0
-	worlds := 8 * len(m.seeds)
+	worlds := each * len(m.seeds)
 	for world := range worlds {
 		r := rand.New(rand.NewPCG(m.seeds[world%len(m.seeds)], uint64(1000+world)))
 		var names []string
 		var counts [][]float64
 		add := func(name string, times []float64) {
-			names, counts = append(names, name), append(counts, counted(times, step))
+			names, counts = append(names, name), append(counts, counted(times, span, step))
 		}
 		for _, kind := range seriesKinds {
 			for _, lag := range seriesLags {
-				rate := 200.0
+				rate := perHour
 				if kind == "sparse" {
-					rate = 20
+					rate /= 10
 				}
-				leader := timesOf(r, kind == "bursty", rate)
+				leader := timesOf(r, span, kind == "bursty", rate)
 				name := fmt.Sprintf("%s, %s", kind, statistics.ShortLength(lag))
 				add(name+" leader", leader)
-				add(name+" follower", follow(r, timesOf(r, false, rate*0.6), leader, lag))
+				add(name+" follower", follow(r, span, timesOf(r, span, false, rate*0.6), leader, lag))
 				if tallies[name] == nil {
 					tallies[name] = &tally{}
 					order = append(order, name)
@@ -109,7 +130,7 @@ func (m *measurement) correlation() error {
 			}
 		}
 		for i := range seriesLonely {
-			add(fmt.Sprintf("lonely %d", i), timesOf(r, i%2 == 0, 100+300*r.Float64()))
+			add(fmt.Sprintf("lonely %d", i), timesOf(r, span, i%2 == 0, perHour*(0.5+1.5*r.Float64())))
 		}
 		pair := func(a, b string) string {
 			name, ok := strings.CutSuffix(a, " leader")
@@ -143,8 +164,8 @@ func (m *measurement) correlation() error {
 			}
 		}
 	}
-	fmt.Printf("What rises together: %d days of %d series with the same night and day, seeds %v; a follower has %.0f%% of what its leader did, and as much of its own\n",
-		worlds, len(seriesKinds)*len(seriesLags)*2+seriesLonely, m.seeds, 100*seriesThin)
+	fmt.Printf("What rises together: %d times %s of %d series with the same night and day, in steps of %s, seeds %v; a follower has %.0f%% of what its leader did, and as much of its own\n",
+		worlds, statistics.ShortLength(span), len(seriesKinds)*len(seriesLags)*2+seriesLonely, statistics.ShortLength(step), m.seeds, 100*seriesThin)
 	fmt.Printf("  %-20s %8s %10s %12s %10s\n", "leader, lag", "planted", "found", "lag right", "Pearson")
 	found, planted, right := 0, 0, 0
 	for _, name := range order {

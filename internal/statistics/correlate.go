@@ -29,6 +29,7 @@ type Association struct {
 	// Episodes are the separate rises that both have, Of those that the leader
 	// has: two bursts that happen to fall together are one episode.
 	Episodes, Of int
+	Stretches    float64 // over how many of 32 stretches of time the correlation is spread
 	P            float64 // probability of as large an R at any lag looked at, by chance
 	Q            float64 // P corrected for the number of pairs (false discovery rate)
 	Shifts       float64 // share of all other shifts of time at which R is as large somewhere within as many lags
@@ -278,7 +279,7 @@ func (c *Correlation) compare(names []string, counts [][]float64, step time.Dura
 		if occupied(x) < minRises {
 			continue
 		}
-		z, ok := whiten(x, 4*lags)
+		z, ok := whiten(x, step, 4*lags)
 		if !ok {
 			continue
 		}
@@ -342,8 +343,8 @@ func (c *Correlation) compare(names []string, counts [][]float64, step time.Dura
 				lead, follow, lag = b, a, -best
 			}
 			found.Of, found.Episodes = len(lead.rises), agreeing(lead.rises, follow.z, lag)
-			often := found.Episodes >= minEpisodes && found.Episodes*3 >= found.Of
-			if found.Shifts > 0.02 || !often && stretches(lead.z, follow.z, lag) < minStretches {
+			found.Stretches = stretches(lead.z, follow.z, lag)
+			if found.Shifts > 0.02 || !found.often() && found.Stretches < minStretches {
 				found.P = 1
 			}
 			associated(found)
@@ -362,14 +363,23 @@ func extreme(maxima []float64, r float64) float64 {
 
 func abs(x int) int { return max(x, -x) }
 
-// whiten returns a series without its slow changes, of mean zero and length
-// one; false if nothing is left.
-func whiten(counts []float64, window int) ([]float64, bool) {
+const (
+	slow     = 4 * time.Hour // what changes no faster is taken out
+	leastSum = 36            // steps of a running mean
+	minDays  = 4             // for what is the same each day to be known
+)
+
+// whiten returns a series without its slow changes and without what is the same each day, of mean zero and
+// length one; false if nothing is left. All that people do rises in the morning: whatever the step, that
+// must not be taken for what two series have in common, nor for chance.
+func whiten(counts []float64, step time.Duration, window int) ([]float64, bool) {
 	n := len(counts)
 	x := make([]float64, n)
 	for i, v := range counts {
 		x[i] = math.Sqrt(v)
 	}
+	withoutDays(x, step)
+	window = min(window, max(int(slow/step), leastSum))
 	sum := make([]float64, n+1)
 	for i, v := range x {
 		sum[i+1] = sum[i] + v
@@ -408,6 +418,41 @@ func whiten(counts []float64, window int) ([]float64, bool) {
 		z[i] /= math.Sqrt(square)
 	}
 	return z, true
+}
+
+// withoutDays takes the usual day out of a series of four days and more: its mean by the time of day, times
+// how much of it there is on each day, so that a weekend is a small day and a holiday none.
+func withoutDays(x []float64, step time.Duration) {
+	const day = 24 * time.Hour
+	width := max(step, 10*time.Minute) // of a part of the day
+	if len(x) < int(minDays*day/step) || step > day/8 {
+		return
+	}
+	bin := func(i int) (which, part int) {
+		at := time.Duration(i) * step
+		return int(at / day), int(at % day / width)
+	}
+	days, _ := bin(len(x) - 1)
+	usual, n := make([]float64, int((day+width-1)/width)), make([]float64, int((day+width-1)/width))
+	for i, v := range x {
+		_, b := bin(i)
+		usual[b] += v
+		n[b]++
+	}
+	for b := range usual {
+		usual[b] /= max(n[b], 1)
+	}
+	has, all := make([]float64, days+1), make([]float64, days+1)
+	for i, v := range x {
+		d, b := bin(i)
+		has[d] += v * usual[b]
+		all[d] += usual[b] * usual[b]
+	}
+	for i := range x {
+		if d, b := bin(i); all[d] > 0 {
+			x[i] -= has[d] / all[d] * usual[b]
+		}
+	}
 }
 
 // rises returns where episodes of a whitened series begin: steps above two of
@@ -542,9 +587,16 @@ func (a *Association) over() string {
 	return fmt.Sprintf("%.0f h", over.Hours())
 }
 
+// often tells whether enough of the leader's rises agree.
+func (a *Association) often() bool { return a.Episodes >= minEpisodes && a.Episodes*3 >= a.Of }
+
 // Sentence says what goes with what.
 func (a *Association) Sentence() string {
-	support := fmt.Sprintf("r = %s over %s, in %d of its %d rises, %s", correlation(a.R), a.over(), a.Episodes, a.Of, probability("q", a.Q))
+	where := fmt.Sprintf("in %d of its %d rises", a.Episodes, a.Of)
+	if !a.often() {
+		where = fmt.Sprintf("spread over %.0f of 32 parts of the time", a.Stretches)
+	}
+	support := fmt.Sprintf("r = %s over %s, %s, %s", correlation(a.R), a.over(), where, probability("q", a.Q))
 	if a.Lag == 0 {
 		return fmt.Sprintf("%s and %s rise together, within %s (%s).", a.Leader, a.Follower, ShortLength(a.Step), support)
 	}
