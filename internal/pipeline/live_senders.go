@@ -20,6 +20,7 @@ import (
 	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/detect"
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/source"
 	"github.com/sextant-logs/sextant/internal/spool"
 	"github.com/sextant-logs/sextant/internal/store"
 )
@@ -147,7 +148,10 @@ func (k senderKey) compare(o senderKey) int {
 func (s *senders) of(d *spool.Delivery) *sender {
 	key := senderKey{Collector: d.Collector, Peer: d.Peer}
 	if strings.HasPrefix(d.Collector, "tail:") {
-		key.Path = undated(d.Path)
+		key.Path = d.Path
+		if log, sure := source.Log(d.Path); sure { // each day's file goes on for that of the day before
+			key.Path = log
+		}
 	}
 	x := s.all[key]
 	if x == nil && len(s.all) >= maxPeers {
@@ -162,31 +166,6 @@ func (s *senders) of(d *spool.Delivery) *sender {
 		s.all[key] = x
 	}
 	return x
-}
-
-// undated is a path with … for a date in it: each day's file goes on for that of
-// the day before.
-func undated(path string) string {
-	digit := func(i int) bool { return i < len(path) && path[i] >= '0' && path[i] <= '9' }
-	for i := 0; i < len(path); i++ {
-		if !digit(i) {
-			continue
-		}
-		end := i // of digits, with single separators between them where a year is first
-		year := (strings.HasPrefix(path[i:], "19") || strings.HasPrefix(path[i:], "20")) && digit(i+2) && digit(i+3)
-		n := 0
-		for digit(end) || year && end < len(path) && strings.IndexByte("-_.", path[end]) >= 0 && digit(end+1) && digit(end+2) {
-			if digit(end) {
-				n++
-			}
-			end++
-		}
-		if n == 8 || n == 6 || year && n >= 6 && n <= 14 {
-			return path[:i] + "…" + undated(path[end:])
-		}
-		i = end
-	}
-	return path
 }
 
 // heard notes that deliveries came.

@@ -62,19 +62,6 @@ func Group(sources []*Source) []Set {
 	return sets
 }
 
-// Log is the path of the current file of the log that a file is a part of, by its name alone: the
-// path itself if it names no rotation. It is sure unless the name may be that of a log of its
-// own ("app.1.log", "192.0.2.1"), which it is where there is no file of the name returned.
-func Log(path string) (log string, sure bool) {
-	at := strings.LastIndexAny(path, `/\`) + 1
-	r := readRotation(path[at:])
-	base := r.base
-	if m := weekdayName.FindStringSubmatch(base); m != nil {
-		base = m[1] + m[2]
-	}
-	return path[:at] + base, !r.unsure
-}
-
 // rank is what a file's name tells of its place in a rotation set.
 type rank struct {
 	base   string // the name of the current file
@@ -153,9 +140,26 @@ func plainName(name string) string {
 	return name
 }
 
-// readDated finds the first date in name and the numbers of time and counter
+// readDated takes the first date in name out of it, and the numbers of time and counter
 // that follow it.
 func readDated(name string) (rank, bool) {
+	order, from, end := findDate(name)
+	if order == nil {
+		return rank{}, false
+	}
+	before, after := strings.TrimRight(name[:from], "-_.@ "), strings.TrimPrefix(name[end:], "Z")
+	if before == "" {
+		after = strings.TrimLeft(after, "-_ ")
+	}
+	if base, ok := strings.CutPrefix(before, "Archive-"); ok && strings.EqualFold(after, ".evtx") {
+		before = base // the event log service's own archives
+	}
+	return rank{base: before + after, class: dated, order: order}, true
+}
+
+// findDate finds the first date in name, with the numbers of time and counter that follow
+// it: its numbers, most significant first, and where it is; nil if there is none.
+func findDate(name string) (order []int, from, end int) {
 	for i := range len(name) {
 		if !isDigit(name[i]) || i > 0 && isDigit(name[i-1]) {
 			continue
@@ -173,16 +177,9 @@ func readDated(name string) (rank, bool) {
 			order = append(order, number(name[end+1:end+1+digits]))
 			end += 1 + digits
 		}
-		before, after := strings.TrimRight(name[:i], "-_.@ "), strings.TrimPrefix(name[end:], "Z")
-		if before == "" {
-			after = strings.TrimLeft(after, "-_ ")
-		}
-		if base, ok := strings.CutPrefix(before, "Archive-"); ok && strings.EqualFold(after, ".evtx") {
-			before = base // the event log service's own archives
-		}
-		return rank{base: before + after, class: dated, order: order}, true
+		return order, i, end
 	}
-	return rank{}, false
+	return nil, 0, 0
 }
 
 // readDate reads a date at the start of s and returns its numbers, most

@@ -92,6 +92,76 @@ func TestNamesThatAreNoRotationStayAlone(t *testing.T) {
 	}
 }
 
+func TestLogIsTheCurrentFileOfItsPath(t *testing.T) {
+	for path, want := range map[string]string{
+		"":                                        "",
+		"/":                                       "/",
+		"/var/log/app.log":                        "/var/log/app.log",
+		"/var/log/auth.log.2.gz":                  "/var/log/auth.log",
+		"/logs/u_ex260304.log":                    "/logs/u_ex.log",
+		"/logs/access.2026-03-04-10.log":          "/logs/access.log",
+		"/pg/postgresql-Mon.log":                  "/pg/postgresql.log",
+		"/logs/2026-11-30/app.log":                "/logs/app.log",
+		"/logs/20261130/app1.log":                 "/logs/app1.log",
+		"/logs/2026_11_30/app.log":                "/logs/app.log",
+		"/logs/2026.11.30/app.log":                "/logs/app.log",
+		"/logs/2026-11-30T13/app.log":             "/logs/app.log",
+		"/logs/2026-11/app.log":                   "/logs/app.log",
+		"/logs/2026-11/30/app.log":                "/logs/app.log",
+		"/logs/202611/30/app.log":                 "/logs/app.log",
+		"/logs/2026/app.log":                      "/logs/app.log",
+		"/logs/2026/11/app.log":                   "/logs/app.log",
+		"/logs/2026/11/30/app.log":                "/logs/app.log",
+		"/logs/2026/1130/app.log":                 "/logs/app.log",
+		"/logs/2026/Nov/30/app.log":               "/logs/app.log",
+		"/logs/web1/2026/11/30/13/app.log":        "/logs/web1/app.log",
+		"/logs/2026/11/30/13/05/app.log":          "/logs/app.log",
+		"/logs/2026/11/30/web1/app.log":           "/logs/web1/app.log",
+		"/logs/2026/11/30.log":                    "/logs/.log",
+		"/logs/2026/11/30/13.log.gz":              "/logs/.log",
+		"/logs/2026-11-30.log":                    "/logs/.log",
+		"/logs/web1-2026-11-30/app.log":           "/logs/web1/app.log",
+		"/logs/2026-11-30_web1/app.log":           "/logs/web1/app.log",
+		"/logs/2026_03/x-2026.03.04":              "/logs/x",
+		`D:\logs\2026\11\30\app.log`:              `D:\logs\app.log`,
+		"e.tar!2026/11/30/app.log":                "e.tar!app.log",
+		"logs-2026-11-30.tar!app.log":             "logs.tar!app.log",
+		"s3/year=2026/month=11/day=30/a.json":     "s3/a.json",
+		"s3/y=2026/m=11/d=30/h=13/m=00/PT1H.json": "s3/PT1H.json",
+		"s3/dt=2026-11-30/a.json":                 "s3/a.json",
+		"s3/date=20261130/hour=00/a.json":         "s3/a.json",
+		"s3/event_date=2026-11-30-13/a.json":      "s3/a.json",
+		"AWSLogs/123456789012/CloudTrail/eu-west-1/2026/11/30/a.json": "AWSLogs/123456789012/CloudTrail/eu-west-1/a.json",
+		"/zeek/2026-11-30/conn.00:00:00-01:00:00.log.gz":              "/zeek/conn.log",
+		// Names, not dates.
+		"/logs/192.0.2.10/host7.log": "/logs/192.0.2.10/host7.log",
+		"/logs/11/30/app.log":        "/logs/11/30/app.log",
+		"/logs/srv202611/app.log":    "/logs/srv202611/app.log",
+		"/logs/1704067200/app.log":   "/logs/1704067200/app.log",
+		"/logs/202677881234/app.log": "/logs/202677881234/app.log",
+		"/logs/201112319999/app.log": "/logs/201112319999/app.log",
+		"/logs/2026/13/app.log":      "/logs/13/app.log",
+		"/logs/2026/11/30/7/app.log": "/logs/7/app.log",
+		"/logs/port=2026/app.log":    "/logs/port=2026/app.log",
+		"/logs/month=13/app.log":     "/logs/month=13/app.log",
+		"/logs/v1.2.3/app.log":       "/logs/v1.2.3/app.log",
+		"/logs/8080/app.log":         "/logs/8080/app.log",
+	} {
+		got, sure := Log(path)
+		if got != want || !sure {
+			t.Errorf("%s is of %s (sure: %v), not of %s", path, got, sure, want)
+		}
+		if again, _ := Log(got); again != got {
+			t.Errorf("%s, which is of %s, is of %s", path, got, again)
+		}
+	}
+	for _, path := range []string{"/logs/app.1.log", "/logs/2026-11-30/192.0.2.1"} {
+		if log, sure := Log(path); sure {
+			t.Errorf("%s is surely of %s", path, log)
+		}
+	}
+}
+
 func TestSetsAreOfOneFolderAndInOrderOfTheirFirstSource(t *testing.T) {
 	e := one(t, Options{}, "e.tar", tarOf(t, member{"a/auth.log", ""}, member{"a/auth.log.1", ""}, member{"b/auth.log.1", ""}, member{"auth.log", ""}))
 	var got []string
@@ -134,6 +204,9 @@ func FuzzGroupLosesNoSource(f *testing.F) {
 			if seen[s] != 1 {
 				t.Fatalf("%q is in %d sets", s.Name, seen[s])
 			}
+		}
+		if log, _ := Log(a + "/" + b + `\` + c); len(log) > len(a)+len(b)+len(c)+2 {
+			t.Fatalf("%q is of %q", a+"/"+b+`\`+c, log)
 		}
 		if r := readRotation(a); len(r.base) > len(a) {
 			t.Fatalf("%q has the base %q", a, r.base)
