@@ -58,7 +58,7 @@ type observation struct {
 }
 
 // ReadLinks asks the store who and what was at which address when: DHCP leases
-// (ISC, Zeek, Suricata), VPN sessions, logins with their end, Windows
+// (ISC, dnsmasq, Windows, Zeek, Suricata), VPN sessions, logins with their end, Windows
 // logons and Kerberos tickets, computer accounts, and arpwatch.
 func ReadLinks(ctx context.Context, q Querier) (*Links, error) {
 	r := &linkReader{}
@@ -123,8 +123,8 @@ func (r *linkReader) session(s *Session) {
 
 // dhcp reads leases. Servers and clients tell of them, and sensors that see them.
 func (r *linkReader) dhcp(ctx context.Context, q Querier) error {
-	const query = `!"sextant.time":* ((event.dataset:="dhcpd.log" event.action:in(DHCPACK,DHCPRELEASE,DHCPDECLINE,DHCPEXPIRE)) or event.dataset:="zeek.dhcp" or (event.dataset:="suricata.eve" suricata.eve.dhcp.dhcp_type:=ack))
-		| fields _time, event.id, event.dataset, event.action, event.provider, host.name, host.hostname, client.ip, client.address, client.mac, client.domain, zeek.dhcp.address.assigned, zeek.dhcp.assigned_addr, zeek.dhcp.host_name, zeek.dhcp.hostname, zeek.dhcp.lease_time, zeek.dhcp.duration, suricata.eve.dhcp.lease_time, suricata.eve.dhcp.assigned_ip`
+	const query = `!"sextant.time":* ((event.dataset:in("dhcpd.log","dnsmasq.log") event.action:in(DHCPACK,DHCPRELEASE,DHCPDECLINE,DHCPEXPIRE)) or (event.dataset:="microsoft_dhcp.log" event.action:in("dhcp-new","dhcp-renew","bootp-new","dhcp-release","dhcp-delete","dhcp-expire","bootp-delete")) or event.dataset:="zeek.dhcp" or (event.dataset:="suricata.eve" suricata.eve.dhcp.dhcp_type:=ack))
+		| fields _time, event.id, event.dataset, event.action, event.provider, host.name, host.hostname, client.ip, client.address, client.mac, client.domain, source.ip, source.mac, source.domain, zeek.dhcp.address.assigned, zeek.dhcp.assigned_addr, zeek.dhcp.host_name, zeek.dhcp.hostname, zeek.dhcp.lease_time, zeek.dhcp.duration, suricata.eve.dhcp.lease_time, suricata.eve.dhcp.assigned_ip`
 	return q.Query(ctx, query, func(row []event.Field) error {
 		f := sessionRow(row)
 		first := func(names ...string) string {
@@ -143,17 +143,20 @@ func (r *linkReader) dhcp(ctx context.Context, q Querier) error {
 		} else {
 			o.lease = true
 		}
-		if a := f.get("event.action"); a == "DHCPRELEASE" || a == "DHCPDECLINE" || a == "DHCPEXPIRE" {
+		switch f.get("event.action") {
+		case "DHCPRELEASE", "DHCPDECLINE", "DHCPEXPIRE", "dhcp-release", "dhcp-delete", "dhcp-expire", "bootp-delete":
 			o.until, o.ended = o.to, true
 		}
-		name := first("client.domain", "zeek.dhcp.host_name", "zeek.dhcp.hostname")
+		mac, name := f.get("client.mac"), first("client.domain", "zeek.dhcp.host_name", "zeek.dhcp.hostname")
 		switch {
 		case f.get("event.provider") == "dhclient": // the host's own address
 			name = f.get("host.name")
 		case f.get("event.dataset") == "suricata.eve":
 			name = f.get("host.hostname")
+		case f.get("event.dataset") == "microsoft_dhcp.log":
+			o.address, mac, name = f.get("source.ip"), f.get("source.mac"), f.get("source.domain")
 		}
-		o.kind, o.value = "mac", f.get("client.mac")
+		o.kind, o.value = "mac", mac
 		r.add(o)
 		o.kind, o.value = "host", name
 		r.add(o)
