@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -75,6 +76,27 @@ func (b Bars) legend() []entry {
 		out = append(out, e)
 	}
 	return out
+}
+
+func (b Bars) numbers() table {
+	what := cmp.Or(b.XLabel, "value")
+	if !b.Horizontal {
+		what = cmp.Or(b.YLabel, "value")
+	}
+	t, left := table{head: append([]string{"name", what}, b.Parts...)}, 0
+	for _, it := range b.Items {
+		cells := []string{it.Label, formatValue(it.total(), b.Unit)}
+		for i := range b.Parts {
+			part := 0.0
+			if i < len(it.Parts) {
+				part = it.Parts[i]
+			}
+			cells = append(cells, formatValue(part, b.Unit))
+		}
+		t.add(&left, cells...)
+	}
+	t.more(left)
+	return t
 }
 
 func (b Bars) describe() string {

@@ -117,6 +117,22 @@ func (b Boxes) tip(it Box) string {
 		formatValue(it.Median, b.Unit), formatValue(it.Q1, b.Unit), formatValue(it.Q3, b.Unit), formatValue(it.Minimum, b.Unit), formatValue(it.Maximum, b.Unit))
 }
 
+func (b Boxes) numbers() table {
+	t, left := table{head: []string{"name", "count", "minimum", "lower whisker", "lower quartile", "median", "upper quartile", "upper whisker", "maximum"}}, 0
+	for _, it := range b.Items {
+		if it.N == 0 {
+			continue
+		}
+		cells := []string{it.Label, grouped(float64(it.N), 0)}
+		for _, v := range []float64{it.Minimum, it.Low, it.Q1, it.Median, it.Q3, it.High, it.Maximum} {
+			cells = append(cells, formatValue(v, b.Unit))
+		}
+		t.add(&left, cells...)
+	}
+	t.more(left)
+	return t
+}
+
 func (b Boxes) describe() string {
 	items, _ := b.drawn(1000)
 	if len(items) == 0 {

@@ -138,6 +138,16 @@ func (c Calendar) long(d days) bool {
 
 func (c Calendar) heading() string { return c.Title }
 
+func (c Calendar) numbers() table {
+	d := c.prepare()
+	t, left := table{head: []string{"day", "value"}}, 0
+	for _, n := range d.at {
+		t.add(&left, dateOf(n).Format(time.DateOnly), formatValue(d.values[n], c.Unit))
+	}
+	t.more(left)
+	return t
+}
+
 func (c Calendar) describe() string {
 	d := c.prepare()
 	if len(d.at) == 0 {

@@ -33,6 +33,8 @@ type Chart interface {
 	// describe must say in one sentence what the picture shows, with its
 	// extremes, for people who do not see it.
 	describe() string
+	// numbers must return what the picture shows as a table.
+	numbers() table
 	// height must return the height in pixels that suits a panel this wide.
 	height(s *scene, width float64) float64
 	// draw must stay within area and must cope with having no data.
@@ -76,14 +78,19 @@ func SVG(w io.Writer, fig Figure, o Options) error {
 	return writeSVG(w, s, fig, o)
 }
 
-// InlineStyle is what a page's style sheet must hold for Inline.
+// InlineStyle is what a page's style sheet must hold for Inline. On paper the
+// picture stands alone: what its numbers are worth is in report.json.
 const InlineStyle = `figure.chart{margin:0 0 1.2rem}figure.chart svg{display:block;width:100%;height:auto}` +
 	`figure.chart>svg:nth-of-type(2){display:none}` +
-	`@media(max-width:40rem){figure.chart>svg:nth-of-type(1){display:none}figure.chart>svg:nth-of-type(2){display:block}}`
+	`figure.chart summary{font-size:.82rem;margin:.1rem 0}.numbers{overflow-x:auto;margin:0 0 .6rem}.numbers table{width:auto;font-size:.82rem}` +
+	`.numbers caption{text-align:left;font-weight:600;padding:.2rem 0}.numbers td,.numbers th{text-align:right;padding:.1rem .8rem .1rem 0;white-space:nowrap;max-width:24rem;overflow:hidden;text-overflow:ellipsis}` +
+	`.numbers th:first-child{text-align:left}.unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}` +
+	`@media screen and (max-width:40rem){figure.chart>svg:nth-of-type(1){display:none}figure.chart>svg:nth-of-type(2){display:block}}` +
+	`@media print{figure.chart{break-inside:avoid}figure.chart figcaption{display:none}}`
 
 // Inline writes fig as an element of an HTML page, drawn for a page of o.Width
 // and once more for the screen of a telephone, where the first could not be read;
-// the page shows one of them.
+// the page shows one of them, and the numbers as tables to those who ask.
 func Inline(w io.Writer, fig Figure, o Options) error {
 	if _, err := io.WriteString(w, `<figure class="chart">`); err != nil {
 		return err
@@ -91,12 +98,15 @@ func Inline(w io.Writer, fig Figure, o Options) error {
 	if err := SVG(w, fig, o); err != nil {
 		return err
 	}
+	id := o.ID
 	o.Width, o.ID = 380, o.ID+"n"
 	if err := SVG(w, fig, o); err != nil {
 		return err
 	}
-	_, err := io.WriteString(w, "</figure>\n")
-	return err
+	b := bufio.NewWriter(w)
+	writeNumbers(b, fig, id)
+	b.WriteString("</figure>\n")
+	return b.Flush()
 }
 
 // PNG writes fig as a PNG image, Scale times the size in pixels.

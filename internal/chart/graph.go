@@ -198,6 +198,19 @@ func (n *net) untangle() {
 	}
 }
 
+func (g Graph) numbers() table {
+	t, left := table{head: []string{"from", "to", cmp.Or(g.Unit, "value")}}, 0
+	edges := slices.Clone(g.Edges)
+	slices.SortStableFunc(edges, func(a, b Edge) int { return cmp.Compare(b.Value, a.Value) })
+	for _, e := range edges {
+		if e.From >= 0 && e.To >= 0 && e.From < len(g.Nodes) && e.To < len(g.Nodes) {
+			t.add(&left, g.Nodes[e.From].Name, g.Nodes[e.To].Name, formatValue(e.Value, g.Unit))
+		}
+	}
+	t.more(left)
+	return t
+}
+
 func (g Graph) describe() string {
 	n := g.prepare()
 	if len(n.nodes) == 0 {

@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"math"
@@ -106,6 +107,40 @@ func (sh shades) ink(v float64) ink {
 		f = (math.Log(v)-math.Log(sh.lo))/(math.Log(sh.hi)-math.Log(sh.lo))*(1-1.0/16) + 1.0/16
 	}
 	return heat0 + ink(min(max(math.Ceil(f*(heatInks-1)-1e-9), 1), heatInks-1))
+}
+
+func (h HeatMap) numbers() table {
+	const wide = 31
+	rows, cols := h.size()
+	t, left := table{}, 0
+	if cols <= wide {
+		t.head = append([]string{h.YLabel}, h.Cols[:cols]...)
+		for r := range rows {
+			cells := []string{h.Rows[r]}
+			for c := range cols {
+				cells = append(cells, formatValue(h.cell(r, c), h.Unit))
+			}
+			t.add(&left, cells...)
+		}
+		t.more(left)
+		return t
+	}
+	type cell struct{ r, c int }
+	var all []cell // with so many columns, those that hold something, the greatest first
+	for r := range rows {
+		for c := range cols {
+			if v := h.cell(r, c); finite(v) && v != 0 {
+				all = append(all, cell{r, c})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b cell) int { return cmp.Compare(h.cell(b.r, b.c), h.cell(a.r, a.c)) })
+	t.head = []string{cmp.Or(h.YLabel, "row"), cmp.Or(h.XLabel, "column"), "value"}
+	for _, x := range all {
+		t.add(&left, h.Rows[x.r], h.Cols[x.c], formatValue(h.cell(x.r, x.c), h.Unit))
+	}
+	t.more(left)
+	return t
 }
 
 func (h HeatMap) describe() string {

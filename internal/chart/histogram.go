@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -213,6 +214,16 @@ func (b binning) label(i int, unit string) string {
 	step := x.hi - x.lo
 	top := max(math.Abs(b.bins[0].lo), math.Abs(b.bins[len(b.bins)-1].hi))
 	return formatTick(x.lo, step, top, "") + "–" + formatTick(x.hi, step, top, unit)
+}
+
+func (h Histogram) numbers() table {
+	b := h.bin()
+	t, left := table{head: []string{cmp.Or(h.XLabel, "value"), cmp.Or(h.YLabel, "count")}}, 0
+	for i := range b.bins {
+		t.add(&left, b.label(i, h.Unit), grouped(float64(b.bins[i].count), 0))
+	}
+	t.more(left)
+	return t
 }
 
 func (h Histogram) describe() string {

@@ -166,6 +166,19 @@ func (p *plumbing) settle() {
 	}
 }
 
+func (k Sankey) numbers() table {
+	t, left := table{head: append(slices.Clone(k.Stages), "value")}, 0
+	flows := slices.Clone(k.Flows)
+	slices.SortStableFunc(flows, func(a, b Flow) int { return cmp.Compare(b.Value, a.Value) })
+	for _, f := range flows {
+		if len(f.Path) == len(k.Stages) && len(f.Path) > 0 {
+			t.add(&left, append(slices.Clone(f.Path), formatValue(f.Value, k.Unit))...)
+		}
+	}
+	t.more(left)
+	return t
+}
+
 func (k Sankey) describe() string {
 	p := k.prepare()
 	if p.total == 0 {

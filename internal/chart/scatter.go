@@ -1,8 +1,10 @@
 package chart
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,6 +59,22 @@ func coordinates(dots []dot) (xs, ys []float64) {
 		xs, ys = append(xs, d.x), append(ys, d.y)
 	}
 	return xs, ys
+}
+
+// numbers are those of each cloud: how many points, and where.
+func (sc Scatter) numbers() table {
+	t, left := table{head: []string{"points", "count", "left", "right", "lowest", "median", "highest"}}, 0
+	for _, c := range sc.Clouds {
+		xs, ys := coordinates(Scatter{Clouds: []Cloud{c}}.dots())
+		if len(xs) == 0 {
+			continue
+		}
+		y := BoxOf("", ys)
+		t.add(&left, cmp.Or(c.Name, "all"), grouped(float64(len(xs)), 0), sc.xText(slices.Min(xs)), sc.xText(slices.Max(xs)),
+			formatValue(y.Minimum, sc.Unit), formatValue(y.Median, sc.Unit), formatValue(y.Maximum, sc.Unit))
+	}
+	t.more(left)
+	return t
 }
 
 func (sc Scatter) describe() string {

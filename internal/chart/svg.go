@@ -33,6 +33,9 @@ func writeSVG(w io.Writer, s *scene, fig Figure, o Options) error {
 		}
 		desc.WriteString(Clean(p.describe()))
 	}
+	if desc.Len() == 0 {
+		desc.WriteString("No data.")
+	}
 	title := strings.TrimSpace(Clean(fig.Title))
 	for _, p := range fig.Panels {
 		if title == "" {

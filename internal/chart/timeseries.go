@@ -189,6 +189,29 @@ func (k track) span(stacked bool) (lo, hi float64, integer bool) {
 	return lo, hi, integer
 }
 
+func (ts TimeSeries) numbers() table {
+	k := ts.prepare()
+	zone := ts.zone()
+	t, left, none := table{head: append([]string{"from"}, k.names...)}, 0, 0
+	for i := range k.t {
+		cells, any := []string{moment(k.t[i], zone)}, false
+		for _, v := range k.values {
+			any = any || finite(v[i]) && v[i] != 0
+			cells = append(cells, formatValue(v[i], ts.Unit))
+		}
+		if !any {
+			none++
+			continue
+		}
+		t.add(&left, cells...)
+	}
+	if none > 0 {
+		t.note = plural(none, "step") + " without any left out."
+	}
+	t.more(left)
+	return t
+}
+
 func (ts TimeSeries) describe() string {
 	k := ts.prepare()
 	if len(k.t) == 0 {
