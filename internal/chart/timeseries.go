@@ -3,6 +3,7 @@ package chart
 import (
 	"cmp"
 	"fmt"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"math"
 	"slices"
 	"strconv"
@@ -206,7 +207,7 @@ func (ts TimeSeries) numbers() table {
 		t.add(&left, cells...)
 	}
 	if none > 0 {
-		t.note = plural(none, "step") + " without any left out."
+		t.note = prose.Count(none, "step") + " without any left out."
 	}
 	t.more(left)
 	return t
