@@ -1,6 +1,7 @@
 package logpattern
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -166,7 +167,7 @@ func listEnd(text string, i, j int) int {
 // divide divides messages of one skeleton, each given by its words, into
 // templates. It depends on the set of messages alone, not on their order: each
 // leaf is a set of indexes, rising, and the places that are variable in it.
-func divide(skeleton string, words [][]string, leaf func(members []int, open []bool)) {
+func divide(skeleton string, words [][]string, v vocabulary, leaf func(members []int, open []bool)) {
 	all := make([]int, len(words))
 	for i := range all {
 		all[i] = i
@@ -174,15 +175,22 @@ func divide(skeleton string, words [][]string, leaf func(members []int, open []b
 	if len(all) == 0 {
 		return
 	}
-	p := partitioner{words: words, context: contexts(skeleton), after: after(skeleton), leaf: leaf}
-	p.divide(all)
+	p := partitioner{words: words, context: contexts(skeleton), after: after(skeleton), vocabulary: v, leaf: leaf}
+	for i := range len(skeleton) {
+		if class[skeleton[i]] == strong {
+			p.marks++
+		}
+	}
+	p.divide(all, nil)
 }
 
 type partitioner struct {
 	words   [][]string
 	context []byte // what separator stands before each word
 	after   []byte // and after it
-	leaf    func(members []int, open []bool)
+	marks   int    // separators other than spaces
+	vocabulary
+	leaf func(members []int, open []bool)
 }
 
 // contexts returns for each word of a skeleton the separator before it, 0 at
@@ -219,20 +227,32 @@ func after(skeleton string) []byte {
 	return out
 }
 
-func (p *partitioner) divide(members []int) {
+// divide divides members; what is known to be variable, because it was so of more of them, is in known.
+func (p *partitioner) divide(members []int, known []bool) {
 	places := len(p.words[members[0]])
 	open := make([]bool, places)
 	if len(members) == 1 {
+		for i, w := range p.words[members[0]] {
+			open[i] = p.isName(w) && p.isNamePlace(members[0], i, w)
+		}
 		p.leaf(members, open)
 		return
 	}
 	best, bestDistinct, opened := -1, 0, 0
 	least, leastDistinct := -1, 0
 	all := make([]values, places)
-	said := 0 // words of letters that all say
+	said, common := 0, p.marks/2 // words of letters that all say; what else makes them alike
+	looks := 0                   // places that are variable by their look
 	for i := range places {
-		if all[i] = p.values(members, i); all[i].distinct == 1 && all[i].plain == 1 {
+		if all[i] = p.values(members, i); all[i].distinct > 1 {
+			continue
+		}
+		if all[i].plain == 1 {
 			said++
+		}
+		looks += strings.Count(p.words[members[0]][i], string(rune(variable)))
+		if plainWord(p.words[members[0]][i]) {
+			common++
 		}
 	}
 	for i, v := range all {
@@ -242,14 +262,20 @@ func (p *partitioner) divide(members []int) {
 		if least < 0 || v.distinct < leastDistinct {
 			least, leastDistinct = i, v.distinct
 		}
-		if p.isOpen(members, i, v, said) {
+		if known != nil && known[i] || p.isOpen(members, i, v, said) {
 			open[i] = true
-			opened++
+			if v.masked+v.numbered < v.distinct {
+				opened++
+			}
 		} else if best < 0 || v.distinct < bestDistinct {
 			best, bestDistinct = i, v.distinct
 		}
 	}
-	if best < 0 && opened > 0 && said*2 < opened {
+	common += looks / 3
+	if best >= 0 {
+		best, known = p.independent(members, all, open, known, best, common)
+	}
+	if best < 0 && opened > common*2 && (common == 0 || len(members) < manyTexts) {
 		best = least // too little in common to be one template
 	}
 	if best < 0 {
@@ -261,8 +287,44 @@ func (p *partitioner) divide(members []int) {
 		parts = p.parts(members, best, func(m, place int) string { return p.words[m][place] })
 	}
 	for _, part := range parts {
-		p.divide(part)
+		p.divide(part, known)
 	}
+}
+
+// independent opens two places in which the same words come with one another in all ways: a program that says
+// "from NEW to RUNNING" does not say each of such pairs by itself. It returns the place to divide at then, -1 if none,
+// and which places are variable in all parts.
+func (p *partitioner) independent(members []int, all []values, open, known []bool, best, common int) (int, []bool) {
+	if common < 2 {
+		return best, known
+	}
+	closed := func(i int) bool {
+		return all[i].distinct > 1 && !open[i] && p.after[i] != '=' && (i > 0 || p.context[0] != 0)
+	}
+	for i := range all {
+		for j := i + 1; j < len(all); j++ {
+			if !closed(i) || !closed(j) || all[i].distinct < 3 || all[j].distinct < 3 {
+				continue
+			}
+			pairs := map[[2]string]bool{}
+			for _, m := range members {
+				pairs[[2]string{p.words[m][i], p.words[m][j]}] = true
+			}
+			if n := max(all[i].distinct, all[j].distinct); len(pairs) >= max(2*n, manyPairs) && 2*len(pairs) >= all[i].distinct*all[j].distinct {
+				if known = slices.Clone(known); known == nil {
+					known = make([]bool, len(all))
+				}
+				open[i], open[j], known[i], known[j] = true, true, true, true
+			}
+		}
+	}
+	best = -1
+	for i := range all {
+		if all[i].distinct > 1 && !open[i] && (best < 0 || all[i].distinct < all[best].distinct) {
+			best = i
+		}
+	}
+	return best, known
 }
 
 // parts divides members by what stands at a place, in the order of the first of each.
@@ -291,6 +353,8 @@ type values struct {
 	plain    int // of the distinct: letters, none of the above
 	phrases  int // of the distinct: several words in quotes
 	lists    int // of the distinct: several words with commas
+	dotted   int // of the distinct: after the same words with dots, as names in a name space
+	humped   int // of the distinct: capitals within, as the names of classes and functions
 }
 
 func (p *partitioner) values(members []int, place int) (v values) {
@@ -318,8 +382,24 @@ func (p *partitioner) values(members []int, place int) (v values) {
 	before, behind := alike(distinct)
 	for _, w := range distinct {
 		v.add(w[before : len(w)-behind])
+		if isHumped(w) {
+			v.humped++
+		}
+	}
+	if common := distinct[0][:before]; before > 0 && common[before-1] == '.' && strings.IndexByte(common, variable) < 0 {
+		v.dotted = v.distinct
 	}
 	return v
+}
+
+// isHumped reports whether a word of letters has a capital behind a small letter.
+func isHumped(w string) bool {
+	for i := 1; i < len(w); i++ {
+		if class[w[i]] == upper && class[w[i-1]] == lower {
+			return true
+		}
+	}
+	return false
 }
 
 // alike returns how many bytes all words begin and end with, up to a separator within the word: android.intent.SCREEN_ON and
@@ -392,14 +472,19 @@ const (
 	manyValues          = 2  // after = or in quotes, or if the words hold digits
 	manyAtFirst         = 24 // first in the message: a message begins with what it says
 	manyPhrases         = 4  // several words in quotes
+	manyPairs           = 12 // of words at two places
+	manyTexts           = 48 // messages that have little in common but are alike in that: free text
 	manyCapital         = 24 // capitals are states, methods and codes
 )
 
 func (p *partitioner) isOpen(members []int, place int, v values, said int) bool {
-	if p.after[place] == '=' {
-		return v.distinct >= manyAtFirst // a key
+	if p.after[place] == '=' { // a key
+		return v.distinct >= manyAtFirst || v.numbered == v.distinct && v.distinct >= manyNames
 	}
 	if v.masked+v.numbered == v.distinct || p.isScaled(members, place) {
+		return true
+	}
+	if p.vocabulary != nil && p.areValues(members, place) {
 		return true
 	}
 	if v.capitals*2 > v.distinct {
@@ -437,7 +522,41 @@ func (p *partitioner) isOpen(members []int, place int, v values, said int) bool 
 	if v.masked+v.numbered+v.joined >= v.distinct-1 && v.distinct > 2 {
 		need = min(need, manyNames)
 	}
+	if v.dotted == v.distinct && place > 0 {
+		need = min(need, manyValues)
+	}
+	if v.humped+v.masked+v.numbered == v.distinct && said > 0 {
+		need = min(need, manyWords)
+	}
 	return v.distinct >= need
+}
+
+// isNamePlace reports whether a word that is a name elsewhere is likely one here.
+func (p *partitioner) isNamePlace(member, place int, w string) bool {
+	if p.after[place] == '=' || p.after[place] == ':' && place == 0 {
+		return false
+	}
+	switch p.context[place] {
+	case 0:
+		return p.after[place] == '['
+	case ' ':
+		return strings.IndexFunc(w, func(r rune) bool { return r < 'a' || r > 'z' }) > 0 || p.isNamed([]int{member}, place)
+	}
+	return true
+}
+
+// areValues reports whether what stands at the place is known as values from elsewhere, or varies by its look.
+func (p *partitioner) areValues(members []int, place int) bool {
+	known := false
+	for _, m := range members {
+		w := p.words[m][place]
+		if p.isValue(w) {
+			known = true
+		} else if strings.IndexByte(w, variable) < 0 {
+			return false
+		}
+	}
+	return known
 }
 
 // isScaled reports whether the place holds the unit of the number before it, of

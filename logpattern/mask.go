@@ -36,7 +36,7 @@ var class = func() (t [256]uint8) {
 		t[c] = space
 	}
 	t[' '], t[0x7f] = space, space
-	for _, c := range []byte(`,!;:=|"'[](){}<>`) {
+	for _, c := range []byte("`,!;:=|\"'[](){}<>") {
 		t[c] = strong
 	}
 	for _, c := range []byte(`.-+@#$%&~*`) {
@@ -149,7 +149,7 @@ func appendMasked(dst []byte, s string) []byte {
 				}
 			}
 			switch {
-			case j-i > maxWord, (j-i == 4 || j-i == 5) && len(dst) > start && isValue(s[i:j]):
+			case j-i > maxWord, (j-i == 4 || j-i == 5) && len(dst) > start && isValue(s[i:j]), j-i >= 8 && isHexWord(s[i:j]):
 				dst = append(dst, variable)
 			default:
 				dst = append(dst, s[i:j]...)
@@ -485,7 +485,7 @@ func appendWord(dst []byte, s string, i, j int, seen uint8) ([]byte, int) {
 	case len(w) > maxWord:
 		return append(dst, variable), j
 	case seen&(digit|slash|fine) == 0:
-		if (len(w) == 4 || len(w) == 5) && isValue(w) {
+		if (len(w) == 4 || len(w) == 5) && isValue(w) || len(w) >= 8 && isHexWord(w) {
 			return append(dst, variable), j
 		}
 		return append(dst, w...), j
@@ -578,6 +578,16 @@ func hostlistEnd(s string, i, j int) int {
 		}
 	}
 	return 0
+}
+
+// isHexWord reports whether a word of eight letters or more is a number of hexadecimal digits.
+func isHexWord(w string) bool {
+	for i := range len(w) {
+		if !isHex(w[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func isHex(c byte) bool { return c-'0' <= 9 || (c|0x20)-'a' <= 5 }

@@ -45,6 +45,7 @@ type Miner struct {
 	places int              // words in shapes
 	full   bool
 	any    Handle // the template of anything, once there are too many groups; -1
+	kinds  *kinds // what the templates are; nil once something came
 
 	masked, form []byte
 	words        []string
@@ -65,16 +66,14 @@ type shape struct {
 
 // group is the shapes of one skeleton.
 type group struct {
-	skeleton     string
-	members      []Handle // in the order in which they came
-	leaves       []leaf   // as of the last division
-	sealed       []leaf   // those whose members were given up
-	divided      int      // members at the last division
-	closed       bool     // takes no more members
-	rest         Handle   // the template of what fits no other, once closed; -1
-	changed      bool     // since final was made
-	final        []leaf   // the templates of all members
-	finalByFirst map[Handle]int
+	skeleton string
+	members  []Handle // in the order in which they came
+	leaves   []leaf   // as of the last division
+	sealed   []leaf   // those whose members were given up
+	divided  int      // members at the last division
+	closed   bool     // takes no more members
+	rest     Handle   // the template of what fits no other, once closed; -1
+	final    []leaf   // the templates of all members
 }
 
 // leaf is a set of shapes that have one template.
@@ -138,7 +137,6 @@ func (m *Miner) learn(text string) Handle {
 	}
 	h := m.remember(text, at, slices.Clone(m.words), -1)
 	g.members = append(g.members, h)
-	g.changed = true
 	if n := len(g.members); n <= 16 || n*4 >= g.divided*5 {
 		m.divide(g)
 	} else {
@@ -167,6 +165,7 @@ func (m *Miner) remember(text string, group int32, words []string, first Handle)
 		words[i] = text[at : at+len(words[i])]
 		at += len(words[i])
 	}
+	m.kinds = nil
 	h := Handle(len(m.shapes))
 	if first < 0 {
 		first = h
@@ -184,13 +183,12 @@ func (m *Miner) remember(text string, group int32, words []string, first Handle)
 func (m *Miner) remainder(at int32) Handle {
 	g := m.groups[at]
 	if g.rest < 0 {
-		g.rest = m.catchAll(at, g.skeleton)
+		g.rest = m.catchAll(at, g.skeleton+" ")
 		l := leaf{members: []Handle{g.rest}}
 		for range strings.Count(g.skeleton, string(rune(variable))) {
 			l.words, l.open = append(l.words, string(rune(variable))), append(l.open, true)
 		}
 		g.sealed = append(g.sealed, l)
-		g.changed = true
 	}
 	return g.rest
 }
@@ -209,6 +207,7 @@ func (m *Miner) anything() Handle {
 
 // catchAll adds a shape that no message has: it ends in a space.
 func (m *Miner) catchAll(group int32, text string) Handle {
+	m.kinds = nil
 	h := Handle(len(m.shapes))
 	m.shapes = append(m.shapes, shape{text: text, group: group, first: h, id: identify("*" + text)})
 	return h
@@ -260,12 +259,17 @@ func (m *Miner) partition(g *group) []leaf {
 	for i, h := range g.members {
 		words[i] = m.shapes[h].words
 	}
+	return leavesOf(g.skeleton, g.members, words, nil)
+}
+
+// leavesOf divides shapes, each given by its words, into templates.
+func leavesOf(skeleton string, shapes []Handle, words [][]string, v vocabulary) []leaf {
 	var leaves []leaf
-	divide(g.skeleton, words, func(members []int, open []bool) {
+	divide(skeleton, words, v, func(members []int, open []bool) {
 		l := leaf{open: open, words: templateWords(words, members, open)}
-		joinUnits(g.skeleton, words, members, open, l.words)
+		joinUnits(skeleton, words, members, open, l.words)
 		for _, i := range members {
-			l.members = append(l.members, g.members[i])
+			l.members = append(l.members, shapes[i])
 		}
 		leaves = append(leaves, l)
 	})
@@ -283,49 +287,25 @@ func (l *leaf) matches(words []string) bool {
 	return true
 }
 
-// settle makes the final templates of a group from all that came.
-func (m *Miner) settle(g *group) {
-	if !g.changed && g.final != nil {
-		return
-	}
-	g.final = append(slices.Clone(g.sealed), m.partition(g)...)
-	g.finalByFirst = map[Handle]int{}
-	for i, l := range g.final {
-		for _, h := range l.members {
-			g.finalByFirst[h] = i
-		}
-	}
-	g.changed = false
-}
-
-// leafOf returns the final template of a shape.
-func (m *Miner) leafOf(h Handle) *leaf {
-	g := m.groups[m.shapes[h].group]
-	m.settle(g)
-	i, ok := g.finalByFirst[h]
-	if !ok {
-		i = g.finalByFirst[m.shapes[h].first] // it came when its template was sealed
-	}
-	return &g.final[i]
-}
-
 // Template returns the template of a message as all messages so far show it,
 // without Aliases and Count. The templates depend on which messages came, not on their
 // order, as long as no bound is reached.
 func (m *Miner) Template(h Handle) Template {
-	l := m.leafOf(h)
-	return Template{ID: m.shapes[l.members[0]].id, Text: l.render(m.groups[m.shapes[h].group].skeleton)}
+	all := m.unify()
+	k := all.templates[all.of[h]]
+	return Template{ID: m.shapes[k.first].id, Text: k.text}
 }
 
 // Resolve returns for each id that [Miner.ID] may have given the id of the
 // template that it belongs to now; an id that is its own is not in the map.
 func (m *Miner) Resolve() map[string]string {
 	now := map[string]string{}
+	all := m.unify()
 	for h := range m.shapes {
 		if m.shapes[h].first != Handle(h) && !m.shapes[h].given {
 			continue
 		}
-		if id := m.shapes[m.leafOf(Handle(h)).members[0]].id; id != m.shapes[h].id {
+		if id := m.shapes[all.templates[all.of[h]].first].id; id != m.shapes[h].id {
 			now[m.shapes[h].id] = id
 		}
 	}
@@ -334,21 +314,16 @@ func (m *Miner) Resolve() map[string]string {
 
 // Templates returns all templates in the order in which they first came.
 func (m *Miner) Templates() []Template {
-	at := map[string]int{}
-	var out []Template
+	all := m.unify()
+	out := make([]Template, len(all.templates))
+	for i, k := range all.templates {
+		out[i] = Template{ID: m.shapes[k.first].id, Text: k.text}
+	}
 	for h := range m.shapes {
-		s := &m.shapes[h]
-		l := m.leafOf(Handle(h))
-		id := m.shapes[l.members[0]].id
-		i, ok := at[id]
-		if !ok {
-			i = len(out)
-			at[id] = i
-			out = append(out, Template{ID: id, Text: l.render(m.groups[s.group].skeleton)})
-		}
-		out[i].Count += s.count
-		if (s.first == Handle(h) || s.given) && s.id != id {
-			out[i].Aliases = append(out[i].Aliases, s.id)
+		s, t := &m.shapes[h], &out[all.of[h]]
+		t.Count += s.count
+		if (s.first == Handle(h) || s.given) && s.id != t.ID {
+			t.Aliases = append(t.Aliases, s.id)
 		}
 	}
 	return out

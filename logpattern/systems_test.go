@@ -1,6 +1,7 @@
 package logpattern
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"math"
@@ -14,8 +15,8 @@ import (
 )
 
 // The systems of testdata/systems are written after what programs are known to log. A line is a message;
-// {name} is a value as [slots] makes it, {list:name} some of them with commas, {a|b} one of some
-// words, each of which is a message of its own; a brace that is one has a backslash before it.
+// {name} is a value as [slots] makes it, {list:name} some of them with commas ({list2:name}: without a space),
+// {one:a/b} a value that is one of some words, {a|b} one of some words, each of which is a message of its own; a brace that is one has a backslash before it.
 // The miner's faults were looked for in those that are seen; the others were only measured.
 var systems = []struct {
 	name string
@@ -23,7 +24,8 @@ var systems = []struct {
 }{
 	{"spark", true}, {"kafka", true}, {"postgresql", true}, {"kubernetes", true}, {"healthapp", true}, {"cisco", true}, {"appkv", true}, {"mac", true},
 	{"cassandra", true}, {"nginx", true}, {"openstack", true}, {"thunderbird", true}, {"hpc", true}, {"gitlab", true}, {"localized", true}, {"java", true},
-	{"elasticsearch", false}, {"server", false},
+	{"server", true}, {"unixhost", true}, {"jobs", true}, {"rasnode", true}, {"laptop", true}, {"wearable", true}, {"relay", true},
+	{"elasticsearch", false}, {"blockstore", false}, {"scheduler", false},
 }
 
 // system is templates and what stands in them.
@@ -54,6 +56,8 @@ func readSystem(name string, seed uint64) (*system, error) {
 					p = "http://" + wildcard
 				case p == "clock":
 					p = "<*>:<*>:<*>"
+				case p == "clock2":
+					p = "<*>:<*>"
 				default:
 					p = wildcard
 				}
@@ -94,7 +98,7 @@ func alternatives(parts []string) [][]string {
 			slots[parts[i]] = func(s *system) string { return s.of(words...) } // the value of a key
 			continue
 		}
-		if len(words) < 2 && slots[strings.TrimPrefix(parts[i], "list:")] != nil {
+		if len(words) < 2 && (slots[strings.TrimPrefix(strings.TrimPrefix(parts[i], "list:"), "list2:")] != nil || strings.HasPrefix(parts[i], "one:")) {
 			continue
 		}
 		var all [][]string
@@ -159,13 +163,19 @@ func (s *system) message(k int) string {
 			b.WriteString(p)
 			continue
 		}
-		if of, list := strings.CutPrefix(p, "list:"); list {
+		if of, list := strings.CutPrefix(p, "list"); list {
+			of, tight := strings.CutPrefix(of, "2")
 			for j := range 1 + s.r.IntN(7) {
 				if j > 0 {
-					b.WriteString(", ")
+					b.WriteString(cmp.Or(map[bool]string{true: ","}[tight], ", "))
 				}
-				b.WriteString(slots[of](s))
+				b.WriteString(slots[of[1:]](s))
 			}
+			continue
+		}
+		if words, ok := strings.CutPrefix(p, "one:"); ok {
+			of := strings.Split(words, "/")
+			b.WriteString(of[int(float64(len(of))*math.Pow(s.r.Float64(), 1.5))])
 			continue
 		}
 		b.WriteString(slots[p](s))
@@ -251,6 +261,14 @@ func (s *system) makePools() {
 	text := strings.Fields(`the connection was closed by peer no such item please try again later while waiting for reply bad input unknown
 		value in field too many open requests timeout disk quota exceeded not allowed to see this object because it is locked already gone remote
 		side hung up without a word broken pipe unexpected end of stream invalid token at line customer asked wants refund wrong size`)
+	things := strings.Fields("Evening Quiet Harbour North Old Garden Red Summer Second Little Open Winter Market Corner Blue Hill Station Late Office Spare")
+	fill("phrase", 60, func() string {
+		var w []string
+		for range 1 + s.r.IntN(4) {
+			w = append(w, things[s.r.IntN(len(things))])
+		}
+		return strings.Join(w, " ")
+	})
 	fill("text", 400, func() string {
 		var w []string
 		for range 1 + s.r.IntN(6) {
@@ -399,11 +417,23 @@ func init() {
 		"nodelist": func(s *system) string {
 			return s.of(fmt.Sprintf("node%d", s.r.IntN(400)), fmt.Sprintf("node[%d-%d]", s.r.IntN(100), 100+s.r.IntN(100)), fmt.Sprintf("node[%d,%d-%d]", s.r.IntN(100), 100+s.r.IntN(100), 200+s.r.IntN(100)))
 		},
-		"pair": func(s *system) string { return fmt.Sprintf("%d:%d", 1+s.r.IntN(4), s.r.IntN(1e5)) },
+		"phrase": pool("phrase"),
+		"loc": func(s *system) string {
+			return s.of(fmt.Sprintf("R%02d-M%d", s.r.IntN(80), s.r.IntN(2)), fmt.Sprintf("R%02d-M%d-N%x", s.r.IntN(80), s.r.IntN(2), s.r.IntN(16)), fmt.Sprintf("R%02d-M%d-N%x-C:J%02d-U%02d", s.r.IntN(80), s.r.IntN(2), s.r.IntN(16), s.r.IntN(18), s.r.IntN(12)))
+		},
+		"day":    func(s *system) string { return s.of("mon", "tue", "wed", "thu", "fri", "sat", "sun") },
+		"clock2": func(s *system) string { return fmt.Sprintf("%02d:%02d", s.r.IntN(60), s.r.IntN(60)) },
+		"ago": func(s *system) string {
+			return s.of(fmt.Sprintf("%d s ago", s.r.IntN(60)), fmt.Sprintf("%d min ago", s.r.IntN(60)), "never")
+		},
+		"blk":    func(s *system) string { return fmt.Sprintf("blk_%d", s.number(1e15)) },
+		"ipport": func(s *system) string { return slots["ip"](s) + ":" + slots["port"](s) },
+		"pair":   func(s *system) string { return fmt.Sprintf("%d:%d", 1+s.r.IntN(4), s.r.IntN(1e5)) },
 	}
 }
 
 var linesOfSystem = flag.Int("lines", 10_000, "messages of each system of testdata/systems")
+var seedOfSystem = flag.Uint64("seed", 1, "names, values and frequencies of the systems of testdata/systems")
 
 // TestParametersAreFoundInTheMessagesOfAKind: what the miner says is variable can be looked up in the message.
 func TestParametersAreFoundInTheMessagesOfAKind(t *testing.T) {
@@ -436,7 +466,7 @@ func TestSystemsWithKnownTemplates(t *testing.T) {
 	var sums [2][3]agreement
 	var counts [2]float64
 	for _, sys := range systems {
-		s, err := readSystem(sys.name, 1)
+		s, err := readSystem(sys.name, *seedOfSystem)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -461,7 +491,7 @@ func TestSystemsWithKnownTemplates(t *testing.T) {
 		t.Logf("average of %.0f %-6s %v", counts[k], what, sums[k][0].over(counts[k]))
 		t.Logf("  Drain             %v; with the usual masks before it %v", sums[k][1].over(counts[k]), sums[k][2].over(counts[k]))
 	}
-	if a, b := sums[0][0].over(counts[0]), sums[1][0].over(counts[1]); a.ga < 0.96 || a.fga < 0.70 || b.ga < 0.93 || b.fga < 0.5 {
+	if a, b := sums[0][0].over(counts[0]), sums[1][0].over(counts[1]); a.ga < 0.90 || a.fga < 0.78 || b.ga < 0.62 || b.fga < 0.55 {
 		t.Error("the agreement has fallen")
 	}
 }

@@ -41,7 +41,14 @@ func templateWords(words [][]string, members []int, open []bool) []string {
 		if v := strings.IndexByte(w[:n], variable); v >= 0 {
 			n = v
 		}
-		out[place] = w[:n] + string(rune(variable))
+		stands := byte(variable)
+		for _, m := range members {
+			if plainWord(words[m][place]) {
+				stands = gap
+				break
+			}
+		}
+		out[place] = w[:n] + string(rune(stands))
 	}
 	return out
 }
@@ -53,13 +60,13 @@ const unitOf = "\x02"
 func joinUnits(skeleton string, words [][]string, members []int, open []bool, template []string) {
 	p := partitioner{words: words, context: contexts(skeleton)}
 	for i := 1; i < len(template); i++ {
-		if open[i] && strings.HasSuffix(template[i-1], string(rune(variable))) && p.isScaled(members, i) {
+		if open[i] && template[i-1] != "" && strings.IndexByte("\x01\x03", template[i-1][len(template[i-1])-1]) >= 0 && p.isScaled(members, i) {
 			template[i] = unitOf
 		}
 	}
 }
 
-// render writes the template with its separators.
+// render writes the template with its separators, variable and gap standing for what varies.
 func (l *leaf) render(skeleton string) string {
 	if skeleton != "" && skeleton[0] == literal {
 		return skeleton[1:]
@@ -78,7 +85,7 @@ func (l *leaf) render(skeleton string) string {
 			place++
 			continue
 		}
-		b.WriteString(strings.ReplaceAll(l.words[place], string(rune(variable)), wildcard))
+		b.WriteString(l.words[place])
 		place++
 	}
 	return b.String()
