@@ -425,6 +425,8 @@ func (d *jsonRouter) pass(s *jsonShapes, dataset string, b *event.Batch) {
 		switch l.Name.Path {
 		case "winlog.event_id":
 			windows = true
+		case "winlog.record_id":
+			setNumber(b, l.Value)
 		case "host.mac":
 			b.Add("host.mac", macAddress(l.Value, b))
 			continue

@@ -1,0 +1,16 @@
+package format
+
+import "testing"
+
+// TestNumberedRecordsSayWhichTheyAre: what is missing of a log is told by these numbers, whatever wrote its records down.
+func TestNumberedRecordsSayWhichTheyAre(t *testing.T) {
+	for format, line := range map[string]string{
+		"json":         `{"@timestamp":"2024-03-04T10:00:00Z","event":{"kind":"event","code":"1"},"winlog":{"channel":"Security","event_id":"4624","record_id":4711,"computer_name":"ws1"}}`,
+		"windows.json": `{"EventID":4624,"Channel":"Security","RecordNumber":4711,"Hostname":"ws1","EventTime":"2024-03-04 10:00:00"}`,
+		"syslog":       `<34>1 2024-03-04T10:00:00Z ws1 app 1 - [meta sequenceId="4711"] hello`,
+	} {
+		if e := decodeOne(t, Lookup(format), line); e.Sequence != 4711 {
+			t.Errorf("%s: number %d", format, e.Sequence)
+		}
+	}
+}
