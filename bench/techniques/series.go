@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/event"
 )
 
@@ -16,30 +17,35 @@ import (
 type flux struct {
 	kind   string
 	rate   float64 // an hour, on average
+	lasts  bool    // what chance adds lasts for hours
 	fields func(n int) []event.Field
 	drops  bool // it may also fail
 }
 
 var fluxes = []flux{
-	{"records of a log", 120, func(n int) []event.Field {
+	{"records of a log", 120, false, func(n int) []event.Field {
 		return []event.Field{{Name: "event.dataset", Value: "app.log"}, {Name: "host.name", Value: fmt.Sprintf("app%d", n)}}
 	}, true},
-	{"one action of a log", 60, func(n int) []event.Field {
-		return []event.Field{{Name: "event.dataset", Value: fmt.Sprintf("audit%d", n)}, {Name: "host.name", Value: "files1"}, {Name: "event.action", Value: "file-read"}}
+	{"records, busy and quiet for hours", 120, true, func(n int) []event.Field {
+		return []event.Field{{Name: "event.dataset", Value: "db.log"}, {Name: "host.name", Value: fmt.Sprintf("db%d", n)}}
 	}, true},
-	{"failed logins of an account", 0.4, func(n int) []event.Field {
-		return []event.Field{{Name: "event.dataset", Value: "system.auth"}, {Name: "host.name", Value: "ssh1"}, {Name: "event.category", Value: "authentication"}, {Name: "event.outcome", Value: "failure"}, {Name: "user.name", Value: fmt.Sprintf("person%d", n)}}
-	}, false},
-	{"answers 5xx", 4, func(n int) []event.Field {
+	{"one action of a log", 60, false, func(n int) []event.Field {
+		return []event.Field{{Name: "event.dataset", Value: fmt.Sprintf("audit%d", n)}, {Name: "host.name", Value: fmt.Sprintf("files%d", n)}, {Name: "event.action", Value: "file-read"}}
+	}, true},
+	{"answers 5xx", 4, false, func(n int) []event.Field {
 		return []event.Field{{Name: "event.dataset", Value: "nginx.access"}, {Name: "host.name", Value: fmt.Sprintf("web%d", n)}, {Name: "event.category", Value: "web"}, {Name: "http.response.status_code", Value: "503"}}
+	}, false},
+	{"failed logins of an account", 0.4, false, func(n int) []event.Field {
+		return []event.Field{{Name: "event.dataset", Value: "system.auth"}, {Name: "host.name", Value: "ssh1"}, {Name: "event.category", Value: "authentication"}, {Name: "event.outcome", Value: "failure"}, {Name: "user.name", Value: fmt.Sprintf("person%d", n)}}
 	}, false},
 }
 
-// each makes how many of each kind, in each hour: by day (six times as much at work as at night), by week (a third on weekends), by a
-// gamma-distributed chance of its own each hour (deviation 0.3 of the mean), Poisson.
+// counts makes how many there are in each hour: by day (six times as much at work as at night), by week (a third on weekends), by a chance of
+// its own with a deviation of 0.3 of the mean (each hour's own and gamma-distributed; or log-normal and, by seven tenths, that of the hour before), Poisson.
 func (f *flux) counts(r *rand.Rand, days int) []int {
 	level := f.rate * math.Exp(0.4*r.NormFloat64())
 	out := make([]int, days*24)
+	was := r.NormFloat64()
 	for h := range out {
 		m := level * 0.3
 		if x := h % 24; x >= 8 && x < 18 {
@@ -48,12 +54,17 @@ func (f *flux) counts(r *rand.Rand, days int) []int {
 		if h/24%7 >= 5 {
 			m /= 3
 		}
-		const shape = 11
 		g := 0.0
-		for range shape {
-			g += r.ExpFloat64()
+		if f.lasts {
+			was = 0.7*was + math.Sqrt(1-0.49)*r.NormFloat64()
+			g = math.Exp(0.3*was - 0.045)
+		} else {
+			const shape = 11
+			for range shape {
+				g += r.ExpFloat64() / shape
+			}
 		}
-		out[h] = poisson(r, m*g/shape)
+		out[h] = poisson(r, m*g)
 	}
 	return out
 }
@@ -76,103 +87,113 @@ type change struct {
 	drop  bool
 }
 
-var changes = []change{{"×3 for an hour", 3, 1, false}, {"×10 for an hour", 10, 1, false}, {"to 0 for three hours", 0, 3, true}, {"to 1/4 for three hours", 0.25, 3, true}}
+var changes = []change{{"×2, 1 h", 2, 1, false}, {"×3, 1 h", 3, 1, false}, {"×5, 1 h", 5, 1, false}, {"×10, 1 h", 10, 1, false}, {"×2, 4 h", 2, 4, false}, {"×3, 4 h", 3, 4, false},
+	{"to 1/2, 4 h", 0.5, 4, true}, {"to 1/5, 4 h", 0.2, 4, true}, {"to 0, 4 h", 0, 4, true}}
 
-// bursts asks rates of series in which one hour is too full, or three are too empty; beside it, at as many mistakes, a z-score over all
+const burstSizes = 6 // of changes
+
+// bursts asks rates of series in which an hour or four are too full, or four too empty; beside it, at as many mistakes, a z-score over all
 // hours, one over the same hour on days of the same kind, and a fixed threshold (so many times the mean of all hours).
 func (m *measurement) bursts() error {
-	const each, days = 12, 28
-	type cellOf struct {
-		truth string // "", or the change
-		z     [3]float64
+	const each, days = 24, 28
+	type plant struct {
+		flux, change, from, to, n int
+		simple                    [3]float64 // the highest of its hours
 	}
-	var told [4][4][2]int // by flux and change: planted, told
-	var mistakes [2]int   // bursts, drops
-	var hours [2][]cellOf
-	seriesDays := 0
+	told := make([][][2]int, len(fluxes)) // by flux and change: planted, told
+	for i := range told {
+		told[i] = make([][2]int, len(changes))
+	}
+	var mistakes [2]int // bursts, drops
+	var wrong [2][3][]float64
+	var all []plant
+	seriesDays, dropDays := 0, 0
 	for _, seed := range m.seeds {
 		r := rand.New(rand.NewPCG(seed, 77))
-		var all []event.Event
-		type plant struct{ flux, change, from, to, n int }
+		var events []event.Event
 		var plants []plant
+		put := func(counts []int, fields func() []event.Field) {
+			for h, c := range counts {
+				for range c {
+					events = append(events, event.Event{Time: peopleStart.Add(time.Duration((float64(h) + r.Float64()) * float64(time.Hour))).UnixNano(), Fields: fields()})
+				}
+			}
+		}
 		for fi := range fluxes {
 			f := &fluxes[fi]
 			for n := range each {
 				counts := f.counts(r, days)
 				seriesDays += days
-				truth := make([]int, len(counts))
+				truth := make([]int, len(counts)) // 1 and the plant
 				// One burst and one drop in each, in the third week, at any time of a working day.
-				var planted []plant
+				here := len(plants)
 				for kind := range 2 {
-					if kind == 1 && !f.drops {
-						continue
+					ci := n % burstSizes
+					if kind == 1 {
+						if !f.drops {
+							continue
+						}
+						dropDays += days
+						ci = burstSizes + n%(len(changes)-burstSizes)
+						if f.kind != "one action of a log" { // a log that falls silent is told by silence
+							ci = burstSizes + n%2
+						}
 					}
-					ci := 2*kind + n%2
 					c := changes[ci]
-					at := (14+kind*2+r.IntN(2))*24 + r.IntN(21)
+					at := (14+kind*2+r.IntN(2))*24 + r.IntN(25-c.hours)
 					if c.drop {
-						at = at/24*24 + 9 + r.IntN(6)
-					}
-					mean := 0.0
-					for _, d := range []int{-7, 7, -1, 1} {
-						mean += float64(counts[at+24*d]) / 4
+						at = at/24*24 + 9 + r.IntN(5)
 					}
 					for h := at; h < at+c.hours; h++ {
 						if c.drop {
 							counts[h] = int(float64(counts[h])*c.times + 0.5)
 						} else {
+							mean := 0.0
+							for _, d := range []int{-7, 7, -1, 1} {
+								mean += float64(counts[h+24*d]) / 4
+							}
 							counts[h] = int(max(mean, f.rate*0.3) * c.times)
 							if f.rate < 5 {
 								counts[h] = max(counts[h], int(f.rate*c.times*5)) // a burst of what hardly ever happens
 							}
 						}
-						truth[h] = ci + 1
+						truth[h] = len(plants) + 1
 					}
-					planted = append(planted, plant{fi, ci, at, at + c.hours, n})
+					plants = append(plants, plant{flux: fi, change: ci, from: at, to: at + c.hours, n: n})
 				}
-				plants = append(plants, planted...)
-				for h, c := range counts {
-					for range c {
-						all = append(all, event.Event{Time: peopleStart.Add(time.Duration((float64(h) + r.Float64()) * float64(time.Hour))).UnixNano(), Fields: f.fields(n)})
-					}
-				}
+				put(counts, func() []event.Field { return f.fields(n) })
 				if f.kind == "one action of a log" { // beside others, so that the log goes on
-					other := fluxes[0].counts(r, days)
-					for h, c := range other {
-						for range c {
-							fields := f.fields(n)
-							fields[2].Value = "other"
-							all = append(all, event.Event{Time: peopleStart.Add(time.Duration((float64(h) + r.Float64()) * float64(time.Hour))).UnixNano(), Fields: fields})
-						}
-					}
+					put(fluxes[0].counts(r, days), func() []event.Field {
+						fields := f.fields(n)
+						fields[2].Value = "other"
+						return fields
+					})
+				}
+				for i := here; i < len(plants); i++ {
+					plants[i].simple = [3]float64{-1e9, -1e9, -1e9}
 				}
 				mean, dev := meanOf(counts, func(int) bool { return true })
 				for h, c := range counts {
 					hm, hd := meanOf(counts, func(o int) bool { return o != h && o%24 == h%24 && (o/24%7 >= 5) == (h/24%7 >= 5) })
-					cell := cellOf{z: [3]float64{(float64(c) - mean) / max(dev, 1), (float64(c) - hm) / max(hd, 1), float64(c) / max(mean, 1)}}
-					if truth[h] > 0 {
-						cell.truth = changes[truth[h]-1].name
-					}
-					if truth[h] == 0 || !changes[truth[h]-1].drop {
-						hours[0] = append(hours[0], cell)
-					}
-					if f.drops && (truth[h] == 0 || changes[truth[h]-1].drop) {
-						for i := range cell.z {
-							cell.z[i] = -cell.z[i]
+					for i, z := range [3]float64{(float64(c) - mean) / max(dev, 1), (float64(c) - hm) / max(hd, 1), float64(c) / max(mean, 1)} {
+						if truth[h] == 0 {
+							wrong[0][i] = append(wrong[0][i], z)
+							if f.drops {
+								wrong[1][i] = append(wrong[1][i], -z)
+							}
+							continue
 						}
-						hours[1] = append(hours[1], cell)
+						p := &plants[truth[h]-1]
+						if changes[p.change].drop {
+							z = -z
+						}
+						p.simple[i] = max(p.simple[i], z)
 					}
 				}
 			}
 		}
-		slices.SortStableFunc(all, func(a, b event.Event) int { return cmp.Compare(a.Time, b.Time) })
-		t := technique("rates")
-		for b := range slices.Chunk(all, 4096) {
-			if d := t.Digest("", &event.Batch{Events: b}); d != nil {
-				t.Merge(d)
-			}
-		}
-		findings, err := t.Findings(context.Background(), nil)
+		slices.SortStableFunc(events, func(a, b event.Event) int { return cmp.Compare(a.Time, b.Time) })
+		findings, err := ask("rates", events)
 		if err != nil {
 			return err
 		}
@@ -185,17 +206,17 @@ func (m *measurement) bursts() error {
 				f := fluxes[p.flux].fields(p.n)
 				names := slices.Concat(g.Entities.Users, g.Entities.Hosts, g.Entities.Sources, g.Datasets)
 				same := slices.ContainsFunc(f, func(f event.Field) bool {
-					return f.Value != "ssh1" && f.Value != "files1" && f.Value != "app.log" && f.Value != "system.auth" && f.Value != "nginx.access" && slices.Contains(names, f.Value)
-				}) || p.flux == 2 && slices.Contains(names, "ssh1") // guessing at one is told of the host, too
+					return !slices.Contains([]string{"ssh1", "app.log", "db.log", "system.auth", "nginx.access"}, f.Value) && slices.Contains(names, f.Value)
+				}) || fluxes[p.flux].rate < 1 && slices.Contains(names, "ssh1") // guessing at one is told of the host, too
 				if changes[p.change].drop == drop && first < p.to && last >= p.from && same {
 					named[j], hit = true, true
 				}
 			}
 			if !hit {
 				mistakes[b2i(drop)]++
-				if m.verbose {
-					fmt.Printf("seed %d, %s: %s\n", seed, g.Level, g.Explanation)
-				}
+			}
+			if m.verbose {
+				fmt.Printf("seed %d, %s, %s, %.1f bits: %s\n", seed, map[bool]string{true: "right", false: "mistaken"}[hit], g.Level, g.Surprise, g.Explanation)
 			}
 		}
 		for j, p := range plants {
@@ -206,52 +227,60 @@ func (m *measurement) bursts() error {
 				fmt.Printf("seed %d: missed %s %s, series %d, hour %d\n", seed, fluxes[p.flux].kind, changes[p.change].name, p.n, p.from)
 			}
 		}
+		all = append(all, plants...)
 	}
-	fmt.Printf("Bursts and drops put into series with days and weeks: seeds %v, %d days, %d series each\n", m.seeds, days, each*len(fluxes))
-	fmt.Printf("%-30s", "recall")
+	fmt.Printf("Bursts and drops put into series with days and weeks: seeds %v, %d days, %d series each; %d of each size in a row\n", m.seeds, days, each*len(fluxes), each/burstSizes*len(m.seeds))
+	fmt.Printf("%-46s", "recall")
 	for _, c := range changes {
-		fmt.Printf("  %22s", c.name)
+		fmt.Printf("  %11s", c.name)
 	}
 	fmt.Println()
-	for i, f := range fluxes {
-		fmt.Printf("%-30s", "  "+f.kind)
-		for j := range changes {
-			fmt.Printf("  %22s", fmt.Sprintf("%s (%d of %d)", share(told[i][j][1], told[i][j][0]), told[i][j][1], told[i][j][0]))
-		}
-		fmt.Println()
-	}
-	fmt.Printf("  mistaken: %d bursts, %d drops; a hundred series and day %.2f, %.2f\n", mistakes[0], mistakes[1], 100*float64(mistakes[0])/float64(seriesDays), 100*float64(mistakes[1])/float64(seriesDays)*2)
-	for i, name := range []string{"simply: z-score over all hours", "simply: z-score, same hour and kind of day", "simply: so many times the mean"} {
+	row := func(name string, of func(change int) [2]int) {
 		fmt.Printf("%-46s", "  "+name)
-		for kind := range 2 {
-			// The threshold is where it makes as many mistakes as rates does.
-			var wrong []float64
-			for _, c := range hours[kind] {
-				if c.truth == "" {
-					wrong = append(wrong, c.z[i])
-				}
-			}
-			slices.SortFunc(wrong, func(a, b float64) int { return cmp.Compare(b, a) })
-			limit := wrong[mistakes[kind]]
-			for _, ch := range changes {
-				if ch.drop != (kind == 1) {
-					continue
-				}
-				n, of := 0, 0
-				for _, c := range hours[kind] {
-					if c.truth == ch.name {
-						of++
-						if c.z[i] > limit {
-							n++
-						}
-					}
-				}
-				fmt.Printf("  %s: %s", ch.name, share(n, of))
-			}
+		for j := range changes {
+			x := of(j)
+			fmt.Printf("  %11s", share(x[1], x[0]))
 		}
 		fmt.Println()
 	}
+	for i, f := range fluxes {
+		row(f.kind, func(j int) [2]int { return told[i][j] })
+	}
+	row("all", func(j int) (x [2]int) {
+		for i := range fluxes {
+			x[0], x[1] = x[0]+told[i][j][0], x[1]+told[i][j][1]
+		}
+		return x
+	})
+	for i, name := range []string{"simply: z-score over all hours", "simply: z-score, same hour and kind of day", "simply: so many times the mean"} {
+		var limit [2]float64
+		for kind := range 2 { // the threshold is where it makes as many mistakes as rates does
+			slices.SortFunc(wrong[kind][i], func(a, b float64) int { return cmp.Compare(b, a) })
+			limit[kind] = wrong[kind][i][mistakes[kind]]
+		}
+		row(name, func(j int) (x [2]int) {
+			for _, p := range all {
+				if p.change == j {
+					x[0]++
+					x[1] += b2i(p.simple[i] > limit[b2i(changes[j].drop)])
+				}
+			}
+			return x
+		})
+	}
+	fmt.Printf("  mistaken: %d bursts, %d drops; a hundred series and day %.2f, %.2f\n", mistakes[0], mistakes[1], 100*float64(mistakes[0])/float64(seriesDays), 100*float64(mistakes[1])/float64(dropDays))
 	return nil
+}
+
+// ask gives events to a technique and returns what it finds.
+func ask(name string, events []event.Event) ([]analyze.Finding, error) {
+	t := technique(name)
+	for b := range slices.Chunk(events, 4096) {
+		if d := t.Digest("", &event.Batch{Events: b}); d != nil {
+			t.Merge(d)
+		}
+	}
+	return t.Findings(context.Background(), nil)
 }
 
 func b2i(b bool) int {
