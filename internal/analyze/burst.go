@@ -218,6 +218,7 @@ func (t *rates) candidates(sc *scan, k rateKey, tests float64, tails map[tailKey
 	}
 	for size, hours := range windows {
 		dispersion := sc.model(hours)
+		unseen := sc.unseen(dispersion)
 		var ts [2]*surprises
 		for i := range ts {
 			if i == 1 && !drops {
@@ -235,7 +236,7 @@ func (t *rates) candidates(sc *scan, k rateKey, tests float64, tails map[tailKey
 			if n != n {
 				continue
 			}
-			mean, variance, ok := sc.expected(i, dispersion)
+			mean, variance, ok := sc.expected(i, dispersion, unseen)
 			if !ok {
 				continue
 			}
@@ -245,7 +246,11 @@ func (t *rates) candidates(sc *scan, k rateKey, tests float64, tails map[tailKey
 					ts[1].windows++
 				}
 			}
-			switch dev := math.Sqrt(variance); {
+			dev := math.Sqrt(variance)
+			if full && n < mean+clipped*dev && n > mean-clipped*dev {
+				continue
+			}
+			switch {
 			case n > mean+dev:
 				bits := surpriseOf(n, mean, variance)
 				if bits > tailBits && !full {

@@ -259,10 +259,11 @@ func (s *scan) model(hours int) (dispersion float64) {
 		s.learn(k, s.sums)
 	}
 	rough := s.rough()
+	unseen := s.unseen(rough)
 	for t, v := range s.sums {
 		s.cut[t] = v
 		if b, _ := s.of(t); b != nil && v == v {
-			m := b.mean + 0.5/b.weight
+			m := b.mean + unseen/b.weight
 			s.cut[t] = min(v, m+clipped*math.Sqrt(m+rough*m*m))
 		}
 	}
@@ -276,7 +277,7 @@ func (s *scan) model(hours int) (dispersion float64) {
 		if b == nil || v != v {
 			continue
 		}
-		m := b.mean + 0.5/b.weight
+		m := b.mean + unseen/b.weight
 		variance := m + rough*m*m
 		a := m * m / (variance * variance)
 		num += a * ((v-m)*(v-m)/(1+1/b.weight) - m)
@@ -286,6 +287,19 @@ func (s *scan) model(hours int) (dispersion float64) {
 		return 0
 	}
 	return max(0, num/den)
+}
+
+// unseen is how much a baseline may have missed, so that what never happened is not held to be impossible: half of what comes at once, which
+// is one if the counts are Poisson's, and the variance by the mean if they are not.
+func (s *scan) unseen(dispersion float64) float64 {
+	level, n := 0.0, 0.0
+	for t := range s.sums {
+		if b, _ := s.of(t); b != nil {
+			level += b.mean
+			n++
+		}
+	}
+	return 0.5 * (1 + dispersion*level/max(n, 1))
 }
 
 // rough is the dispersion by the median of how far sums are from their means.
@@ -309,15 +323,15 @@ func (s *scan) rough() float64 {
 }
 
 // expected is the mean and the variance of the window at t.
-func (s *scan) expected(t int, dispersion float64) (mean, variance float64, ok bool) {
+func (s *scan) expected(t int, dispersion, unseen float64) (mean, variance float64, ok bool) {
 	b, _ := s.of(t)
 	if b == nil {
 		return 0, 0, false
 	}
-	mean = b.mean + 0.5/b.weight // what never happened is not held to be impossible
+	mean = b.mean + unseen/b.weight
 	shared := mean + dispersion*mean*mean
 	variance = (ownDays*shared + b.weight*b.variance) / (ownDays + b.weight)
-	return mean, max(mean, variance) * (1 + 1/b.weight), true
+	return mean, max(shared, variance) * (1 + 1/b.weight), true // twenty days that were alike by chance are no promise
 }
 
 // describe says what is usual in the hours from t on.
