@@ -25,9 +25,19 @@ const maxCoverage = 100_000
 // coverage asks the store which logs it holds of which hosts and from when to
 // when: where there are too many, of those with the most events.
 func coverage(ctx context.Context, st store.Store) ([]incident.Coverage, error) {
-	const stats = `stats by (event.dataset, host.name) min(_time) first, max(_time) last, count() n`
+	figures := []store.Figure{{Name: "first", Of: "min(_time)"}, {Name: "last", Of: "max(_time)"}, {Name: "n", Of: "count()"}}
 	var all []incident.Coverage
-	err := store.Grouped(ctx, st, timed, "host.name", stats, func() { all = nil }, func(row []event.Field) error {
+	byName := func(a, b incident.Coverage) int {
+		return cmp.Or(strings.Compare(a.Dataset, b.Dataset), strings.Compare(a.Host, b.Host))
+	}
+	keep := func(most int) {
+		if len(all) > most {
+			slices.SortFunc(all, func(a, b incident.Coverage) int { return cmp.Or(cmp.Compare(b.Events, a.Events), byName(a, b)) })
+			clear(all[maxCoverage:])
+			all = all[:maxCoverage]
+		}
+	}
+	err := store.Group(ctx, st, timed, []string{"event.dataset", "host.name"}, figures, func() { all = nil }, func(row []event.Field) error {
 		r := columns(row)
 		c := incident.Coverage{Dataset: strings.Clone(r("event.dataset")), Host: strings.Clone(r("host.name"))}
 		var err error
@@ -36,15 +46,10 @@ func coverage(ctx context.Context, st store.Store) ([]incident.Coverage, error) 
 		}
 		c.First, c.Last = parseTime(r("first")), parseTime(r("last"))
 		all = append(all, c)
+		keep(2 * maxCoverage)
 		return nil
 	})
-	byName := func(a, b incident.Coverage) int {
-		return cmp.Or(strings.Compare(a.Dataset, b.Dataset), strings.Compare(a.Host, b.Host))
-	}
-	if len(all) > maxCoverage {
-		slices.SortFunc(all, func(a, b incident.Coverage) int { return cmp.Or(cmp.Compare(b.Events, a.Events), byName(a, b)) })
-		all = slices.Clone(all[:maxCoverage])
-	}
+	keep(maxCoverage)
 	slices.SortFunc(all, byName)
 	return all, err
 }
@@ -131,15 +136,25 @@ func statistics(ctx context.Context, st store.Store) (*caseStatistics, error) {
 // top counts the most frequent values of a field.
 func top(ctx context.Context, st store.Store, field string) ([]report.Count, error) {
 	counts := []report.Count{}
-	name := strconv.Quote(field)
-	stats := fmt.Sprintf(`stats by (%s) count() n | sort by (n desc, %s) | limit %d`, name, name, topValues)
-	err := store.Grouped(ctx, st, name+":*", field, stats, func() { counts = counts[:0] }, func(row []event.Field) error {
+	var least int64 // that is among the first
+	keep := func() {
+		report.SortCounts(counts)
+		if counts = counts[:min(len(counts), topValues)]; len(counts) == topValues {
+			least = counts[topValues-1].Count
+		}
+	}
+	err := store.Group(ctx, st, strconv.Quote(field)+":*", []string{field}, []store.Figure{{Name: "n", Of: "count()"}}, func() { counts, least = counts[:0], 0 }, func(row []event.Field) error {
 		n, err := strconv.ParseInt(columns(row)("n"), 10, 64)
-		counts = append(counts, report.Count{Value: strings.Clone(columns(row)(field)), Count: n})
+		if n < least {
+			return err
+		}
+		if counts = append(counts, report.Count{Value: strings.Clone(columns(row)(field)), Count: n}); len(counts) >= 20*topValues {
+			keep()
+		}
 		return err
 	})
-	report.SortCounts(counts)
-	return counts[:min(len(counts), topValues)], err
+	keep()
+	return counts, err
 }
 
 // steps are the bar widths a timeline may have.

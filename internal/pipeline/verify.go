@@ -143,7 +143,7 @@ func Verify(ctx context.Context, opt VerifyOptions) (*Verification, error) {
 // sources compares ledger, report, store and evidence.
 func (v *verification) sources(ctx context.Context) error {
 	stored := map[string]int64{}
-	err := store.Grouped(ctx, v.store, "*", "sextant.source", "stats by (sextant.source) count() n", func() { clear(stored) }, func(row []event.Field) error {
+	err := store.Group(ctx, v.store, "*", []string{"sextant.source"}, []store.Figure{{Name: "n", Of: "count()"}}, func() { clear(stored) }, func(row []event.Field) error {
 		r := columns(row)
 		n, err := strconv.ParseInt(r("n"), 10, 64)
 		stored[strings.Clone(r("sextant.source"))] = n

@@ -263,8 +263,9 @@ func (c *Comparison) field(ctx context.Context, st store.Store, query, field str
 		f.New, f.Gone = 0, 0
 	}
 	either := "((" + c.Before.filter() + ") or (" + c.After.filter() + "))"
-	stats := fmt.Sprintf("stats by (%s) count() if (%s) sextant_a, count() if (%s) sextant_b, min(_time) sextant_first, max(_time) sextant_last", quote(field), c.Before.filter(), c.After.filter())
-	err := store.Grouped(ctx, st, with(query, either, quote(field)+":*"), field, stats, begin, func(row []event.Field) error {
+	figures := []store.Figure{{Name: "sextant_a", Of: "count() if (" + c.Before.filter() + ")"}, {Name: "sextant_b", Of: "count() if (" + c.After.filter() + ")"},
+		{Name: "sextant_first", Of: "min(_time)"}, {Name: "sextant_last", Of: "max(_time)"}}
+	err := store.Group(ctx, st, with(query, either, quote(field)+":*"), []string{field}, figures, begin, func(row []event.Field) error {
 		a, err := number(row, "sextant_a")
 		if err != nil {
 			return err

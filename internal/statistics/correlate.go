@@ -134,7 +134,7 @@ func seriesOf(ctx context.Context, st store.Store, query string, o CorrelateOpti
 		return string(k)
 	}
 	none := strings.Repeat(`""`, len(o.By))
-	err := store.GroupedBy(ctx, st, query, o.By, "stats by ("+by+") count() sextant_n", func() { kept.kept = nil }, func(row []event.Field) error {
+	err := store.Group(ctx, st, query, o.By, []store.Figure{{Name: "sextant_n", Of: "count()"}}, func() { kept.kept = nil }, func(row []event.Field) error {
 		n, err := number(row, "sextant_n")
 		if k := key(row); n >= minRises && k != none {
 			kept.add(Value{Value: k, Count: n})

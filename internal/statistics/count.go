@@ -150,8 +150,8 @@ func Count(ctx context.Context, st store.Store, query, field string, top, bottom
 		most.kept, least.kept = nil, nil
 		clear(sizes)
 	}
-	stats := "stats by (" + quote(field) + ") count() sextant_n, min(_time) if (" + timed + ") sextant_first, max(_time) if (" + timed + ") sextant_last"
-	err = store.Grouped(ctx, st, unrolled(with(query, quote(field)+":*"), field), field, stats, begin, func(row []event.Field) error {
+	figures := []store.Figure{{Name: "sextant_n", Of: "count()"}, {Name: "sextant_first", Of: "min(_time) if (" + timed + ")"}, {Name: "sextant_last", Of: "max(_time) if (" + timed + ")"}}
+	err = store.Group(ctx, st, unrolled(with(query, quote(field)+":*"), field), []string{field}, figures, begin, func(row []event.Field) error {
 		n, err := number(row, "sextant_n")
 		if err != nil {
 			return err

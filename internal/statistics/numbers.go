@@ -35,7 +35,7 @@ func CountNumbers(ctx context.Context, st store.Store, query, field string) (*Nu
 		counts = map[float64]int64{}
 		n.N, n.NotOnes = 0, 0
 	}
-	err := store.Grouped(ctx, st, unrolled(with(query, quote(field)+":*"), field), field, "stats by ("+quote(field)+") count() sextant_n", begin, func(row []event.Field) error {
+	err := store.Group(ctx, st, unrolled(with(query, quote(field)+":*"), field), []string{field}, []store.Figure{{Name: "sextant_n", Of: "count()"}}, begin, func(row []event.Field) error {
 		c, err := number(row, "sextant_n")
 		if err != nil {
 			return err

@@ -20,6 +20,9 @@ const (
 	maxNest  = 50_000
 )
 
+// timeLayout is how a query names a time to the nanosecond.
+const timeLayout = "2006-01-02T15:04:05.000000000Z"
+
 // ErrMemory is what a query's error wraps when it has more groups, or rows to
 // sort, than the engine may hold in memory.
 var ErrMemory = errors.New("too much for memory")
@@ -140,12 +143,11 @@ func (s *Embedded) QueryWith(ctx context.Context, logsql string, options QueryOp
 		return &QueryError{logsql, -1, err.Error()}
 	}
 	if options.From != 0 || options.Until != 0 {
-		const layout = "2006-01-02T15:04:05.000000000Z"
 		from, until := max(minTime, options.From), maxTime-1
 		if options.Until != 0 {
 			until = min(until, options.Until)
 		}
-		filter = "_time:[" + time.Unix(0, from).UTC().Format(layout) + "," + time.Unix(0, until).UTC().Format(layout) + "] (" + filter + ")"
+		filter = "_time:[" + time.Unix(0, from).UTC().Format(timeLayout) + "," + time.Unix(0, until).UTC().Format(timeLayout) + "] (" + filter + ")"
 	}
 	if options.Unsorted {
 		err = r.run(ctx, strings.Join(append([]string{filter}, list...), " | "), r.rows)

@@ -114,32 +114,39 @@ func rhythmsBy(ctx context.Context, st store.Store, query string, keys []string,
 	}
 	// Which combinations occur often enough, but not more often than can be looked at.
 	base := query + ` | filter !"sextant.time":* ` + condition
-	counted := base + fmt.Sprintf(` | stats by (%s) count() sextant_n | filter sextant_n:>=%d sextant_n:<=%d | sort by (sextant_n desc, %s) | limit %d`, by, minTimes, maxTimes, by, most)
 	var out []Rhythm
 	type candidate struct {
 		values []string
 		n      int64
 	}
 	var all []candidate
-	err := store.GroupedBy(ctx, st, base, keys, strings.TrimPrefix(counted, base+" | "), func() { all = nil }, func(fs []event.Field) error {
+	keep := func() {
+		slices.SortFunc(all, func(a, b candidate) int {
+			return cmp.Or(cmp.Compare(b.n, a.n), slices.Compare(a.values, b.values))
+		})
+		all = all[:min(len(all), most)]
+	}
+	err := store.Group(ctx, st, base, keys, []store.Figure{{Name: "sextant_n", Of: "count()"}}, func() { all = nil }, func(fs []event.Field) error {
 		r := row(fs)
 		var c candidate
+		if c.n, _ = strconv.ParseInt(r.get("sextant_n"), 10, 64); c.n < minTimes || c.n > maxTimes {
+			return nil
+		}
 		for _, k := range keys {
 			c.values = append(c.values, r.get(k))
 		}
-		c.n, _ = strconv.ParseInt(r.get("sextant_n"), 10, 64)
-		all = append(all, c)
+		if all = append(all, c); len(all) > 2*most+1000 {
+			keep()
+		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(all, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(b.n, a.n), slices.Compare(a.values, b.values))
-	})
+	keep()
 	index := map[string]int{}
 	var total int64
-	for _, c := range all[:min(len(all), most)] {
+	for _, c := range all {
 		if total += c.n; total > maxAllTimes {
 			break
 		}
