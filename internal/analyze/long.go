@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/prose"
@@ -36,7 +37,8 @@ type lengths [24]int
 // longest is the longest connection of a pair.
 type longest struct {
 	duration, out, in int64
-	end               int64
+	end               int64 // time of the record, of several the last
+	from, to          int64 // when it was open
 	port              uint16
 	dataset, host     string
 	domain            string
@@ -79,12 +81,33 @@ func (p part) follows(n part) bool {
 	return false
 }
 
+// open is from when to when a record says that a connection was open. Where the record does not say, its time is
+// that of the end, at which most logs write; Zeek's ts is that of the first packet (docs.zeek.org, conn.log).
+func (r *row) open(rs *rows) (from, to int64) {
+	for _, f := range rs.events[r.at].Fields {
+		if f.Name != "event.start" && f.Name != "event.end" {
+			continue
+		}
+		if at, err := time.Parse(time.RFC3339Nano, f.Value); err == nil {
+			if f.Name == "event.start" {
+				return at.UnixNano(), at.UnixNano() + r.duration
+			}
+			return at.UnixNano() - r.duration, at.UnixNano()
+		}
+	}
+	if strings.HasPrefix(rs.names[r.dataset], "zeek.") {
+		return r.time, r.time + r.duration
+	}
+	return r.time - r.duration, r.time
+}
+
 // join adds what follows.
 func (c *chain) join(n *chain) {
 	c.last = n.last
 	c.parts += n.parts
 	t := &c.total
 	t.end, t.last = n.total.end, n.total.last
+	t.from, t.to = min(t.from, n.total.from), max(t.to, n.total.to)
 	t.duration = max(c.last.time-c.first.time+c.first.duration, c.last.time-c.first.time+c.last.duration)
 	if t.out >= 0 && n.total.out >= 0 {
 		t.out += n.total.out
@@ -140,7 +163,8 @@ func (*long) digest(_ string, rs *rows) any {
 		if r.duration >= partLeast && r.sourcePort != 0 && inside(rs.names[r.source]) && outside(rs.names[r.destination]) {
 			k := tuple{r.dataset, r.source, r.destination, r.sourcePort, r.port}
 			p := part{r.time, r.duration}
-			n := chain{first: p, last: p, parts: 1, total: longest{duration: r.duration, out: r.out, in: r.in, end: r.time, port: r.port, first: r.time, last: r.time,
+			from, to := r.open(rs)
+			n := chain{first: p, last: p, parts: 1, total: longest{duration: r.duration, out: r.out, in: r.in, end: r.time, from: from, to: to, port: r.port, first: r.time, last: r.time,
 				dataset: rs.keep(r.dataset), host: rs.keep(r.host), domain: rs.keep(r.domain)}}
 			if i, ok := last[k]; ok && chains[i].last.follows(p) {
 				chains[i].join(&n)
@@ -155,6 +179,7 @@ func (*long) digest(_ string, rs *rows) any {
 		l := top.at(uint64(r.source)<<32 | uint64(r.destination))
 		if r.duration > l.duration {
 			l.first, l.last = r.time, r.time
+			l.from, l.to = r.open(rs)
 			l.duration, l.out, l.in, l.end, l.port = r.duration, r.out, r.in, r.time, r.port
 			l.dataset, l.host, l.domain = rs.keep(r.dataset), rs.keep(r.host), rs.keep(r.domain)
 		}
@@ -300,7 +325,7 @@ func (t *long) Findings(context.Context, Querier) ([]Finding, error) {
 			continue // to this port that is how long they last
 		}
 		f := Finding{
-			Title: "A connection to outside stayed open for hours", Level: "informational", First: l.end, Last: l.end, Count: 1, Datasets: nonEmpty(l.dataset),
+			Title: "A connection to outside stayed open for hours", Level: "informational", First: l.from, Last: l.to, Count: 1, Datasets: nonEmpty(l.dataset),
 			Rule: Rule{ID: "long", Name: "Long connection", References: []string{"https://github.com/activecm/rita"},
 				FalsePositives: []string{"Messengers, remote support, VPN: what holds a connection open by design"}},
 			Techniques: []string{"T1071"}, Tactics: []string{"command-and-control"},
@@ -318,7 +343,7 @@ func (t *long) Findings(context.Context, Querier) ([]Finding, error) {
 		if l.out >= 0 && l.in >= 0 {
 			carried = fmt.Sprintf(" and carried %s out, %s in", bytesText(float64(l.out)), bytesText(float64(l.in)))
 		}
-		recorded := "recorded " + span(l.end, l.end)
+		recorded := span(l.from, l.to)
 		if l.parts > 1 {
 			recorded = fmt.Sprintf("%s in %d records that follow each other", span(l.first, l.last), l.parts)
 		}
@@ -328,9 +353,9 @@ func (t *long) Findings(context.Context, Querier) ([]Finding, error) {
 		}
 		f.Explanation = fmt.Sprintf("%s held a connection to %s port %d open for %s, %s%s; %s.", clip(k.source, 100), name, l.port, lasting(l.duration), recorded, carried, among)
 		if l.parts > 1 {
-			f.First, f.Count = l.first, l.parts
+			f.Count = l.parts
 		}
-		f.Query = where{}.between(f.First, l.end).is("event.dataset", l.dataset).any(k.source, "source.ip", "client.ip").is("destination.ip", k.to).String()
+		f.Query = where{}.between(l.first, l.end).is("event.dataset", l.dataset).any(k.source, "source.ip", "client.ip").is("destination.ip", k.to).String()
 		out = append(out, f)
 	}
 	slices.SortStableFunc(out, func(a, b Finding) int {

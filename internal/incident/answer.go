@@ -432,6 +432,7 @@ func (g *group) title(o Outcome, impact Impact) string {
 			cmp.Compare(known(b, o), known(a, o)),
 			cmp.Compare(boolRank(fromSensor(a.f)), boolRank(fromSensor(b.f))), // the log of what was attacked knows better
 			cmp.Compare(b.behaviour, a.behaviour),
+			cmp.Compare(boolRank(a.raised), boolRank(b.raised)),
 			compareNodes(a, b))
 	})
 	sources, hosts := g.sources(), g.hosts()

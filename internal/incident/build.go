@@ -29,7 +29,9 @@ func Build(ctx context.Context, in Input) ([]Incident, error) {
 
 func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, error) {
 	incidents := []Incident{}
-	if !slices.ContainsFunc(slices.Concat(in.Findings, in.Spare), func(f analyze.Finding) bool { return analyze.LevelRank(f.Level) >= lowLevel || f.Kind == "beacon" }) {
+	if !slices.ContainsFunc(slices.Concat(in.Findings, in.Spare), func(f analyze.Finding) bool {
+		return analyze.LevelRank(f.Level) >= lowLevel || f.Kind == "beacon" || f.Kind == "long"
+	}) {
 		return incidents, ctx.Err()
 	}
 	kinds, err := store.kinds(ctx)
@@ -59,7 +61,7 @@ func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, erro
 		return nil, err
 	}
 	places := newPlaces(paths, hosts)
-	c := &court{store: named{store, hosts, places}, logs: newLogs(in.Coverage, kinds, hosts), owner: map[string]string{}, owns: map[string][]string{}}
+	c := &court{store: named{store, hosts, places}, logs: newLogs(in.Coverage, kinds, hosts), hosts: hosts, owner: map[string]string{}, owns: map[string][]string{}}
 	if in.Events != nil {
 		c.readLinks = linksOf(in.Events)
 	}
@@ -78,7 +80,7 @@ func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, erro
 		c.owner[a.address] = h
 	}
 
-	if err := c.public(ctx, in.Findings); err != nil {
+	if err := c.public(ctx, slices.Concat(in.Findings, in.Spare)); err != nil {
 		return nil, err
 	}
 	nodes := make([]*node, 0, len(in.Findings))
@@ -93,8 +95,7 @@ func build(ctx context.Context, in Input, store evidenceStore) ([]Incident, erro
 	slices.SortFunc(nodes, compareNodes)
 	nodes = slices.CompactFunc(nodes, func(a, b *node) bool { return a.f.ID == b.f.ID })
 	widen(nodes)
-	corroborate(nodes)
-	if err := c.raiseCallers(ctx, nodes); err != nil {
+	if err := c.corroborate(ctx, nodes); err != nil {
 		return nil, err
 	}
 	nodes = slices.DeleteFunc(nodes, func(n *node) bool { return n.spare && n.level < findingLevel })
@@ -140,10 +141,11 @@ func (c *court) public(ctx context.Context, findings []analyze.Finding) error {
 	if err != nil {
 		return err
 	}
-	c.services = map[string]bool{}
+	c.services, c.visitors = map[string]bool{}, map[string]int{}
 	for d, n := range counts {
-		if a, ok := parseAddress(d); ok && n >= manyVisitors {
-			c.services[a.String()] = true
+		if a, ok := parseAddress(d); ok {
+			c.visitors[a.String()] = n
+			c.services[a.String()] = n >= manyVisitors
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/event"
 )
 
@@ -729,5 +730,134 @@ func TestWhatASensorSawHappenedOnTheHostThatItSaw(t *testing.T) {
 	inc := w.one(t)
 	if !slices.Equal(inc.Where.Hosts, []string{"bastion1"}) || inc.Outcome.Result != Unknown || len(inc.Outcome.Needs) != 1 || !strings.Contains(inc.Outcome.Needs[0], "authentication log of host bastion1") {
 		t.Errorf("%v %+v", inc.Where, inc.Outcome)
+	}
+}
+
+// beacon is calls of a workstation, in a network of as many computers, after logs of as many hours.
+func (w *world) beacon(level string, computers, hours int, source, to string) *analyze.Finding {
+	call := record{dataset: "zeek.connection", category: []string{"network"}, types: []string{"connection", "end"}, sentBytes: 900, receivedBytes: 900}
+	for i := range computers {
+		other := call
+		other.source, other.destination = fmt.Sprintf("10.0.9.%d", i), "198.51.100.200"
+		w.log(-3600*hours, other)
+	}
+	call.source, call.destination = source, to
+	var ids []string
+	for i := range 60 {
+		ids = append(ids, w.log(i*90, call))
+	}
+	f := w.find("Connections at even intervals", level, []string{"T1071"}, []string{"command-and-control"}, ids...)
+	f.Kind = "beacon"
+	return f
+}
+
+func TestShortCallsAreAnIncidentWhereNobodyElseEverCalledThere(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		computers, hours int
+		others           bool
+		want             int
+	}{
+		{"one of many computers, after a day", 12, 24, false, 1},
+		{"of few computers", 3, 24, false, 0},
+		{"from the first hours of the logs on", 12, 2, false, 0},
+		{"where another calls too", 12, 24, true, 0},
+	} {
+		w := &world{}
+		w.beacon("low", c.computers, c.hours, "10.0.0.5", stranger)
+		if c.others {
+			w.log(50, record{dataset: "zeek.connection", category: []string{"network"}, types: []string{"connection", "end"}, source: "10.0.9.1", destination: stranger})
+		}
+		if got := len(w.build(t)); got != c.want {
+			t.Errorf("%s: %d incidents, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+// open is a connection that stays open, of which a sensor writes when it begins.
+func (w *world) open(level string, seconds int, hours int64, source, to string) *analyze.Finding {
+	id := w.log(seconds, record{dataset: "zeek.connection", category: []string{"network"}, types: []string{"connection", "end"}, source: source, destination: to, sentBytes: 9000, receivedBytes: 9000})
+	f := w.find("A connection to outside stayed open for hours", level, []string{"T1071"}, []string{"command-and-control"}, id)
+	f.Kind, f.Last = "long", f.First+hours*3600e9
+	return f
+}
+
+func TestSignsAddUpOnlyWhereTheyAreOfTwoThings(t *testing.T) {
+	const computer = "10.0.0.5"
+	files := func(w *world, source string) {
+		var ids []string
+		for i := range 20 {
+			ids = append(ids, w.log(9000+i, record{dataset: "system.security", host: "dc1", category: []string{"file"}, types: []string{"access"}, outcome: "success", user: "paula", source: source, file: "a"}))
+		}
+		w.find("far more files than usual", "low", []string{"T1039"}, []string{"collection"}, ids...).Kind = "rates"
+	}
+	rule := func(w *world, name string, seconds int) {
+		id := w.log(seconds, record{dataset: "windows.sysmon_operational", host: "ws5", category: []string{"process"}, types: []string{"start"}, process: "x.exe", command: "x"})
+		w.find(name, "low", []string{"T1059"}, []string{"execution"}, id)
+	}
+	for name, c := range map[string]struct {
+		make func(w *world)
+		want int
+	}{
+		"a connection held open alone":               {func(w *world) { w.open("low", 0, 6, computer, stranger) }, 0},
+		"and files read from the same computer":      {func(w *world) { w.open("low", 0, 6, computer, stranger); files(w, computer) }, 1},
+		"and files read from another":                {func(w *world) { w.open("low", 0, 6, computer, stranger); files(w, "10.0.0.6") }, 0},
+		"and the bytes of that very connection":      {func(w *world) { bytesOfIt(w.open("low", 0, 6, computer, stranger), w) }, 0},
+		"and two rules about the computer":           {func(w *world) { w.open("low", 0, 6, computer, stranger); rule(w, "a", 60); rule(w, "b", 90) }, 1},
+		"and one rule about it":                      {func(w *world) { w.open("low", 0, 6, computer, stranger); rule(w, "a", 60) }, 0},
+		"and two rules that match there on each day": {func(w *world) { w.open("low", 0, 6, computer, stranger); everyDay(w, rule) }, 0},
+		"rules alone": {func(w *world) { rule(w, "a", 0); rule(w, "b", 1); rule(w, "c", 2); rule(w, "d", 3); rule(w, "e", 4) }, 0},
+		"a program that runs others' code, and calls": {func(w *world) { w.beacon("low", 3, 2, computer, stranger); w.runs("rundll32.exe", computer, stranger) }, 1},
+		"a browser that calls":                        {func(w *world) { w.beacon("low", 3, 2, computer, stranger); w.runs("firefox.exe", computer, stranger) }, 0},
+	} {
+		w := &world{ips: []hostAddress{{"ws5", computer}}}
+		c.make(w)
+		incs := w.build(t)
+		if len(incs) != c.want {
+			t.Errorf("%s: %d incidents, want %d", name, len(incs), c.want)
+		}
+	}
+}
+
+func bytesOfIt(f *analyze.Finding, w *world) {
+	v := w.find("Far more data sent out than usual", "low", []string{"T1048"}, []string{"exfiltration"}, f.Evidence[0].ID)
+	v.Kind = "volume"
+}
+
+func everyDay(w *world, rule func(w *world, name string, seconds int)) {
+	for day := range 3 {
+		rule(w, "a", day*86400+60)
+		rule(w, "b", day*86400+90)
+	}
+}
+
+// runs logs the host's own record of which program called.
+func (w *world) runs(program, source, to string) {
+	w.log(30, record{dataset: "windows.sysmon_operational", host: "ws5", category: []string{"network"}, types: []string{"connection", "start"}, source: source, destination: to, process: program, executable: `C:\Windows\System32\` + program})
+}
+
+func TestASearchForADomainAndTheCallsItLedToAreOneIncident(t *testing.T) {
+	for _, c := range []struct {
+		after  int // seconds from the search to the first call
+		search string
+		want   int
+	}{{30, "medium", 1}, {3 * 3600, "medium", 1}, {30, "low", 1}, {30, "informational", 1}, {40 * 3600, "medium", 2}} {
+		w := &world{}
+		var ids []string
+		for i := range 20 {
+			ids = append(ids, w.log(-c.after-20+i, record{dataset: "dns", category: []string{"network"}, source: "10.0.0.5", destination: "10.0.0.1", name: fmt.Sprintf("x%dq.example", i)}))
+		}
+		w.find("Lookups of domains with generated names", c.search, []string{"T1568.002"}, []string{"command-and-control"}, ids...).Kind = "generated"
+		w.findings[0].Entities.Destinations = nil
+		w.beacon("medium", 0, 0, "10.0.0.5", stranger)
+		w.beacon("medium", 0, 0, "10.0.0.77", attacker) // somebody else's
+		incs := w.build(t)
+		if len(incs) != c.want+1 {
+			t.Errorf("%s, %d s before: %d incidents", c.search, c.after, len(incs))
+		}
+		together := slices.ContainsFunc(incs, func(in Incident) bool { return len(in.Findings) == 2 })
+		if together != (c.want == 1) {
+			t.Errorf("%s, %d s before: together %v", c.search, c.after, together)
+		}
 	}
 }

@@ -58,6 +58,7 @@ type link struct {
 	a, b     int
 	strength float64
 	specific bool // through something that names a person, an outside address or a thing
+	party    bool // not if they have to do with different parties outside
 }
 
 // attributed are a node's bonds ready for comparison.
@@ -332,6 +333,9 @@ func weigh(nodes []*node, features []attributed, a, b int) link {
 	if sameAttempts(nodes[a], nodes[b]) {
 		l.strength, l.specific = strongLink, true
 	}
+	if s := weightSearch * math.Exp2(-float64(ns)/float64(halfSearch)); s > l.strength && ledTo(nodes[a], nodes[b]) {
+		l.strength, l.specific, l.party = s, true, true
+	}
 	switch {
 	case unknown:
 		l.strength *= unknownTime
@@ -405,6 +409,23 @@ func sameAttempts(a, b *node) bool {
 		}
 	}
 	return same > 0 && 2*same > min(len(x.Users), len(y.Users))
+}
+
+// A program that looks for where to call, by one name after the other, calls
+// there when it has found it: a search and the calls of the same computer that
+// begin after it are one story (ATT&CK T1568, then T1071).
+const (
+	weightSearch = 2.5
+	halfSearch   = 6 * time.Hour
+)
+
+// ledTo reports whether a is such a search and b calls that may have come of it.
+func ledTo(a, b *node) bool {
+	if !technique(a.f, "T1568") || a.callsOut() || !b.callsOut() || b.begun < a.begun {
+		return false
+	}
+	x, y := a.f.Entities.Sources, b.f.Entities.Sources
+	return len(x) == 1 && len(y) == 1 && x[0] == y[0] || len(x)+len(y) == 0 && len(a.hosts) == 1 && slices.Equal(a.hosts, b.hosts)
 }
 
 // sameMoment reports whether two findings are of what was done on one host
@@ -490,6 +511,9 @@ func (f *forest) join(l link) {
 		if f.size[a] > bigGroup && f.size[b] > bigGroup || last-first > int64(longSpan) && f.size[a]+f.size[b] > 2 {
 			return
 		}
+	}
+	if l.party && len(f.sources[a]) > 0 && len(f.sources[b]) > 0 && !intersect(f.sources[a], f.sources[b]) {
+		return
 	}
 	if !l.specific {
 		if last-first > int64(weakSpan) && l.strength < strongLink {

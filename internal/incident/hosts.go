@@ -11,8 +11,9 @@ import (
 // hostNames knows that logs spell one host in several ways: WEB1, web1 and,
 // where only one domain has a host of that name, web1.example.com.
 type hostNames struct {
-	name  map[string]string   // as spelt → as this package names it: the shortest spelling
-	spelt map[string][]string // and back
+	name   map[string]string   // as spelt → as this package names it: the shortest spelling
+	spelt  map[string][]string // and back
+	labels map[string][]string // first label, lower case → names
 }
 
 func nameHosts(all []string) *hostNames {
@@ -50,7 +51,7 @@ func nameHosts(all []string) *hostNames {
 			groups[k] = append(groups[k], h)
 		}
 	}
-	n := &hostNames{map[string]string{}, map[string][]string{}}
+	n := &hostNames{map[string]string{}, map[string][]string{}, map[string][]string{}}
 	for _, spellings := range groups {
 		name := slices.MinFunc(spellings, func(a, b string) int {
 			return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
@@ -59,6 +60,10 @@ func nameHosts(all []string) *hostNames {
 			n.name[s] = name
 		}
 		n.spelt[name] = spellings
+		label, _, _ := strings.Cut(strings.ToLower(name), ".")
+		if _, err := netip.ParseAddr(name); err != nil {
+			n.labels[label] = append(n.labels[label], name)
+		}
 	}
 	return n
 }
@@ -66,6 +71,22 @@ func nameHosts(all []string) *hostNames {
 // of returns the host's name, "" for what names no machine.
 func (n *hostNames) of(spelling string) string {
 	return cmp.Or(n.name[spelling], hostName(spelling))
+}
+
+// machine returns the name of the host that another log calls so, by its first
+// label where only one host has it; nil knows none.
+func (n *hostNames) machine(called string) string {
+	if n == nil {
+		return hostName(called)
+	}
+	if h := n.name[called]; h != "" {
+		return h
+	}
+	label, _, _ := strings.Cut(strings.ToLower(called), ".")
+	if hs := n.labels[label]; len(hs) == 1 {
+		return hs[0]
+	}
+	return hostName(called)
 }
 
 // all returns the names of hosts, sorted, each once.

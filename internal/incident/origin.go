@@ -85,32 +85,6 @@ func (g *group) readOrigin(ctx context.Context, c *court) error {
 	return nil
 }
 
-// raiseCallers makes a host's odd calls a reason to look where they begin with a
-// service that the host had not had: each alone may be nothing.
-func (c *court) raiseCallers(ctx context.Context, nodes []*node) error {
-	const most = 50
-	asked := 0
-	for _, n := range nodes {
-		to := outside(n.f.Entities.Destinations)
-		if n.level >= findingLevel || n.f.Kind != "beacon" || n.begun == noTime || len(to) == 0 || len(to) > originHosts {
-			continue
-		}
-		for _, h := range c.callers(n) {
-			if asked++; asked > most {
-				return nil
-			}
-			_, said, err := c.beginning(ctx, h, n.begun)
-			if err != nil {
-				return err
-			}
-			if len(said) > 0 {
-				n.level = findingLevel
-			}
-		}
-	}
-	return nil
-}
-
 // beginning returns what ran on a host about a time, and what its service manager
 // said that it had not said before.
 func (c *court) beginning(ctx context.Context, host string, at int64) (ran, said []record, err error) {

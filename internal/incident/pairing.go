@@ -44,6 +44,7 @@ func register(p pairing) struct{} {
 type court struct {
 	store evidenceStore
 	logs  *logs
+	hosts *hostNames
 	owner map[string]string   // address to host name
 	owns  map[string][]string // host name to its addresses
 
@@ -51,6 +52,8 @@ type court struct {
 	links     *analyze.Links                                // once read
 
 	services map[string]bool // addresses outside that many talk to: see public
+	visitors map[string]int  // how many do
+	talking  int             // own addresses that talk over the network, and one; 0: not asked yet
 
 	// Of following what findings belong to: see trace.go.
 	time     span                  // of all findings

@@ -59,6 +59,8 @@ type evidenceStore interface {
 	connections(ctx context.Context, sources []string, s span, limit int) ([]record, error)
 	// visitors must count the different source addresses that the network records to each of the destinations have.
 	visitors(ctx context.Context, destinations []string) (map[string]int, error)
+	// talkers must count the different private addresses that network records have as source, up to most.
+	talkers(ctx context.Context, most int) (int, error)
 	// seen must return the first records of any kind with the source address.
 	seen(ctx context.Context, source string, s span, limit int) ([]record, error)
 	// kinds must return which kinds of records the logs hold, by event.category.
@@ -701,6 +703,13 @@ func (l logsQL) visitors(ctx context.Context, destinations []string) (map[string
 		}
 	}
 	return counts, nil
+}
+
+func (l logsQL) talkers(ctx context.Context, most int) (n int, err error) {
+	q := networkRecord + ` ("source.ip":ipv4_range("10.0.0.0/8") OR "source.ip":ipv4_range("172.16.0.0/12") OR "source.ip":ipv4_range("192.168.0.0/16"))` +
+		` | stats count_uniq("source.ip") limit ` + strconv.Itoa(most) + ` n`
+	err = l.each(ctx, "ask how many talk", q, func(r row) { n = min(r.count("n"), most) })
+	return n, unlessTooMany(err)
 }
 
 func (l logsQL) seen(ctx context.Context, source string, s span, limit int) ([]record, error) {

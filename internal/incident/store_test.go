@@ -354,4 +354,14 @@ func TestTheStoreCountsWhoTalksToAnAddressAsAsked(t *testing.T) {
 	if err != nil || len(want) == 0 || !maps.Equal(got, want) {
 		t.Errorf("%v (%v), want %v", got, err, want)
 	}
+	for _, s := range []string{"10.0.0.7", "172.31.0.1", "192.168.3.4", "192.168.3.4", "172.32.0.1"} {
+		w.log(1, record{dataset: "zeek.connection", category: []string{"network"}, types: []string{"connection"}, source: s, destination: stranger})
+	}
+	for _, most := range []int{2, 100} {
+		own, _ := w.talkers(t.Context(), most)
+		n, err := logsQL{w.stored(t)}.talkers(t.Context(), most)
+		if err != nil || n != own || n < 2 {
+			t.Errorf("%d own addresses talk (%v), want %d", n, err, own)
+		}
+	}
 }

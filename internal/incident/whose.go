@@ -27,16 +27,13 @@ func (g *group) readWhose(ctx context.Context, c *court) error {
 				continue
 			}
 			told[a.String()] = true
-			if c.links == nil {
-				links, err := c.readLinks(ctx)
-				if err != nil {
-					return fmt.Errorf("incidents: ask whose addresses are: %w", err)
-				}
-				c.links = links
+			at, err := c.linksAt(ctx, a.String(), n.begun)
+			if err != nil {
+				return err
 			}
 			text := c.links.Sentence(a.String(), n.begun)
 			var ids []string
-			for _, l := range c.links.At(a.String(), n.begun) {
+			for _, l := range at {
 				ids = append(ids, l.Evidence[:min(len(l.Evidence), 1)]...) // of as many as there are, the first and the last
 				ids = append(ids, l.Evidence[max(0, len(l.Evidence)-1):]...)
 			}
@@ -52,9 +49,9 @@ func (g *group) readWhose(ctx context.Context, c *court) error {
 			if len(rs) == 0 {
 				continue
 			}
-			for _, l := range c.links.At(a.String(), n.begun) {
+			for _, l := range at {
 				if l.Kind == "host" {
-					g.at = append(g.at, l.Value)
+					g.at = append(g.at, c.hosts.machine(l.Value))
 				}
 			}
 			g.aside = append(g.aside, rs...)
@@ -67,4 +64,32 @@ func (g *group) readWhose(ctx context.Context, c *court) error {
 // linksOf reads a store's links.
 func linksOf(q analyze.Querier) func(context.Context) (*analyze.Links, error) {
 	return func(ctx context.Context) (*analyze.Links, error) { return analyze.ReadLinks(ctx, q) }
+}
+
+// linksAt returns who and what was at an address at a time.
+func (c *court) linksAt(ctx context.Context, address string, t int64) ([]analyze.Link, error) {
+	if err := c.needLinks(ctx); err != nil {
+		return nil, err
+	}
+	return c.links.At(address, t), nil
+}
+
+// linksDuring returns who and what was at an address at some time of a stretch.
+func (c *court) linksDuring(ctx context.Context, address string, from, to int64) ([]analyze.Link, error) {
+	if err := c.needLinks(ctx); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(c.links.Always(address), func(l analyze.Link) bool { return l.From > to || l.Until < from }), nil
+}
+
+func (c *court) needLinks(ctx context.Context) error {
+	if c.links != nil {
+		return nil
+	}
+	links, err := c.readLinks(ctx)
+	if err != nil {
+		return fmt.Errorf("incidents: ask whose addresses are: %w", err)
+	}
+	c.links = links
+	return nil
 }

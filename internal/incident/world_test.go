@@ -353,6 +353,16 @@ func (w *world) visitors(_ context.Context, destinations []string) (map[string]i
 	return counts, nil
 }
 
+func (w *world) talkers(_ context.Context, most int) (int, error) {
+	from := map[string]bool{}
+	for i := range w.rs {
+		if a, ok := parseAddress(w.rs[i].source); ok && a.IsPrivate() && w.rs[i].is("network") {
+			from[w.rs[i].source] = true
+		}
+	}
+	return min(len(from), most), nil
+}
+
 func (w *world) seen(_ context.Context, source string, s span, limit int) ([]record, error) {
 	return w.pick(s, limit, func(r *record) bool { return r.source == source })
 }
