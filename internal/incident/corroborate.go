@@ -29,19 +29,24 @@ const (
 	signHint    = 0.5 // a technique's informational finding of calls; a rule's match of level low that the host does not always show
 
 	// Of calls: what an analyst looks up. Alone and new are what RITA moves its
-	// scores by (prevalence, first seen). They count for rhythms only: the level
-	// of a long connection is by how few contact the destination already.
-	signAlone   = 0.5 // one source alone of ten and more contacts the destination
-	signNew     = 0.5 // nobody had for half a day of logs before
-	signProgram = 1.0 // the program that calls is one that runs what others wrote
-	signPlace   = 0.5 // it lies where users may write
-	signBegan   = 1.5 // a service began just then that the host had not had
+	// scores by (prevalence, first seen). A page that is left open calls evenly
+	// as well, but nine of ten pages fetch from third parties when they open (HTTP
+	// Archive, Web Almanac, chapter Third Parties): a program begins by itself. These three count for
+	// rhythms only: the level of a long connection is by how few contact the destination already.
+	signAlone   = 0.25 // one source alone of ten and more contacts the destination
+	signNew     = 0.25 // nobody had for half a day of logs before
+	signItself  = 0.5  // the computer contacted next to nothing else outside when the calls began
+	signProgram = 1.0  // the program that calls is one that runs what others wrote
+	signPlace   = 0.5  // it lies where users may write
+	signBegan   = 1.5  // a service began just then that the host had not had
 
 	corroborateReach = 6 * time.Hour
 	aloneAmong       = 10             // computers that talk out, for one alone to mean something
 	newAfter         = 12 * time.Hour // of logs
-	corroborateMost  = 50             // findings of calls that are looked up
-	neighbourSigns   = 50             // findings that each is held against
+	besideWithin     = 10 * time.Second
+	besideMost       = 1  // other destinations within that time of the first call
+	corroborateMost  = 50 // findings of calls that are looked up
+	neighbourSigns   = 50 // findings that each is held against
 	hintsMost        = 2
 
 	weightAt = 1.3 // of who a lease or a logon says was at an address: little less than of who is named
@@ -338,6 +343,15 @@ func (c *court) lookUp(ctx context.Context, n *node) ([]sign, error) {
 		if s, ok := c.logs.anywhere("network"); ok && s.from != noTime && n.begun-s.from >= int64(newAfter) {
 			add(signNew)
 		}
+		if len(n.f.Entities.Sources) > 0 {
+			beside, err := c.beside(ctx, n, to)
+			if err != nil {
+				return nil, err
+			}
+			if beside <= besideMost {
+				add(signItself)
+			}
+		}
 	}
 	program, place := false, false
 	for _, h := range c.callers(n) {
@@ -373,6 +387,23 @@ func (c *court) lookUp(ctx context.Context, n *node) ([]sign, error) {
 		add(signPlace)
 	}
 	return signs, nil
+}
+
+// beside counts the other addresses outside that the computer contacted when it began to call.
+func (c *court) beside(ctx context.Context, n *node, to []string) (int, error) {
+	rs, err := c.store.flows(ctx, n.f.Entities.Sources, nil, span{n.begun - int64(besideWithin), n.begun + int64(besideWithin)}, 200)
+	if err != nil {
+		return 0, err
+	}
+	others := map[string]bool{}
+	for i := range rs {
+		for _, a := range outside([]string{rs[i].destination}) {
+			if !slices.Contains(to, a) {
+				others[a] = true
+			}
+		}
+	}
+	return len(others), nil
 }
 
 // talkers counts the own addresses that talk over the network, as far as it matters.

@@ -755,18 +755,24 @@ func TestShortCallsAreAnIncidentWhereNobodyElseEverCalledThere(t *testing.T) {
 	for _, c := range []struct {
 		name             string
 		computers, hours int
-		others           bool
+		others, page     bool
 		want             int
 	}{
-		{"one of many computers, after a day", 12, 24, false, 1},
-		{"of few computers", 3, 24, false, 0},
-		{"from the first hours of the logs on", 12, 2, false, 0},
-		{"where another calls too", 12, 24, true, 0},
+		{"one of many computers, after a day", 12, 24, false, false, 1},
+		{"of few computers", 3, 24, false, false, 0},
+		{"from the first hours of the logs on", 12, 2, false, false, 0},
+		{"where another calls too", 12, 24, true, false, 0},
+		{"by a page that fetched from others when it opened", 12, 24, false, true, 0},
 	} {
 		w := &world{}
 		w.beacon("low", c.computers, c.hours, "10.0.0.5", stranger)
 		if c.others {
 			w.log(50, record{dataset: "zeek.connection", category: []string{"network"}, types: []string{"connection", "end"}, source: "10.0.9.1", destination: stranger})
+		}
+		for i := range 3 {
+			if c.page {
+				w.log(i, record{dataset: "zeek.connection", category: []string{"network"}, types: []string{"connection", "end"}, source: "10.0.0.5", destination: fmt.Sprintf("198.51.100.%d", 10+i)})
+			}
 		}
 		if got := len(w.build(t)); got != c.want {
 			t.Errorf("%s: %d incidents, want %d", c.name, got, c.want)
