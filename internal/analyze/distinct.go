@@ -5,6 +5,8 @@ import (
 
 	"github.com/axiomhq/hyperloglog"
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/sextant-logs/sextant/internal/prose"
 )
 
 // distinct counts different values: exactly up to exactValues, then by
@@ -75,4 +77,13 @@ func (d *distinct) count() int {
 		return len(d.hashes)
 	}
 	return max(int(d.sketch.Estimate()), exactValues)
+}
+
+// different says of how many different values so many records tell: beyond exactValues it is an estimate, and never more than
+// there are records.
+func different(values, records int, one, many string) string {
+	if values <= exactValues {
+		return prose.Count(values, one, many)
+	}
+	return "about " + prose.Count(min(values, records), one, many)
 }

@@ -235,7 +235,7 @@ func (t *fan) Findings(context.Context, Querier) ([]Finding, error) {
 		}
 	}
 	for _, r := range flushed {
-		r.f.describeFan(r.key, r.most, "an hour", r.of)
+		r.f.describeFan(r.key, r.most, "in an hour", r.of)
 		out = append(out, r.f)
 	}
 	out = append(out, t.slow(ordered, flushedKeys(flushed, func(r *run) fanKey { return r.key }))...)
@@ -390,7 +390,7 @@ func (f *Finding) describeFan(k fanKey, most int, in, than string) {
 	case fanUsers:
 		f.Rule = Rule{ID: "fan.spray", Name: "One source, many accounts", FalsePositives: []string{"A proxy or terminal server that many people log in through"}}
 		f.Title = "One source fails to log in to many accounts"
-		f.Explanation = fmt.Sprintf("source %s failed to log in to %s with %s attempts %s; %s.", a, prose.Count(most, "account", "different accounts"), prose.Number(f.Count), when, than)
+		f.Explanation = fmt.Sprintf("source %s failed to log in to %s with %s attempts %s; %s.", a, different(most, f.Count, "account", "different accounts"), prose.Number(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1110.003"}, []string{"credential-access"}
 		f.Entities.Sources = []string{k.a}
 		w = w.has("event.category", "authentication").is("event.outcome", "failure").any(k.a, "source.ip", "client.ip")
@@ -400,32 +400,32 @@ func (f *Finding) describeFan(k fanKey, most int, in, than string) {
 	case fanSources:
 		f.Rule = Rule{ID: "fan.distributed", Name: "Many sources, one account", FalsePositives: []string{"A password that was changed while many devices still use the old one"}}
 		f.Title = "Many sources fail to log in to one account"
-		f.Explanation = fmt.Sprintf("account %s: logins from %s failed, %s attempts %s; %s.", a, prose.Count(most, "source", "different sources"), prose.Number(f.Count), when, than)
+		f.Explanation = fmt.Sprintf("account %s: logins from %s failed, %s attempts %s; %s.", a, different(most, f.Count, "source", "different sources"), prose.Number(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1110"}, []string{"credential-access"}
 		f.Entities.Users = []string{k.a}
 		w = w.has("event.category", "authentication").is("event.outcome", "failure").any(k.a, "user.name", "user.target.name")
 	case fanHosts, fanAbroad:
-		where := "inside"
+		where := "of its own network"
 		if k.kind == fanAbroad {
 			where = "outside"
 		}
 		f.Rule = Rule{ID: "fan.hosts", Name: "One source, many hosts", FalsePositives: []string{"A vulnerability scanner, monitoring or inventory of one's own", "A mail or DNS server"}}
 		f.Title = "One source connects to many hosts"
-		f.Explanation = fmt.Sprintf("source %s connected to %s %s %s, %s connections %s; %s.", a, prose.Count(most, "host", "different hosts"), where, in, prose.Number(f.Count), when, than)
+		f.Explanation = fmt.Sprintf("source %s connected to %s %s %s, %s connections %s; %s.", a, different(most, f.Count, "host", "different hosts"), where, in, prose.Number(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1018", "T1046"}, []string{"discovery"}
 		f.Entities.Sources = []string{k.a}
 		w = w.any(k.a, "source.ip", "client.ip")
 	case fanPorts:
 		f.Rule = Rule{ID: "fan.ports", Name: "One source, many ports of a host", FalsePositives: []string{"A vulnerability scanner of one's own", "FTP in passive mode, RPC"}}
 		f.Title = "One source connects to many ports of a host"
-		f.Explanation = fmt.Sprintf("source %s connected to %s of %s, %s connections %s; %s.", a, prose.Count(most, "port", "different ports"), b, prose.Number(f.Count), when, than)
+		f.Explanation = fmt.Sprintf("source %s connected to %s of %s, %s connections %s; %s.", a, different(most, f.Count, "port", "different ports"), b, prose.Number(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1046"}, []string{"discovery"}
 		f.Entities.Sources, f.Entities.Destinations = []string{k.a}, []string{k.b}
 		w = w.any(k.a, "source.ip", "client.ip").is("destination.ip", k.b)
 	case fanLogins:
 		f.Rule = Rule{ID: "fan.logins", Name: "One account, many hosts", FalsePositives: []string{"Management software", "An administrator's round"}}
 		f.Title = "One account logs in to many hosts"
-		f.Explanation = fmt.Sprintf("account %s logged in to %s %s, %s logins %s; %s.", a, prose.Count(most, "host", "different hosts"), in, prose.Number(f.Count), when, than)
+		f.Explanation = fmt.Sprintf("account %s logged in to %s %s, %s logins %s; %s.", a, different(most, f.Count, "host", "different hosts"), in, prose.Number(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1021"}, []string{"lateral-movement"}
 		f.Entities.Users = []string{k.a}
 		w = w.has("event.category", "authentication").is("event.outcome", "success").any(k.a, "user.name", "user.target.name")

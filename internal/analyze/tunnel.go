@@ -272,8 +272,8 @@ func (t *tunnel) Findings(context.Context, Querier) ([]Finding, error) {
 		for _, a := range z.top {
 			who = append(who, a.name)
 		}
-		f.Explanation = fmt.Sprintf("%s queries for %s different names below %s %s by %s: %.0f bytes each below the domain, %.1f bits a letter (words have about 4; entropy %.1f), about %s in all%s.",
-			prose.Number(z.once()), prose.Number(names), clip(k, 80), span(z.first, z.last), few(who, 3), length, bits, entropyOf(z.letters[:]), bytesText(float64(z.length)*float64(z.once())/float64(z.queries)), bulky)
+		f.Explanation = fmt.Sprintf("%s queries for %s below %s %s by %s: %.0f bytes each below the domain, %.1f bits a letter (words have about 4; entropy %.1f), about %s in all%s.",
+			prose.Number(z.once()), different(names, z.once(), "name", "different names"), clip(k, 80), span(z.first, z.last), few(who, 3), length, bits, entropyOf(z.letters[:]), bytesText(float64(z.length)*float64(z.once())/float64(z.queries)), bulky)
 		w := where{}.between(z.first, z.last)
 		for _, a := range z.top {
 			if _, ok := address(a.name); ok {
