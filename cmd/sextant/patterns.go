@@ -118,7 +118,7 @@ a row for each line in order, with the template as all lines together show it.`,
 					return err
 				}
 				found = slices.DeleteFunc(found, func(p patterns.Pattern) bool {
-					return isNew && p.First < at || gone && p.Last >= at
+					return p.First == event.NoTime || isNew && p.First < at || gone && p.Last >= at
 				})
 			}
 			if len(found) == 0 && output != "table" {
@@ -230,7 +230,11 @@ func writePatterns(ctx context.Context, st store.Store, ps []patterns.Pattern, t
 			}
 			continue
 		}
-		q := p.Filter() + " _time:=" + rfc3339(p.First) + " | sort by (event.id) | limit 1 | fields _msg"
+		q := p.Filter()
+		if p.First != event.NoTime {
+			q += " _time:=" + rfc3339(p.First)
+		}
+		q += " | sort by (event.id) | limit 1 | fields _msg"
 		err := st.Query(ctx, q, func(row []event.Field) error {
 			for _, f := range row {
 				example = strings.Clone(f.Value[:min(len(f.Value), 500)])

@@ -102,7 +102,7 @@ type Pattern struct {
 	Text    string
 	Aliases []string // ids that rows of the pattern have besides ID
 	Count   int64
-	First   int64 // ns since the epoch; event.NoTime if unknown
+	First   int64 // ns since the epoch; event.NoTime if no record of it has a time
 	Last    int64
 }
 
@@ -124,7 +124,7 @@ func Count(ctx context.Context, q Querier, m *logpattern.Miner, filter string) (
 		texts[t.ID] = t.Text
 	}
 	found := map[string]*Pattern{}
-	query := fmt.Sprintf("(%s) %q:* | stats by (%q) count() n, min(_time) first, max(_time) last", filter, Field, Field)
+	query := fmt.Sprintf("(%s) %q:* | stats by (%q) count() n, min(_time) if (!\"sextant.time\":*) first, max(_time) if (!\"sextant.time\":*) last", filter, Field, Field)
 	err := q.Query(ctx, query, func(row []event.Field) error {
 		var id string
 		var n int64
@@ -151,7 +151,10 @@ func Count(ctx context.Context, q Querier, m *logpattern.Miner, filter string) (
 			p.Aliases = append(p.Aliases, id)
 		}
 		p.Count += n
-		p.First, p.Last = min(p.First, first), max(p.Last, last)
+		if first != event.NoTime && (p.First == event.NoTime || first < p.First) {
+			p.First = first
+		}
+		p.Last = max(p.Last, last) // NoTime is before all
 		return nil
 	})
 	if err != nil {
