@@ -275,7 +275,7 @@ func (p *partitioner) divide(members []int, known []bool) {
 	if best >= 0 {
 		best, known = p.independent(members, all, open, known, best, common)
 	}
-	if best < 0 && opened > common*2 && (common == 0 || len(members) < manyTexts) {
+	if best < 0 && opened > common*2 && (len(members) < manyTexts || !p.beginAlike(members, all)) {
 		best = least // too little in common to be one template
 	}
 	if best < 0 {
@@ -289,6 +289,19 @@ func (p *partitioner) divide(members []int, known []bool) {
 	for _, part := range parts {
 		p.divide(part, known)
 	}
+}
+
+// beginAlike reports whether messages begin with the same word or more, besides a label before a colon.
+func (p *partitioner) beginAlike(members []int, all []values) bool {
+	for i, v := range all {
+		if v.distinct > 1 {
+			return false
+		}
+		if plainWord(p.words[members[0]][i]) && (i > 0 || p.after[0] != ':') {
+			return true
+		}
+	}
+	return false
 }
 
 // independent opens two places in which the same words come with one another in all ways: a program that says

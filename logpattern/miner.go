@@ -12,7 +12,8 @@ const (
 	maxText    = 16 << 20 // bytes of them
 	maxPlaces  = 1 << 20  // words of them
 	maxGroups  = 20_000   // different orders of separators
-	maxMembers = 512      // masked messages with one order of separators; then those that are alike are given up for their template
+	maxMembers = 4096     // masked messages with one order of separators; then those that are alike are given up for their template
+	maxAlike   = 2048     // masked messages that are remembered of a template whose messages were given up
 )
 
 // Handle names what a message was taken for. It is an index: small, and valid
@@ -68,12 +69,59 @@ type shape struct {
 type group struct {
 	skeleton string
 	members  []Handle // in the order in which they came
-	leaves   []leaf   // as of the last division
-	sealed   []leaf   // those whose members were given up
+	leaves   leaves   // as of the last division
+	sealed   leaves   // those whose members were given up
 	divided  int      // members at the last division
 	closed   bool     // takes no more members
 	rest     Handle   // the template of what fits no other, once closed; -1
 	final    []leaf   // the templates of all members
+}
+
+// leaves are templates of one group, to be found by the words of a message.
+type leaves struct {
+	all     []leaf
+	byFirst map[string][]int32 // by the first word, where it is not variable: those that may match; "\x01": where it is
+}
+
+// fewLeaves are looked through one by one.
+const fewLeaves = 16
+
+// find returns the first that matches.
+func (l *leaves) find(words []string) *leaf {
+	if len(l.all) <= fewLeaves {
+		for i := range l.all {
+			if l.all[i].matches(words) {
+				return &l.all[i]
+			}
+		}
+		return nil
+	}
+	if l.byFirst == nil {
+		l.byFirst = map[string][]int32{}
+		for i := range l.all {
+			key := l.all[i].words[0]
+			if l.all[i].open[0] {
+				key = string(rune(variable))
+			}
+			l.byFirst[key] = append(l.byFirst[key], int32(i))
+		}
+	}
+	found := int32(len(l.all))
+	for _, key := range []string{words[0], string(rune(variable))} {
+		for _, i := range l.byFirst[key] {
+			if i >= found {
+				break
+			}
+			if l.all[i].matches(words) {
+				found = i
+				break
+			}
+		}
+	}
+	if int(found) == len(l.all) {
+		return nil
+	}
+	return &l.all[found]
 }
 
 // leaf is a set of shapes that have one template.
@@ -81,6 +129,7 @@ type leaf struct {
 	members []Handle // in the order in which they came
 	words   []string // of the template
 	open    []bool   // the places that are variable
+	more    int      // shapes that were remembered since the members were given up
 }
 
 // New returns a Miner that knows nothing.
@@ -122,16 +171,15 @@ func (m *Miner) learn(text string) Handle {
 		m.byForm[m.groups[at].skeleton] = at
 	}
 	g := m.groups[at]
-	for i := range g.sealed {
-		if g.sealed[i].matches(m.words) {
-			return m.remember(text, at, nil, g.sealed[i].members[0])
+	if l := g.sealed.find(m.words); l != nil {
+		if l.more++; l.more > maxAlike {
+			return l.members[0]
 		}
+		return m.remember(text, at, nil, l.members[0])
 	}
 	if m.full || g.closed {
-		for i := range g.leaves {
-			if g.leaves[i].matches(m.words) {
-				return g.leaves[i].members[0]
-			}
+		if l := g.leaves.find(m.words); l != nil {
+			return l.members[0]
 		}
 		return m.remainder(at)
 	}
@@ -139,13 +187,8 @@ func (m *Miner) learn(text string) Handle {
 	g.members = append(g.members, h)
 	if n := len(g.members); n <= 16 || n*4 >= g.divided*5 {
 		m.divide(g)
-	} else {
-		for i := range g.leaves {
-			if g.leaves[i].matches(m.words) {
-				m.shapes[h].first = g.leaves[i].members[0]
-				break
-			}
-		}
+	} else if l := g.leaves.find(m.words); l != nil {
+		m.shapes[h].first = l.members[0]
 	}
 	if len(g.members) >= maxMembers {
 		m.seal(g)
@@ -184,11 +227,6 @@ func (m *Miner) remainder(at int32) Handle {
 	g := m.groups[at]
 	if g.rest < 0 {
 		g.rest = m.catchAll(at, g.skeleton+" ")
-		l := leaf{members: []Handle{g.rest}}
-		for range strings.Count(g.skeleton, string(rune(variable))) {
-			l.words, l.open = append(l.words, string(rune(variable))), append(l.open, true)
-		}
-		g.sealed = append(g.sealed, l)
 	}
 	return g.rest
 }
@@ -200,7 +238,7 @@ func (m *Miner) anything() Handle {
 		v := string(rune(variable))
 		m.groups = append(m.groups, &group{skeleton: v, rest: -1, closed: true})
 		m.any = m.catchAll(at, "\x01 ")
-		m.groups[at].sealed = []leaf{{members: []Handle{m.any}, words: []string{v}, open: []bool{true}}}
+		m.groups[at].sealed.all = []leaf{{members: []Handle{m.any}, words: []string{v}, open: []bool{true}}}
 	}
 	return m.any
 }
@@ -216,11 +254,11 @@ func (m *Miner) catchAll(group int32, text string) Handle {
 // divide divides the members of a group into templates and puts the newest of
 // them to its own.
 func (m *Miner) divide(g *group) {
-	g.leaves = m.partition(g)
+	g.leaves = leaves{all: m.partition(g)}
 	g.divided = len(g.members)
 	newest := g.members[len(g.members)-1]
-	for i := range g.leaves {
-		if l := g.leaves[i].members; l[len(l)-1] == newest {
+	for i := range g.leaves.all {
+		if l := g.leaves.all[i].members; l[len(l)-1] == newest {
 			m.shapes[newest].first = m.shapes[l[0]].first
 			if len(l) == 1 {
 				m.shapes[newest].first = newest
@@ -235,22 +273,23 @@ func (m *Miner) divide(g *group) {
 func (m *Miner) seal(g *group) {
 	m.divide(g)
 	var rest []Handle
-	var leaves []leaf
-	for _, l := range g.leaves {
+	var single []leaf
+	for _, l := range g.leaves.all {
 		if !slices.Contains(l.open, true) {
 			rest = append(rest, l.members...)
-			leaves = append(leaves, l)
+			single = append(single, l)
 			continue
 		}
 		for _, h := range l.members {
 			m.places -= len(m.shapes[h].words)
 			m.shapes[h].words = nil
 		}
-		g.sealed = append(g.sealed, l)
+		g.sealed.all = append(g.sealed.all, l)
 	}
 	slices.Sort(rest)
-	g.members, g.leaves, g.divided = rest, leaves, len(rest)
-	g.closed = len(rest) > maxMembers*3/4 || len(g.sealed) > maxMembers
+	g.sealed.byFirst = nil
+	g.members, g.leaves, g.divided = rest, leaves{all: single}, len(rest)
+	g.closed = len(rest) > maxMembers*3/4 || len(g.sealed.all) > maxMembers
 }
 
 // partition divides the members of a group, in the order of their first members.
@@ -264,17 +303,17 @@ func (m *Miner) partition(g *group) []leaf {
 
 // leavesOf divides shapes, each given by its words, into templates.
 func leavesOf(skeleton string, shapes []Handle, words [][]string, v vocabulary) []leaf {
-	var leaves []leaf
+	var out []leaf
 	divide(skeleton, words, v, func(members []int, open []bool) {
 		l := leaf{open: open, words: templateWords(words, members, open)}
 		joinUnits(skeleton, words, members, open, l.words)
 		for _, i := range members {
 			l.members = append(l.members, shapes[i])
 		}
-		leaves = append(leaves, l)
+		out = append(out, l)
 	})
-	slices.SortFunc(leaves, func(a, b leaf) int { return int(a.members[0] - b.members[0]) })
-	return leaves
+	slices.SortFunc(out, func(a, b leaf) int { return int(a.members[0] - b.members[0]) })
+	return out
 }
 
 // matches reports whether words fit the template.

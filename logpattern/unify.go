@@ -60,7 +60,7 @@ func (m *Miner) settle() []settled {
 		s.fixed = g.skeleton != "" && g.skeleton[0] == literal || m.any >= 0 && m.shapes[m.any].group == int32(i)
 		places := strings.Count(g.skeleton, string(rune(variable)))
 		if s.fixed || len(s.shapes)*places > maxSettled {
-			s.leaves = append(slices.Clone(g.sealed), m.partition(g)...)
+			s.leaves = append(slices.Clone(g.sealed.all), m.partition(g)...)
 			s.shapes, s.words = nil, nil
 			continue
 		}
@@ -316,15 +316,28 @@ func widen(k *kind) *widened {
 			i++
 			continue
 		}
-		if plainWord(text[i:j]) && !(w.said == 0 && j < len(text) && text[j] == ':') {
-			w.said++
-		}
+		w.said += saying(text, i, j, w.said)
 		i = j
 	}
 	if w.said == 0 {
 		return nil
 	}
 	return w
+}
+
+// saying returns how much the word text[i:j] adds to what a text says, which said so much before it. A
+// label before a colon names who speaks and says nothing; but "java.io.IOException: " is what exceptions write before any
+// text (Throwable.toString, and Python's tracebacks alike).
+func saying(text string, i, j, said int) int {
+	switch w := text[i:j]; {
+	case said == 0 && j < len(text) && text[j] == ':':
+		if strings.HasSuffix(w, "Exception") || strings.HasSuffix(w, "Error") && len(w) > len("Error") {
+			return 2
+		}
+	case plainWord(w):
+		return 1
+	}
+	return 0
 }
 
 // plainWord reports whether a word is two letters or more, and nothing that varies.
@@ -449,9 +462,7 @@ func endings(all []*kind) {
 				}
 				b.kinds = append(b.kinds, k)
 			}
-			if plainWord(k.text[i:j]) && !(said == 0 && j < len(k.text) && k.text[j] == ':') {
-				said++
-			}
+			said += saying(k.text, i, j, said)
 			i = j
 		}
 	}
@@ -564,15 +575,8 @@ func (m *Miner) vocabulary(groups []settled) vocabulary {
 		}
 		context, behind := contexts(s.skeleton), after(s.skeleton)
 		for _, l := range s.leaves {
-			var count int64
-			for _, h := range l.members {
-				count += m.shapes[h].count
-			}
 			for p, open := range l.open {
 				if !open {
-					if plainWord(l.words[p]) && (len(l.members) > 1 || count > 2) {
-						get(l.words[p]).closed++
-					}
 					continue
 				}
 				// Where words stand side by side that vary, text stands, not names.
@@ -590,6 +594,30 @@ func (m *Miner) vocabulary(groups []settled) vocabulary {
 						get(w).open++
 					}
 				}
+			}
+		}
+	}
+	for i := range groups {
+		s := &groups[i]
+		for p := range strings.Count(s.skeleton, string(rune(variable))) {
+			said := map[string]int{} // by how many templates
+			for _, l := range s.leaves {
+				if s.shapes == nil || l.open[p] || v[l.words[p]] == nil {
+					continue
+				}
+				var count int64
+				for _, h := range l.members {
+					count += m.shapes[h].count
+				}
+				if len(l.members) > 1 || count > 2 {
+					said[l.words[p]]++
+				}
+			}
+			if len(said) >= manyNames { // values again
+				continue
+			}
+			for w, n := range said {
+				v[w].closed += n
 			}
 		}
 	}
