@@ -303,6 +303,8 @@ func FuzzMiner(f *testing.F) {
 	f.Add(`say "a b \" c" now [a, "b", c]`, `say "" now [1:2, x:3]`)
 	f.Add("共3个 10µs took 5 KB", "共1234个文件 took 1.2 GB")
 	f.Add("\x02kind\x01", "longwordsand123 1-2-3 x_1_y")
+	f.Add("the reason was said to be:", "disk full again please try it later or call one who knows how to make room there")
+	f.Add("java.io.IOException:", "a b c d e f g h i j k l m n o p q r s t u v w x y z aa bb cc dd ee ff gg hh ii jj kk ll mm nn oo pp qq rr ss tt uu vv")
 	f.Fuzz(func(t *testing.T, a, b string) {
 		m := New()
 		h, g := m.Add(a), m.Add(b)
@@ -312,6 +314,23 @@ func FuzzMiner(f *testing.F) {
 		ta, tb := m.Template(h), m.Template(g)
 		if (ta.ID == tb.ID) != (ta.Text == tb.Text) && !strings.Contains(a+b, wildcard) {
 			t.Fatalf("%v %v", ta, tb)
+		}
+		// One that ends in other texts, of other lengths, at several places.
+		words := strings.Fields(b)
+		for i, w := range words {
+			if i == 64 {
+				break
+			}
+			m.Add(a + " " + w + " end")
+			m.Add(a + " " + strings.Join(words[:i], " ") + " end")
+			m.Add(w + a + ", " + strings.Join(words[i:], ", "))
+		}
+		now := m.Resolve()
+		for h := range m.shapes {
+			id, to := m.ID(Handle(h)), m.Template(Handle(h)).ID
+			if r, moved := now[id]; moved && r != to || !moved && id != to {
+				t.Fatalf("the id %s is one of %s, but said to be one of %q", id, to, r)
+			}
 		}
 		var state bytes.Buffer
 		if _, err := m.WriteTo(&state); err != nil {
