@@ -53,7 +53,7 @@ type Kind struct {
 
 // Kinds are all kinds, in the order in which a person is told of them.
 var Kinds = []Kind{
-	{Name: "bar", Short: "The most frequent values of a field; by a second one, stacked", Long: "With --value, the sum of the numbers in that field instead of the number of records.",
+	{Name: "bar", Short: "The most frequent values of a field; by a second one, stacked", Long: "With --value, the values with the greatest sums of the numbers in that field.",
 		Example: "--by user.name,event.outcome", Least: 1, Most: 2, Defaults: []string{"event.dataset"}, Top: 15, Value: true, draw: bar},
 	{Name: "histogram", Short: "How the numbers in a field are distributed", Example: "--value source.bytes", Value: true, Needs: true, draw: histogram},
 	{Name: "line", Short: "Records over time, a line for each value of a field", Long: "With --value, the sum of the numbers in that field.",
@@ -140,32 +140,32 @@ func (f *Request) unitOf() string {
 func bar(ctx context.Context, st store.Store, f *Request) (chart.Chart, error) {
 	b := chart.Bars{Title: "Records by " + f.By[0], XLabel: "records", Horizontal: true, Unit: f.unitOf()}
 	if f.Value != "" {
-		d, err := statistics.Count(ctx, st, f.Query, f.By[0], f.Top, 0)
+		top, err := statistics.TopSums(ctx, st, f.Query, f.By[0], f.Value, f.Top)
 		if err != nil {
 			return nil, err
 		}
 		b.Title, b.XLabel = "Sum of "+f.Value+" by "+f.By[0], f.Value
-		for _, v := range d.Top {
-			n, err := statistics.CountNumbers(ctx, st, fmt.Sprintf("%s | filter %q:=%q", f.Query, f.By[0], v.Value), f.Value)
-			if err != nil {
-				return nil, err
-			}
-			b.Items = append(b.Items, chart.Item{Label: v.Value, Value: n.Sum()})
+		for _, v := range top {
+			b.Items = append(b.Items, chart.Item{Label: v.Value, Value: v.Sum})
 		}
 		return b, nil
 	}
 	if len(f.By) == 1 {
-		d, err := statistics.Count(ctx, st, f.Query, f.By[0], f.Top, 0)
+		top, more, err := statistics.Top(ctx, st, f.Query, f.By[0], f.Top)
 		if err != nil {
 			return nil, err
 		}
-		rest := d.With
-		for _, v := range d.Top {
+		rest := int64(0)
+		for _, v := range top {
 			b.Items = append(b.Items, chart.Item{Label: v.Value, Value: float64(v.Count)})
 			rest -= v.Count
 		}
-		if more := d.Distinct - int64(len(d.Top)); more > 0 {
-			b.XLabel = fmt.Sprintf("records (%s in %s more values)", prose.Number(rest), prose.Number(more))
+		if more {
+			values, with, err := statistics.Distinct(ctx, st, f.Query, f.By[0])
+			if err != nil {
+				return nil, err
+			}
+			b.XLabel = fmt.Sprintf("records (%s in %s more values)", prose.Number(rest+with), prose.Number(values-int64(len(top))))
 		}
 		return b, nil
 	}
@@ -348,13 +348,13 @@ func box(ctx context.Context, st store.Store, f *Request) (chart.Chart, error) {
 	b := chart.Boxes{Title: "Distribution of " + f.Value, XLabel: f.Value, Unit: f.unitOf()}
 	groups := []string{""}
 	if len(f.By) == 1 {
-		d, err := statistics.Count(ctx, st, fmt.Sprintf("%s | filter %q:*", f.Query, f.Value), f.By[0], f.Top, 0)
+		top, _, err := statistics.Top(ctx, st, fmt.Sprintf("%s | filter %q:*", f.Query, f.Value), f.By[0], f.Top)
 		if err != nil {
 			return nil, err
 		}
 		b.Title += " by " + f.By[0]
 		groups = nil
-		for _, v := range d.Top {
+		for _, v := range top {
 			groups = append(groups, v.Value)
 		}
 	}

@@ -49,29 +49,38 @@ func shown(value string) string {
 func Cross(ctx context.Context, st store.Store, query, first, second string, rows, cols int) (*Table, error) {
 	t := &Table{Fields: [2]string{first, second}}
 	both := unrolled(unrolled(with(query, quote(first)+":* "+quote(second)+":*"), first), second)
-	a, err := Count(ctx, st, both, first, rows, 0)
-	if err != nil {
-		return nil, err
-	}
-	b, err := Count(ctx, st, both, second, cols, 0)
-	if err != nil {
-		return nil, err
-	}
-	t.N = a.With
-	index := func(d *Distribution, names *[]string, sums *[]int64) map[string]int {
+	index := func(field string, most int, names *[]string, sums *[]int64) ([]Value, map[string]int, error) {
+		top, more, err := Top(ctx, st, both, field, most)
+		if err != nil {
+			return nil, nil, err
+		}
 		at := map[string]int{}
-		left := d.With
-		for i, v := range d.Top {
+		left := t.N
+		for i, v := range top {
 			at[v.Value] = i
 			*names, *sums = append(*names, shown(v.Value)), append(*sums, v.Count)
 			left -= v.Count
 		}
-		if d.Distinct > int64(len(d.Top)) {
+		if more {
 			*names, *sums = append(*names, Other), append(*sums, left)
 		}
-		return at
+		return top, at, nil
 	}
-	rowAt, colAt := index(a, &t.Rows, &t.RowSums), index(b, &t.Cols, &t.ColSums)
+	err := st.Query(ctx, with(both, quote(first)+":* "+quote(second)+":*")+" | stats count() sextant_n", func(row []event.Field) (err error) {
+		t.N, err = number(row, "sextant_n")
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	a, rowAt, err := index(first, rows, &t.Rows, &t.RowSums)
+	if err != nil {
+		return nil, err
+	}
+	b, colAt, err := index(second, cols, &t.Cols, &t.ColSums)
+	if err != nil {
+		return nil, err
+	}
 	for range t.Rows {
 		t.Counts = append(t.Counts, make([]int64, len(t.Cols)))
 	}
@@ -79,7 +88,7 @@ func Cross(ctx context.Context, st store.Store, query, first, second string, row
 		t.P = 1
 		return t, nil
 	}
-	told := with(both, among(first, a.Top), among(second, b.Top))
+	told := with(both, among(first, a), among(second, b))
 	err = st.QueryWith(ctx, told+" | stats by ("+quote(first)+", "+quote(second)+") count() sextant_n", store.QueryOptions{Unsorted: true}, func(row []event.Field) error {
 		n, err := number(row, "sextant_n")
 		r, ok := rowAt[column(row, first)]

@@ -136,17 +136,17 @@ func CountOverTime(ctx context.Context, st store.Store, query, by, value string,
 // one, rest, and the values that it then gives.
 func folded(ctx context.Context, st store.Store, query, field string, top int) (string, []string, error) {
 	query = unrolled(with(query, quote(field)+":*"), field)
-	d, err := Count(ctx, st, query, field, top, 0)
+	most, more, err := Top(ctx, st, query, field, top)
 	if err != nil {
 		return "", nil, err
 	}
 	var names []string
-	for _, v := range d.Top {
+	for _, v := range most {
 		names = append(names, v.Value)
 	}
-	if d.Distinct > int64(len(d.Top)) {
+	if more {
 		names = append(names, rest)
-		query += " | format if (!(" + among(field, d.Top) + ")) " + quote(rest) + " as " + quote(field)
+		query += " | format if (!(" + among(field, most) + ")) " + quote(rest) + " as " + quote(field)
 	}
 	return query, names, nil
 }
