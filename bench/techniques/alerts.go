@@ -82,6 +82,7 @@ func (m *measurement) inOrder() error {
 		l := listen(ms, 0)
 		k := float64(len(networks))
 		own += l.show(n).AUC / k
+		m.better("ait, "+n+", in order", l)
 		chain += learn.Measure(l.unitChain, l.truth).AUC / k
 		rare += learn.Measure(l.unitRare, l.truth).AUC / k
 	}

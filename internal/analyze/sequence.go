@@ -14,7 +14,8 @@ import (
 )
 
 // sequences finds messages that came where another is the rule. It learns, as
-// records come, which kind of message follows which within a stream: the
+// records come, which kind of message follows which within a stream: those that name the same
+// thing where that makes them most predictable (see threads), else the
 // records of a process where the log names it, else those of a host and
 // dataset, but for those that clients cause. What is known so far decides; the beginning of a log surprises nobody.
 // How much a surprise counts is told by how far the order explains the log (learn.Blend).
@@ -33,13 +34,17 @@ type sequences struct {
 // seqStream is what came last in a stream.
 type seqStream struct {
 	history [2]int32 // the older first
-	known   int
+	known   int8
+	begins  bool    // it has a beginning: a process, or what is named alike
+	rarity  float32 // bits, of the kind that came last when it began to
+	excess  float32 // see Surprise
 }
 
 // seqDataset is what was learnt of a dataset.
 type seqDataset struct {
 	name  string
 	steps int
+	cost  float64 // bits that its messages took by their order
 	blend learn.Blend
 }
 
@@ -101,8 +106,9 @@ func (s *sequences) Observe(path string, b *event.Batch) { s.observe(path, b, ni
 type Surprise struct {
 	Bits   float64 // that count: those of its order where that explains the log, else of its rarity
 	Order  float64 // of its kind after the two kinds before it in its stream
-	Rarity float64 // of its kind in its dataset
-	Repeat bool    // the message before it in its stream is of its kind
+	Rarity float64 // of its kind in its dataset; of a run of one kind, when it began, since such a burst is one thing that happened
+	Excess float64 // of a stream that has a beginning: how much more than usual its messages took up to this one, never less than nothing (CUSUM; Page, Continuous Inspection Schemes, Biometrika 41, 1954)
+	Begins bool    // the stream is one that has a beginning
 }
 
 // Surprises lets the technique named sequences observe a batch, in source order as
@@ -146,7 +152,7 @@ func (s *sequences) observe(path string, b *event.Batch, tell func(int, Surprise
 			if len(s.streams) >= maxSeqStreams {
 				clear(s.streams)
 			}
-			stream = &seqStream{}
+			stream = &seqStream{begins: pid != ""}
 			if pid != "" {
 				stream.push(s.symbol("\x00" + process))
 			}
@@ -169,7 +175,7 @@ func (t *seqStream) push(symbol int32) {
 		return
 	}
 	t.history[0], t.history[1] = t.history[1], symbol
-	t.known = min(t.known+1, len(t.history))
+	t.known = min(t.known+1, int8(len(t.history)))
 }
 
 // symbol returns the number of a name, -1 if there are too many.
@@ -207,18 +213,29 @@ func (s *sequences) dataset(name string) *seqDataset {
 // step learns that next came, and notes it if that is a surprise.
 func (s *sequences) step(path string, e *event.Event, dataset string, stream *seqStream, next int32) Surprise {
 	d := s.dataset(dataset)
-	history := stream.history[len(stream.history)-stream.known:]
+	history := stream.history[len(stream.history)-int(stream.known):]
 	place := seqPlace{stream.history[0], stream.history[1], next}
 	expected, sure := s.model.Expect(history, seqSeen)
-	now := Surprise{Order: s.model.Step(history, next), Rarity: learn.Rarity(s.times[next], d.steps), Repeat: stream.known > 0 && stream.history[1] == next}
+	repeat := stream.known > 0 && stream.history[1] == next
+	rarity := learn.Rarity(s.times[next], d.steps)
+	if repeat {
+		rarity = max(rarity, float64(stream.rarity))
+	}
+	stream.rarity = float32(rarity)
+	now := Surprise{Order: s.model.Step(history, next), Rarity: rarity, Begins: stream.begins}
 	now.Bits = d.blend.Bits(now.Order, now.Rarity)
 	warm := d.steps >= seqWarm
 	s.times[next]++
 	d.steps++
+	d.cost += now.Order
+	if stream.begins {
+		stream.excess = max(0, stream.excess+float32(now.Order-d.cost/float64(d.steps)))
+		now.Excess = float64(stream.excess)
+	}
 	if stream.known == 0 {
 		return now
 	}
-	if !now.Repeat {
+	if !repeat {
 		d.blend.Learn(now.Order, now.Rarity)
 	}
 	if !warm {

@@ -161,8 +161,10 @@ func (b *Blend) Weight() float64 {
 	return saved * saved / (saved*saved + rest*rest)
 }
 
-// Bits is the surprise that counts.
+// Bits is the surprise that counts: that of the harmonic mean of the two chances, by their
+// weights (Wilson, The Harmonic Mean p-value for Combining Dependent Tests, PNAS 116(4), 2019):
+// what is strange in one way is strange, by the less the less that way explains.
 func (b *Blend) Bits(order, rarity float64) float64 {
 	w := b.Weight()
-	return w*order + (1-w)*rarity
+	return math.Log2(w*math.Exp2(order) + (1-w)*math.Exp2(rarity))
 }
