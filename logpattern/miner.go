@@ -62,7 +62,7 @@ type shape struct {
 	first Handle // the first shape of the template it was put to when it came
 	count int64
 	id    string
-	given bool // another Miner, which was merged, gave its id to messages
+	given bool // its id was given to messages of other shapes, or by another Miner, which was merged
 }
 
 // group is the shapes of one skeleton.
@@ -175,7 +175,7 @@ func (m *Miner) learn(text string) Handle {
 		if l.more++; l.more > maxAlike {
 			return l.members[0]
 		}
-		return m.remember(text, at, nil, l.members[0])
+		return m.remember(text, at, nil, m.lend(l))
 	}
 	if m.full || g.closed {
 		if l := g.leaves.find(m.words); l != nil {
@@ -188,12 +188,18 @@ func (m *Miner) learn(text string) Handle {
 	if n := len(g.members); n <= 16 || n*4 >= g.divided*5 {
 		m.divide(g)
 	} else if l := g.leaves.find(m.words); l != nil {
-		m.shapes[h].first = l.members[0]
+		m.shapes[h].first = m.lend(l)
 	}
 	if len(g.members) >= maxMembers {
 		m.seal(g)
 	}
 	return h
+}
+
+// lend returns the shape of a template of which others take the id.
+func (m *Miner) lend(l *leaf) Handle {
+	m.shapes[l.members[0]].given = true
+	return l.members[0]
 }
 
 // remember adds a shape; first is that of its template, -1 for itself. When
