@@ -5,13 +5,10 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"gonum.org/v1/gonum/dsp/fourier"
 
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/store"
@@ -21,24 +18,23 @@ import (
 type Rhythm struct {
 	What   string // host, program, action, user and the like, what they are of
 	Period time.Duration
-	Jitter time.Duration // typical deviation from the period; negative where only the period is known
+	Jitter time.Duration // typical deviation from the period, or from when it should come
 	Times  int           // occurrences, events that come together counted once
 	Missed int           // times at which it should have come and did not
 	First,
 	Last int64
-	// Share is the part of intervals that are the period or a multiple of it; where
-	// it comes from an autocorrelation, that.
+	// Share is the part of intervals that are the period or a multiple of it, or of events
+	// that come within a quarter of the period of when they should.
 	Share float64
-	Noisy bool // other events come in between: found by autocorrelation
+	Noisy bool // other events come in between, a fifth of all and more; Times are all
 	Alike int  // others at the same place that beat in the same time
 }
 
 const (
-	minTimes     = 8
-	maxTimes     = 4000    // of one rhythm that are looked at
-	maxRhythms   = 3000    // candidates
-	maxAllTimes  = 4 << 20 // of all candidates together
-	spectralBins = 8192
+	minTimes    = 8
+	maxTimes    = 4000    // of one rhythm that are looked at
+	maxRhythms  = 3000    // candidates
+	maxAllTimes = 4 << 20 // of all candidates together
 )
 
 // rhythmKeys are what a rhythm may be of: the columns that tell its events from
@@ -214,10 +210,42 @@ func rhythm(times []int64) (Rhythm, bool) {
 			best, ok = r, true
 		}
 	}
-	if ok {
-		return best, true
+	if !ok {
+		if best, ok = locked(times); !ok {
+			best, ok = renewed(times)
+		}
 	}
-	return spectral(times)
+	return best, ok && !best.ofPeople(times)
+}
+
+// ofPeople reports whether what repeats within hours and days may as well be the habit of a person: it is not
+// on time within a hundredth of the period, and does not go on at night and over weekends.
+func (r *Rhythm) ofPeople(times []int64) bool {
+	if r.Period < 2*time.Hour || r.Jitter <= r.Period/100 {
+		return false
+	}
+	if f := foldAt(times, float64(r.Period)); f.beats >= minTimes && f.jitter <= f.period/100 { // each interval has the jitter of two
+		return false
+	}
+	if r.Noisy || r.Missed*4 > r.Times {
+		return true
+	}
+	const day = int64(24 * time.Hour)
+	weekends, beats := map[int64]bool{}, 0 // turns on Saturdays and Sundays
+	weekend := func(t int64) bool { d := (t/day + 4) % 7; return d == 0 || d == 6 }
+	for _, t := range times {
+		if turn := (t - r.First + int64(r.Period/2)) / int64(r.Period); weekend(t) && !weekends[turn] {
+			weekends[turn] = true
+			beats++
+		}
+	}
+	ought := 0
+	for t := r.First; t <= r.Last; t += int64(r.Period) {
+		if weekend(t) {
+			ought++
+		}
+	}
+	return beats < 2 || 4*beats < 3*ought
 }
 
 // collapse keeps the first of times that follow each other within a gap.
@@ -248,12 +276,14 @@ func regular(starts []int64) (Rhythm, bool) {
 	// quartile is tried by what fits.
 	once, fits, missed := 0, 0, 0
 	var off []float64
+	sum, turns := 0.0, 0.0
 	for _, d := range intervals {
 		k := math.Round(d / period)
 		if k < 1 || k > 50 || math.Abs(d-k*period) > 0.1*period+min(float64(time.Second), 0.1*period) {
 			continue
 		}
 		fits++
+		sum, turns = sum+d, turns+k
 		missed += int(k) - 1
 		if k == 1 {
 			once++
@@ -271,70 +301,16 @@ func regular(starts []int64) (Rhythm, bool) {
 	if jitter > 0.1*period || jitter > 0.05*period && len(starts) < 24 {
 		return Rhythm{}, false
 	}
+	if jitter > period/200 {
+		period = sum / turns // of exact ones the median is the better
+	}
 	return Rhythm{Period: time.Duration(period), Jitter: time.Duration(jitter), Times: len(starts), Missed: missed, First: starts[0], Last: starts[len(starts)-1], Share: share}, true
-}
-
-// spectral finds a period among other events by the autocorrelation of counts,
-// which the Fourier transform gives for all lags at once.
-func spectral(times []int64) (Rhythm, bool) {
-	n := len(times)
-	if n < 4*minTimes {
-		return Rhythm{}, false
-	}
-	first, last := times[0], times[n-1]
-	step := max((last-first)/spectralBins, int64(time.Second))
-	bins := int((last-first)/step) + 1
-	if bins < 64 {
-		return Rhythm{}, false
-	}
-	size := 1 << bits.Len(uint(2*bins))
-	x := make([]float64, size)
-	sum := 0.0
-	for _, t := range times {
-		x[(t-first)/step]++
-	}
-	for i := range bins { // a busy minute is one occurrence
-		x[i] = min(x[i], 1)
-		sum += x[i]
-	}
-	mean := sum / float64(bins)
-	for i := range bins {
-		x[i] -= mean
-	}
-	fft := fourier.NewFFT(size)
-	c := fft.Coefficients(nil, x)
-	for i := range c {
-		c[i] = complex(real(c[i])*real(c[i])+imag(c[i])*imag(c[i]), 0)
-	}
-	acf := fft.Sequence(nil, c)
-	if !(acf[0] > 0) {
-		return Rhythm{}, false
-	}
-	at := func(lag int) float64 { // the neighbours too: jitter spreads a peak
-		return (acf[lag-1] + acf[lag] + acf[lag+1]) / acf[0]
-	}
-	const least = 4
-	best := 0
-	for lag := least; lag < bins/minTimes; lag++ {
-		if best == 0 || at(lag) > at(best)*1.02 {
-			best = lag
-		}
-	}
-	if best == 0 {
-		return Rhythm{}, false
-	}
-	// Chance: the autocorrelation of noise has the standard deviation 1/√bins; a
-	// rhythm shows at twice its period too, and not halfway.
-	if r := at(best); r < 0.35 || r < 8*math.Sqrt(3/float64(bins)) || at(2*best) < 0.6*r || at(best+best/2) > 0.5*r {
-		return Rhythm{}, false
-	}
-	return Rhythm{Period: time.Duration(int64(best) * step), Jitter: -1, Times: n, First: first, Last: last, Share: min(at(best), 1), Noisy: true}, true
 }
 
 // Sentence says what repeats.
 func (r *Rhythm) Sentence() string {
 	if r.Noisy {
-		return fmt.Sprintf("%s: about every %s among other events (autocorrelation %.2f), %d records", r.What, Length(r.Period), r.Share, r.Times)
+		return fmt.Sprintf("%s: about every %s ± %s among other events, %d times, %.0f%% of them then", r.What, Length(r.Period), Length(r.Jitter), r.Times, 100*r.Share)
 	}
 	s := fmt.Sprintf("%s: every %s ± %s, %d times", r.What, Length(r.Period), Length(r.Jitter), r.Times)
 	if r.Missed > 0 {

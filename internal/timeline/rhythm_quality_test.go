@@ -28,6 +28,34 @@ func beats(r *rand.Rand, period time.Duration, n int, jitter, missed, between fl
 	return times
 }
 
+// delayed are n arrivals each of which comes a period after the one before, give or
+// take its jitter: what waits between what it does.
+func delayed(r *rand.Rand, period time.Duration, n int, jitter, missed, _ float64) []int64 {
+	var times []int64
+	at := 0.0
+	for range n {
+		at += max(0.1, 1+jitter*r.NormFloat64())
+		if r.Float64() >= missed {
+			times = append(times, start.Add(time.Duration(at*float64(period))).UnixNano())
+		}
+	}
+	return times
+}
+
+// workdays are n arrivals on working days, some each day at a time of day, in hours, with its spread.
+func workdays(r *rand.Rand, n, each int, hour, spread float64) []int64 {
+	var times []int64
+	for day := 0; len(times) < n; day++ {
+		for range each {
+			if day%7 < 5 && r.Float64() < 0.9 {
+				times = append(times, start.Add(time.Duration((24*float64(day)+hour+spread*r.NormFloat64())*float64(time.Hour))).UnixNano())
+			}
+		}
+	}
+	slices.Sort(times)
+	return times
+}
+
 // irregular are arrivals without a period, as people and machines make them.
 var irregular = map[string]func(r *rand.Rand, n int) []int64{
 	"Poisson": func(r *rand.Rand, n int) []int64 { return gapped(n, func() float64 { return 60 * r.ExpFloat64() }) },
@@ -51,6 +79,12 @@ var irregular = map[string]func(r *rand.Rand, n int) []int64{
 			}
 			return at - from
 		})
+	},
+	"who comes at nine":    func(r *rand.Rand, n int) []int64 { return workdays(r, min(n, 200), 1, 9, 0.6) },
+	"who comes and goes":   func(r *rand.Rand, n int) []int64 { return workdays(r, n, 3, 13, 2.5) },
+	"who is there all day": func(r *rand.Rand, n int) []int64 { return workdays(r, n, 12, 13, 2.5) },
+	"gaps of gamma shape 4": func(r *rand.Rand, n int) []int64 {
+		return gapped(n, func() float64 { return 15 * (r.ExpFloat64() + r.ExpFloat64() + r.ExpFloat64() + r.ExpFloat64()) })
 	},
 	"uniform gaps": func(r *rand.Rand, n int) []int64 { return gapped(n, func() float64 { return 10 + 100*r.Float64() }) },
 }
@@ -127,13 +161,16 @@ func TestRhythmsAreFoundWithTheirPeriod(t *testing.T) {
 	for _, d := range []struct {
 		name                    string
 		jitter, missed, between float64
-	}{{"exact", 0, 0, 0}, {"jitter 1%", 0.01, 0, 0}, {"jitter 3%", 0.03, 0, 0}, {"jitter 5%", 0.05, 0, 0}, {"jitter 10%", 0.10, 0, 0}, {"jitter 20%", 0.2, 0, 0},
-		{"a tenth missed", 0.01, 0.1, 0}, {"three tenths missed", 0.01, 0.3, 0}, {"half missed", 0.01, 0.5, 0},
-		{"a third as many others between", 0.005, 0, 0.33}, {"as many others between", 0.005, 0, 1}, {"a tenth missed, jitter 3%, a tenth others", 0.03, 0.1, 0.1}} {
+		arrive                  func(r *rand.Rand, period time.Duration, n int, jitter, missed, between float64) []int64
+	}{{"exact", 0, 0, 0, beats}, {"jitter 1%", 0.01, 0, 0, beats}, {"jitter 3%", 0.03, 0, 0, beats}, {"jitter 5%", 0.05, 0, 0, beats}, {"jitter 10%", 0.10, 0, 0, beats}, {"jitter 20%", 0.2, 0, 0, beats},
+		{"a tenth missed", 0.01, 0.1, 0, beats}, {"three tenths missed", 0.01, 0.3, 0, beats}, {"half missed", 0.01, 0.5, 0, beats},
+		{"a third as many others between", 0.005, 0, 0.33, beats}, {"as many others between", 0.005, 0, 1, beats}, {"half missed, jitter 10%", 0.1, 0.5, 0, beats},
+		{"a tenth missed, jitter 3%, a tenth others", 0.03, 0.1, 0.1, beats},
+		{"delays: jitter 5%", 0.05, 0, 0, delayed}, {"delays: jitter 10%", 0.1, 0, 0, delayed}, {"delays: jitter 20%", 0.2, 0, 0, delayed}, {"delays: half missed, jitter 5%", 0.05, 0.5, 0, delayed}} {
 		for _, period := range []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, time.Hour, 24 * time.Hour} {
 			for _, n := range []int{30, 100, 300} {
 				for range 4 {
-					times := beats(r, period, n, d.jitter, d.missed, d.between)
+					times := d.arrive(r, period, n, d.jitter, d.missed, d.between)
 					rh, ok := rhythm(times)
 					simple, found := autocorrelated(times)
 					count(d.name, ok && near(rh.Period, period), found && near(simple, period))
@@ -173,7 +210,12 @@ func TestRhythmsAreFoundWithTheirPeriod(t *testing.T) {
 		return fmt.Sprintf("recall %.3f, precision %.3f", float64(found)/float64(of), float64(found)/float64(max(found+wrong, 1)))
 	}
 	t.Logf("all: %s; autocorrelation %s", say(total.ours, called.ours, total.of), say(total.simple, called.simple, total.of))
-	if s := rows["a tenth missed"]; s.ours*10 < s.of*9 || called.ours*50 > called.of {
-		t.Errorf("of rhythms with a tenth missed %d of %d are found; of arrivals without one %d of %d are called regular", s.ours, s.of, called.ours, called.of)
+	for _, name := range []string{"jitter 10%", "a tenth missed", "half missed", "delays: jitter 5%"} {
+		if s := rows[name]; s.ours*10 < s.of*9 {
+			t.Errorf("of rhythms with %s %d of %d are found", name, s.ours, s.of)
+		}
+	}
+	if called.ours*200 > called.of {
+		t.Errorf("of arrivals without a period %d of %d are called regular", called.ours, called.of)
 	}
 }
