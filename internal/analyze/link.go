@@ -42,6 +42,9 @@ const (
 	leaseTime    = 24 * time.Hour // of a lease whose length is not logged
 	ticketTime   = 10 * time.Hour // default life of a Kerberos ticket, and how long a logon is taken to say something
 	sessionGuess = 12 * time.Hour // of a session whose end is not logged
+
+	// A computer asks for a ticket and logs on with it in the same second: one thing to know.
+	computerBy = "computer account (4768, 4624)"
 )
 
 // observation is one record, or an hour of alike records, that links.
@@ -198,7 +201,7 @@ func (r *linkReader) windows(ctx context.Context, q Querier) error {
 	type kind struct{ code, name, by, filter string }
 	for _, k := range []kind{
 		{"4768", "user.name", "Kerberos ticket (4768)", "event.outcome:=success"},
-		{"4624", "user.name", "computer account's logon (4624)", `user.name:~"\\$$"`},
+		{"4624", "user.name", computerBy, `user.name:~"\\$$"`},
 		{"4624", "winlog.event_data.WorkstationName", "workstation name of a logon (4624)", `winlog.logon.type:in(Interactive,Network,RemoteInteractive,Unlock)`},
 	} {
 		query := fmt.Sprintf(`!"sextant.time":* event.code:=%s source.ip:* %s | stats by (_time:1h, source.ip, %q) min(_time) first, max(_time) last, count() n, min(event.id) a, max(event.id) b | sort by (_time, source.ip, %[3]q)`, k.code, k.filter, k.name)
@@ -209,7 +212,7 @@ func (r *linkReader) windows(ctx context.Context, q Querier) error {
 			if name, computer := strings.CutSuffix(o.value, "$"); computer || k.name != "user.name" {
 				o.kind, o.value, o.exclusive = "host", name, true
 				if computer && k.code == "4768" {
-					o.by = "computer account's ticket (4768)"
+					o.by = computerBy
 				}
 			}
 			if o.value != "ANONYMOUS LOGON" {

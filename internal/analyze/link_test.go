@@ -240,3 +240,12 @@ func TestALeaseIsAsLongAsItsRenewalsSayAndAPersonLeavesWithTheMachine(t *testing
 		}
 	}
 }
+
+func TestAComputersTicketAndLogonAreOneThingToKnow(t *testing.T) {
+	l := links(t,
+		logon("02 08:00:01", "4768", "", "WS7$", "192.0.2.7", ""), logon("02 08:00:01", "4624", "0x1", "WS7$", "192.0.2.7", "3"),
+		logon("02 12:00:01", "4768", "", "ws7$", "192.0.2.7", ""))
+	if all := l.All(); len(all) != 1 || all[0].Kind != "host" || all[0].Count != 3 {
+		t.Errorf("%+v", all)
+	}
+}

@@ -12,7 +12,8 @@ import (
 // A host on the internet is tried from thousands of addresses a day. That is
 // one thing to know, not thousands: attempts that failed and led to nothing
 // become one incident for each target, behaviour and day. So do findings of
-// one rule, below level critical, that are tied to nothing else.
+// one rule, below level critical, that are tied to nothing else; but not of how
+// computers talk to others: each has its own story.
 
 const (
 	prominentCount = 1000 // events from which on an attempt is told by itself
@@ -37,7 +38,7 @@ func mergeBackground(groups []*group) []*group {
 	})
 	lone := func(g *group, level string) bool {
 		n := g.nodes[0]
-		return n.behaviour == other && n.level <= analyze.LevelRank(level) && !slices.ContainsFunc(g.nodes, func(m *node) bool {
+		return n.behaviour == other && !talks(n.f) && n.level <= analyze.LevelRank(level) && !slices.ContainsFunc(g.nodes, func(m *node) bool {
 			return m.f.Rule.ID != n.f.Rule.ID || m.level != n.level
 		})
 	}

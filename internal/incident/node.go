@@ -128,7 +128,7 @@ func sortTactics(ts []string) []string {
 func newNode(f *analyze.Finding, hosts *hostNames, ps places, owner map[string]string, services map[string]bool) *node {
 	n := &node{f: f, hosts: hosts.all(f.Entities.Hosts), level: analyze.LevelRank(f.Level), behaviour: behaviourOf(f), tries: f.Count, begun: f.First, done: f.Last, records: f.Evidence}
 	switch {
-	case observed(f): // the sensor is where it was seen, not where it happened
+	case observed(f) || talks(f) && !slices.ContainsFunc(f.Datasets, ofTheHost): // where it was seen or asked is not where it happened
 		n.hosts = nil
 		for _, v := range slices.Concat(f.Entities.Sources, f.Entities.Destinations) {
 			if a, ok := parseAddress(v); ok && owner[a.String()] != "" {
@@ -222,6 +222,22 @@ func fromSensor(f *analyze.Finding) bool {
 // on the network.
 func observed(f *analyze.Finding) bool {
 	return len(f.Datasets) > 0 && !slices.ContainsFunc(f.Datasets, func(d string) bool { return !sensorLog(d) && !flowLogs(strings.ToLower(d)) })
+}
+
+// talks reports whether a technique found how an address talks to others: a
+// name server or a proxy that wrote of it is not who talks.
+func talks(f *analyze.Finding) bool {
+	return len(f.Entities.Sources) > 0 && slices.Contains([]string{"beacon", "long", "volume", "tunnel", "generated"}, f.Kind)
+}
+
+// ofTheHost reports whether a log is of what happens on the very host that writes it.
+func ofTheHost(dataset string) bool {
+	for _, of := range []string{"windows.", "winlog", "system.", "sysmon", "auditd", "linux.", "macos."} {
+		if strings.HasPrefix(strings.ToLower(dataset), of) {
+			return true
+		}
+	}
+	return false
 }
 
 func flowLogs(dataset string) bool {
