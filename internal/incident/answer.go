@@ -497,11 +497,11 @@ func (g *group) title(o Outcome, impact Impact) string {
 		t += end
 	default:
 		t = show(n.f.Title)
-		switch {
-		case on == "":
-		case n.callsOut() && slices.Contains(n.f.Entities.Destinations, on): // no host is named
-			t += " to " + on
-		default:
+		if talks(n.f) {
+			t += g.talk(n)
+			break
+		}
+		if on != "" {
 			t += " on " + on
 		}
 		if len(sources) > 0 && len(sources) <= 3 {
@@ -521,6 +521,23 @@ func (g *group) title(o Outcome, impact Impact) string {
 		if then := g.then(n); then != "" {
 			t += ", with " + then
 		}
+	}
+	return t
+}
+
+// talk says from which computer to where it is that a finding is of.
+func (g *group) talk(n *node) string {
+	t := ""
+	switch hosts := names(append(slices.Clone(n.hosts), g.at...)); {
+	case len(hosts) == 1:
+		t = " from " + show(hosts[0])
+	case len(n.f.Entities.Sources) == 1:
+		t = " from " + show(n.f.Entities.Sources[0])
+	default:
+		t = " from " + prose.Count(len(n.f.Entities.Sources), "address", "addresses")
+	}
+	if n.callsOut() && len(n.f.Entities.Destinations) > 0 {
+		t += " to " + list(n.f.Entities.Destinations, 2)
 	}
 	return t
 }

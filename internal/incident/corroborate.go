@@ -33,12 +33,13 @@ const (
 	// as well, but nine of ten pages fetch from third parties when they open (HTTP
 	// Archive, Web Almanac, chapter Third Parties): a program begins by itself. These three count for
 	// rhythms only: the level of a long connection is by how few contact the destination already.
-	signAlone   = 0.25 // one source alone of ten and more contacts the destination
-	signNew     = 0.25 // nobody had for half a day of logs before
-	signItself  = 0.5  // the computer contacted next to nothing else outside when the calls began
-	signProgram = 1.0  // the program that calls is one that runs what others wrote
-	signPlace   = 0.5  // it lies where users may write
-	signBegan   = 1.5  // a service began just then that the host had not had
+	signAlone     = 0.25 // one source alone of ten and more contacts the destination
+	signNew       = 0.25 // nobody had for half a day of logs before
+	signItself    = 0.5  // the computer contacted next to nothing else outside when the calls began
+	signProgram   = 1.0  // the program that calls is one that runs what others wrote
+	signPlace     = 0.5  // it lies where users may write
+	signDisguised = 1.0  // the connection speaks another protocol than its port is for
+	signBegan     = 1.5  // a service began just then that the host had not had
 
 	corroborateReach = 6 * time.Hour
 	aloneAmong       = 10             // computers that talk out, for one alone to mean something
@@ -182,7 +183,7 @@ func (n *node) signWeight() float64 {
 	switch {
 	case n.level >= findingLevel || n.f.First == noTime || n.behaviour != other || n.last <= recon:
 		return 0
-	case n.byRule() && n.level == lowLevel && len(n.strangers) == 0 && !observed(n.f):
+	case n.byRule() && n.level == lowLevel && len(n.strangers) == 0 && (!observed(n.f) || len(n.f.Entities.Sources) > 0):
 		return signHint
 	case n.byRule():
 		return 0
@@ -353,23 +354,42 @@ func (c *court) lookUp(ctx context.Context, n *node) ([]sign, error) {
 			}
 		}
 	}
-	program, place := false, false
-	for _, h := range c.callers(n) {
-		flows, err := c.store.flows(ctx, c.owns[h], to, span{n.begun - int64(time.Minute), n.done}, 100)
-		if err != nil {
-			return nil, err
+	from := slices.Clone(n.f.Entities.Sources)
+	callers := c.callers(n)
+	for _, h := range callers {
+		from = append(from, c.owns[h]...)
+	}
+	if len(from) == 0 {
+		return signs, nil
+	}
+	flows, err := c.store.flows(ctx, names(from), to, span{n.begun - int64(time.Minute), n.done}, 100)
+	if err != nil {
+		return nil, err
+	}
+	program, place, disguised := false, false, false
+	for i := range flows {
+		r := &flows[i]
+		if r.outcome == "failure" || r.has("denied") {
+			continue
 		}
-		for i := range flows {
-			r := &flows[i]
-			if slices.Contains(runsOthersCode, programName(r)) {
-				program = true
-			} else if oddPlace(normalPath(r.executable)) {
-				place = true
-			}
-			if r.entity != "" && !treeRoot(programName(r)) {
-				n.bonds = append(n.bonds, bond{"process:" + r.entity, weightProcess, halfProcess, true, false})
-			}
+		disguised = disguised || otherProtocol(r.protocol, r.port)
+		if r.entity != "" && !treeRoot(programName(r)) {
+			n.bonds = append(n.bonds, bond{"process:" + r.entity, weightProcess, halfProcess, true, false})
 		}
+		program = program || slices.Contains(runsOthersCode, programName(r))
+		place = place || oddPlace(normalPath(r.executable))
+	}
+	n.bonds = trimBonds(n.bonds)
+	switch {
+	case program:
+		add(signProgram)
+	case place:
+		add(signPlace)
+	}
+	if disguised {
+		add(signDisguised)
+	}
+	for _, h := range callers {
 		_, said, err := c.beginning(ctx, h, n.begun)
 		if err != nil {
 			return nil, err
@@ -379,14 +399,30 @@ func (c *court) lookUp(ctx context.Context, n *node) ([]sign, error) {
 			break
 		}
 	}
-	n.bonds = trimBonds(n.bonds)
-	switch {
-	case program:
-		add(signProgram)
-	case place:
-		add(signPlace)
-	}
 	return signs, nil
+}
+
+// portsOf are the ports of protocols that sensors recognise by their first bytes.
+var portsOf = map[string][]string{
+	"ssh": {"22"}, "dns": {"53"}, "http": {"80", "8000", "8008", "8080", "8888", "3128"}, "tls": {"443", "8443", "465", "563", "636", "853", "989", "990", "993", "995", "3389", "5061", "5671", "8883"},
+	"smtp": {"25", "587"}, "ftp": {"21"}, "rdp": {"3389"}, "smb": {"445", "139"}, "telnet": {"23"}, "imap": {"143"}, "pop3": {"110"}, "ntp": {"123"}, "socks": {"1080"},
+}
+
+// otherProtocol reports whether a connection speaks one protocol on a port that
+// is another's (ATT&CK T1571): firewalls let through what they take for the
+// other. TLS stands in for many, and begins within others (STARTTLS).
+func otherProtocol(protocol, port string) bool {
+	p := strings.ToLower(protocol)
+	mine := portsOf[p]
+	if mine == nil || p == "tls" || slices.Contains(mine, port) {
+		return false
+	}
+	for _, ports := range portsOf {
+		if slices.Contains(ports, port) {
+			return true
+		}
+	}
+	return false
 }
 
 // beside counts the other addresses outside that the computer contacted when it began to call.

@@ -805,13 +805,15 @@ func TestSignsAddUpOnlyWhereTheyAreOfTwoThings(t *testing.T) {
 		make func(w *world)
 		want int
 	}{
-		"a connection held open alone":               {func(w *world) { w.open("low", 0, 6, computer, stranger) }, 0},
-		"and files read from the same computer":      {func(w *world) { w.open("low", 0, 6, computer, stranger); files(w, computer) }, 1},
-		"and files read from another":                {func(w *world) { w.open("low", 0, 6, computer, stranger); files(w, "10.0.0.6") }, 0},
-		"and the bytes of that very connection":      {func(w *world) { bytesOfIt(w.open("low", 0, 6, computer, stranger), w) }, 0},
-		"and two rules about the computer":           {func(w *world) { w.open("low", 0, 6, computer, stranger); rule(w, "a", 60); rule(w, "b", 90) }, 1},
-		"and one rule about it":                      {func(w *world) { w.open("low", 0, 6, computer, stranger); rule(w, "a", 60) }, 0},
-		"and two rules that match there on each day": {func(w *world) { w.open("low", 0, 6, computer, stranger); everyDay(w, rule) }, 0},
+		"a connection held open alone":                      {func(w *world) { w.open("low", 0, 6, computer, stranger) }, 0},
+		"and files read from the same computer":             {func(w *world) { w.open("low", 0, 6, computer, stranger); files(w, computer) }, 1},
+		"and files read from another":                       {func(w *world) { w.open("low", 0, 6, computer, stranger); files(w, "10.0.0.6") }, 0},
+		"and the bytes of that very connection":             {func(w *world) { bytesOfIt(w.open("low", 0, 6, computer, stranger), w) }, 0},
+		"and two rules about the computer":                  {func(w *world) { w.open("low", 0, 6, computer, stranger); rule(w, "a", 60); rule(w, "b", 90) }, 1},
+		"and one rule about it":                             {func(w *world) { w.open("low", 0, 6, computer, stranger); rule(w, "a", 60) }, 0},
+		"and two rules that match there on each day":        {func(w *world) { w.open("low", 0, 6, computer, stranger); everyDay(w, rule) }, 0},
+		"a connection that speaks SSH on the port of HTTPS": {func(w *world) { w.open("low", 0, 6, computer, stranger); w.rs[0].protocol, w.rs[0].port = "ssh", "443" }, 1},
+		"a connection that speaks SSH on its own port":      {func(w *world) { w.open("low", 0, 6, computer, stranger); w.rs[0].protocol, w.rs[0].port = "ssh", "22" }, 0},
 		"rules alone": {func(w *world) { rule(w, "a", 0); rule(w, "b", 1); rule(w, "c", 2); rule(w, "d", 3); rule(w, "e", 4) }, 0},
 		"a program that runs others' code, and calls": {func(w *world) { w.beacon("low", 3, 2, computer, stranger); w.runs("rundll32.exe", computer, stranger) }, 1},
 		"a browser that calls":                        {func(w *world) { w.beacon("low", 3, 2, computer, stranger); w.runs("firefox.exe", computer, stranger) }, 0},

@@ -120,6 +120,7 @@ type record struct {
 	group                            string
 	source, destination              string
 	port, sourcePort                 string // destination.port
+	protocol                         string // network.protocol
 	pid                              string // process.pid
 	entity, parentEntity             string // process.entity_id, process.parent.entity_id
 	answer, rcode, name              string // dns.type, dns.response_code, dns.question.name
@@ -201,6 +202,7 @@ var columnReaders = []struct {
 	{"url.original", func(r *record, v string) { r.url = v }},
 	{"url.path", func(r *record, v string) { r.urlPath = v }},
 	{"url.domain", func(r *record, v string) { r.domain = v }},
+	{"network.protocol", func(r *record, v string) { r.protocol = v }},
 	{"process.pid", func(r *record, v string) { r.pid = v }},
 	{"process.entity_id", func(r *record, v string) { r.entity = v }},
 	{"process.parent.entity_id", func(r *record, v string) { r.parentEntity = v }},

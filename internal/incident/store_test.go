@@ -38,7 +38,7 @@ func (w *world) stored(t *testing.T) *store.Embedded {
 		for name, v := range map[string]string{
 			"event.action": r.action, "event.outcome": r.outcome, "event.code": r.code, "event.provider": r.provider,
 			"user.name": r.user, "user.target.name": r.target, "user.effective.name": r.effective, "source.ip": r.source,
-			"destination.ip": r.destination, "destination.port": r.port, "system.auth.ssh.method": r.method, "http.request.method": r.request,
+			"destination.ip": r.destination, "destination.port": r.port, "network.protocol": r.protocol, "system.auth.ssh.method": r.method, "http.request.method": r.request,
 			"url.original": r.url, "url.path": r.urlPath, "process.name": r.process, "process.executable": r.executable,
 			"process.command_line": r.command, "process.parent.name": r.parent, "file.path": r.file, "zeek.connection.state": r.connection,
 			"process.pid": r.pid, "process.entity_id": r.entity, "process.parent.entity_id": r.parentEntity, "source.port": r.sourcePort, "source.domain": r.from,
