@@ -11,8 +11,14 @@ import (
 
 // distinct counts different values: exactly up to exactValues, then by
 // HyperLogLog (Flajolet et al. 2007; with 2^10 registers 3 % off) in a KiB. Merging
-// in any order gives the same.
+// in any order gives the same. Most have but one value, and take 16 bytes.
 type distinct struct {
+	one  uint64 // 0: there is none, or more
+	more *several
+}
+
+// several are two values and more.
+type several struct {
 	hashes []uint64 // sorted
 	sketch *hyperloglog.Sketch
 }
@@ -34,6 +40,19 @@ func mix(x uint64) uint64 {
 }
 
 func (d *distinct) add(hash uint64) {
+	hash = max(hash, 1)
+	switch {
+	case d.more != nil:
+		d.more.add(hash)
+	case d.one == 0:
+		d.one = hash
+	case d.one != hash:
+		d.more = &several{hashes: []uint64{min(d.one, hash), max(d.one, hash)}}
+		d.one = 0
+	}
+}
+
+func (d *several) add(hash uint64) {
 	if d.sketch != nil {
 		d.sketch.InsertHash(hash)
 		return
@@ -55,28 +74,40 @@ func (d *distinct) add(hash uint64) {
 }
 
 func (d *distinct) merge(o *distinct) {
-	if o.sketch == nil {
-		for _, h := range o.hashes {
+	switch {
+	case o.one != 0:
+		d.add(o.one)
+	case o.more == nil:
+	case o.more.sketch == nil:
+		for _, h := range o.more.hashes {
 			d.add(h)
 		}
-		return
-	}
-	if d.sketch == nil {
-		hashes := d.hashes
-		d.hashes, d.sketch = nil, o.sketch.Clone()
-		for _, h := range hashes {
-			d.sketch.InsertHash(h)
+	case d.more == nil || d.more.sketch == nil:
+		sketch := o.more.sketch.Clone()
+		if d.one != 0 {
+			sketch.InsertHash(d.one)
 		}
-		return
+		if d.more != nil {
+			for _, h := range d.more.hashes {
+				sketch.InsertHash(h)
+			}
+		}
+		*d = distinct{more: &several{sketch: sketch}}
+	default:
+		d.more.sketch.Merge(o.more.sketch) // fails for other precisions only
 	}
-	d.sketch.Merge(o.sketch) // fails for other precisions only
 }
 
 func (d *distinct) count() int {
-	if d.sketch == nil {
-		return len(d.hashes)
+	switch {
+	case d.one != 0:
+		return 1
+	case d.more == nil:
+		return 0
+	case d.more.sketch == nil:
+		return len(d.more.hashes)
 	}
-	return max(int(d.sketch.Estimate()), exactValues)
+	return max(int(d.more.sketch.Estimate()), exactValues)
 }
 
 // different says of how many different values so many records tell: beyond exactValues it is an estimate, and never more than

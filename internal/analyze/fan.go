@@ -17,8 +17,8 @@ import (
 // sources fail to log in to, a source that contacts many hosts, or many ports of
 // one (scanning), or asks a web server for many pages that do not exist. See docs/techniques/fan.md.
 type fan struct {
-	spans   map[fanKey]*fanSpan
-	order   []fanKey
+	names   names
+	spans   tally[fanPlace, fanSpan]
 	tooMany bool
 }
 
@@ -39,6 +39,13 @@ type fanKey struct {
 	hour int32
 }
 
+// fanPlace is a key by the numbers of its names.
+type fanPlace struct {
+	kind fanKind
+	a, b uint32
+	hour int32
+}
+
 // fanSpan is what one did in an hour.
 type fanSpan struct {
 	values      distinct
@@ -51,7 +58,7 @@ const maxFanSpans = 300_000
 
 var _ = register(newFan)
 
-func newFan() Technique { return &fan{spans: map[fanKey]*fanSpan{}} }
+func newFan() Technique { return &fan{} }
 
 // Name implements Technique.
 func (*fan) Name() string { return "fan" }
@@ -127,20 +134,37 @@ func (t *fan) Merge(digest any) {
 	d := digest.(*fanDigest)
 	for i, k := range d.keys {
 		s := &d.spans[i]
-		old := t.spans[k]
-		if old == nil {
-			if len(t.spans) >= maxFanSpans {
+		place, known := t.place(k)
+		if known {
+			_, known = t.spans.index[place]
+		}
+		if !known {
+			if len(t.spans.keys) >= maxFanSpans {
 				t.tooMany = true
 				continue
 			}
-			t.spans[k] = s
-			t.order = append(t.order, k)
+			*t.spans.at(fanPlace{k.kind, t.names.number(k.a), t.names.number(k.b), k.hour}) = *s
 			continue
 		}
+		old := t.spans.at(place)
 		old.count += s.count
 		old.first, old.last = min(old.first, s.first), max(old.last, s.last)
 		old.values.merge(&s.values)
 	}
+}
+
+// place is the place of a key, if its names are known.
+func (t *fan) place(k fanKey) (p fanPlace, known bool) {
+	p = fanPlace{kind: k.kind, hour: k.hour}
+	if p.a, known = t.names.numbers[k.a]; known {
+		p.b, known = t.names.numbers[k.b]
+	}
+	return p, known
+}
+
+// key is the key of a place.
+func (t *fan) key(p fanPlace) fanKey {
+	return fanKey{p.kind, t.names.list[p.a], t.names.list[p.b], p.hour}
 }
 
 func (t *fan) limits() []string {
@@ -161,11 +185,10 @@ const fanTimes = 3
 // Findings implements Technique.
 func (t *fan) Findings(context.Context, Querier) ([]Finding, error) {
 	// What is usual of each, and of its kind, by the hour; hours without are not counted.
-	own := map[fanKey][]fanSpanAt{}
+	own := map[fanPlace][]fanSpanAt{}
 	kinds := map[fanKind][]float64{}
-	for _, k := range t.order {
-		s := t.spans[k]
-		n := s.values.count()
+	for i, k := range t.spans.keys {
+		n := t.spans.vals[i].values.count()
 		kinds[k.kind] = append(kinds[k.kind], float64(n))
 		h := k.hour
 		k.hour = 0
@@ -179,17 +202,18 @@ func (t *fan) Findings(context.Context, Querier) ([]Finding, error) {
 		f    Finding
 		hour int32
 		most int
-		key  fanKey
+		key  fanPlace
 		of   string
 	}
-	runs := map[fanKey]*run{}
+	runs := map[fanPlace]*run{}
 	var flushed []*run
-	ordered := slices.Clone(t.order)
-	slices.SortFunc(ordered, func(a, b fanKey) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.a, b.a), cmp.Compare(a.b, b.b), cmp.Compare(a.hour, b.hour))
+	ordered := slices.Clone(t.spans.keys)
+	byName := func(a, b uint32) int { return cmp.Compare(t.names.list[a], t.names.list[b]) }
+	slices.SortFunc(ordered, func(a, b fanPlace) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), byName(a.a, b.a), byName(a.b, b.b), cmp.Compare(a.hour, b.hour))
 	})
 	for _, k := range ordered {
-		s := t.spans[k]
+		s := t.spans.at(k)
 		n := s.values.count()
 		if n < fanLeast[k.kind] {
 			continue
@@ -199,7 +223,7 @@ func (t *fan) Findings(context.Context, Querier) ([]Finding, error) {
 		mine, known := usualFan(own[who], k.hour)
 		common := ninth(kinds[k.kind], counts(own[who]))
 		usual := common
-		if known && !(k.kind == fanUsers && outside(k.a)) { // who tries from outside does not vouch for itself
+		if known && !(k.kind == fanUsers && outside(t.names.list[k.a])) { // who tries from outside does not vouch for itself
 			usual = mine
 		}
 		if float64(n) < fanTimes*usual {
@@ -235,10 +259,10 @@ func (t *fan) Findings(context.Context, Querier) ([]Finding, error) {
 		}
 	}
 	for _, r := range flushed {
-		r.f.describeFan(r.key, r.most, "in an hour", r.of)
+		r.f.describeFan(t.key(r.key), r.most, "in an hour", r.of)
 		out = append(out, r.f)
 	}
-	out = append(out, t.slow(ordered, flushedKeys(flushed, func(r *run) fanKey { return r.key }))...)
+	out = append(out, t.slow(ordered, flushedKeys(flushed, func(r *run) fanPlace { return r.key }))...)
 	slices.SortStableFunc(out, func(a, b Finding) int { return cmp.Compare(a.First, b.First) })
 	return out, nil
 }
@@ -251,9 +275,9 @@ const fanDays = 3
 
 // slow tells of those who take their time: too few in each hour, far more than others in a day.
 // told are those of whom an hour was told.
-func (t *fan) slow(ordered []fanKey, told map[fanKey]bool) []Finding {
+func (t *fan) slow(ordered []fanPlace, told map[fanPlace]bool) []Finding {
 	type span struct {
-		key   fanKey // of the day's first hour
+		key   fanPlace // of the day's first hour
 		n     int
 		hours int
 		fanSpan
@@ -267,13 +291,13 @@ func (t *fan) slow(ordered []fanKey, told map[fanKey]bool) []Finding {
 			if o.kind != k.kind || o.a != k.a || o.b != k.b || floorDiv(int64(o.hour), 24) != day {
 				break
 			}
-			sum += t.spans[o].values.count()
+			sum += t.spans.at(o).values.count()
 		}
 		s := span{key: k, n: sum, hours: j - i}
-		if s.fanSpan = *t.spans[k]; sum >= fanSlow*fanLeast[k.kind] {
+		if s.fanSpan = *t.spans.at(k); sum >= fanSlow*fanLeast[k.kind] {
 			s.values = distinct{}
 			for _, o := range ordered[i:j] {
-				from := t.spans[o]
+				from := t.spans.at(o)
 				s.values.merge(&from.values)
 				if o != k {
 					s.count += from.count
@@ -286,7 +310,7 @@ func (t *fan) slow(ordered []fanKey, told map[fanKey]bool) []Finding {
 		i = j
 	}
 	kinds := map[fanKind][]float64{}
-	own := map[fanKey][]float64{}
+	own := map[fanPlace][]float64{}
 	for _, s := range days {
 		kinds[s.key.kind] = append(kinds[s.key.kind], float64(s.n))
 		k := s.key
@@ -305,7 +329,7 @@ func (t *fan) slow(ordered []fanKey, told map[fanKey]bool) []Finding {
 		}
 		usual := ninth(kinds[k.kind], slices.Sorted(slices.Values(own[k])))
 		than := fmt.Sprintf("nine of ten days of its kind %.0f at most", usual)
-		if o := slices.Sorted(slices.Values(own[k])); len(o) > fanDays && !(k.kind == fanUsers && outside(k.a)) {
+		if o := slices.Sorted(slices.Values(own[k])); len(o) > fanDays && !(k.kind == fanUsers && outside(t.names.list[k.a])) {
 			if i, ok := slices.BinarySearch(o, float64(s.n)); ok {
 				o = slices.Delete(o, i, i+1)
 			}
@@ -320,7 +344,7 @@ func (t *fan) slow(ordered []fanKey, told map[fanKey]bool) []Finding {
 		}
 		f := Finding{First: s.first, Last: s.last, Count: s.count, Datasets: nonEmpty(s.dataset),
 			Surprise: math.Log2(float64(len(kinds[k.kind])+1)) + math.Log2(float64(s.n)/max(1, usual))}
-		f.describeFan(k, s.n, "that day", than)
+		f.describeFan(t.key(k), s.n, "that day", than)
 		f.Level = "low" // a day of slips of many people's hands through one address may be as much
 		out = append(out, f)
 	}
@@ -351,8 +375,8 @@ func counts(spans []fanSpanAt) []float64 {
 }
 
 // flushedKeys are the keys of what was told.
-func flushedKeys[R any](list []R, key func(R) fanKey) map[fanKey]bool {
-	out := map[fanKey]bool{}
+func flushedKeys[R any](list []R, key func(R) fanPlace) map[fanPlace]bool {
+	out := map[fanPlace]bool{}
 	for _, r := range list {
 		k := key(r)
 		k.hour = 0

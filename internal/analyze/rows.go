@@ -433,6 +433,26 @@ func (t *tally[K, V]) at(k K) *V {
 	return &t.vals[i]
 }
 
+// names are numbered in the order in which they come.
+type names struct {
+	numbers map[string]uint32
+	list    []string
+}
+
+// number is the number of a name, a new one if it is new.
+func (n *names) number(s string) uint32 {
+	i, ok := n.numbers[s]
+	if !ok {
+		if n.numbers == nil {
+			n.numbers = map[string]uint32{}
+		}
+		i = uint32(len(n.list))
+		n.numbers[s] = i
+		n.list = append(n.list, s)
+	}
+	return i
+}
+
 // address parses an address; ok is false when it is none.
 func address(s string) (a netip.Addr, ok bool) {
 	a, err := netip.ParseAddr(s)
