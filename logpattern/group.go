@@ -41,11 +41,31 @@ func cut(text string, words []string, skeleton []byte) ([]string, []byte) {
 		if c == variable || class[c] == fine {
 			j = listEnd(text, i, j)
 		}
+		if j < len(text) && text[j] == ',' && (i == 0 || text[i-1] == ' ' || text[i-1] == '=') {
+			j = tightList(text, i, j)
+		}
 		words = append(words, text[i:j])
 		skeleton = append(skeleton, variable)
 		i = j
 	}
 	return words, skeleton
+}
+
+// tightList returns the end of a list with commas and no spaces, of which text[i:j] is the first word: prose puts spaces
+// behind commas. A whole message of that form is no list but a record, and so is one of very many words.
+func tightList(text string, i, j int) int {
+	end := j
+	for n := 1; n < 24 && end+1 < len(text) && text[end] == ','; n++ {
+		k := wordEnd(text, end+1)
+		if k == end+1 {
+			return j
+		}
+		end = k
+	}
+	if i == 0 && end == len(text) || end < len(text) && text[end] != ' ' && text[end] != ')' && text[end] != ']' && text[end] != ';' {
+		return j
+	}
+	return end
 }
 
 // inBrackets returns the end of what stands from i up to a closing bracket, if it is a list of two or more words
@@ -327,7 +347,12 @@ func (p *partitioner) independent(members []int, all []values, open, known []boo
 				if known = slices.Clone(known); known == nil {
 					known = make([]bool, len(all))
 				}
-				open[i], open[j], known[i], known[j] = true, true, true, true
+				for _, k := range []int{i, j} {
+					// Words of letters may be what the program says, of codes and states: "check failed: DOWN".
+					if v := all[k]; v.plain <= v.distinct/2 || all[i].plain > all[i].distinct/2 && all[j].plain > all[j].distinct/2 && v.distinct >= manyIndependent {
+						open[k], known[k] = true, true
+					}
+				}
 			}
 		}
 	}
@@ -486,6 +511,7 @@ const (
 	manyAtFirst         = 24 // first in the message: a message begins with what it says
 	manyPhrases         = 4  // several words in quotes
 	manyPairs           = 12 // of words at two places
+	manyIndependent     = 5  // words of letters at each of the two
 	manyTexts           = 48 // messages that have little in common but are alike in that: free text
 	manyCapital         = 24 // capitals are states, methods and codes
 )
@@ -535,7 +561,7 @@ func (p *partitioner) isOpen(members []int, place int, v values, said int) bool 
 	if v.masked+v.numbered+v.joined >= v.distinct-1 && v.distinct > 2 {
 		need = min(need, manyNames)
 	}
-	if v.dotted == v.distinct && place > 0 {
+	if v.dotted == v.distinct && (place > 0 || said >= 2) {
 		need = min(need, manyValues)
 	}
 	if v.humped+v.masked+v.numbered == v.distinct && said > 0 {
@@ -558,18 +584,18 @@ func (p *partitioner) isNamePlace(member, place int, w string) bool {
 	return true
 }
 
-// areValues reports whether what stands at the place is known as values from elsewhere, or varies by its look.
+// areValues reports whether what stands at the place is known as values from elsewhere, or varies by its look: most of it.
 func (p *partitioner) areValues(members []int, place int) bool {
-	known := false
+	known, others := 0, 0
 	for _, m := range members {
 		w := p.words[m][place]
 		if p.isValue(w) {
-			known = true
+			known++
 		} else if strings.IndexByte(w, variable) < 0 {
-			return false
+			others++
 		}
 	}
-	return known
+	return known > 0 && known >= 4*others
 }
 
 // isScaled reports whether the place holds the unit of the number before it, of
