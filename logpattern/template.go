@@ -38,6 +38,7 @@ func templateWords(words [][]string, members []int, open []bool) []string {
 		for n > 0 && class[w[n-1]] != fine {
 			n--
 		}
+		end := commonEnd(words, members, place, n)
 		if v := strings.IndexByte(w[:n], variable); v >= 0 {
 			n = v
 		}
@@ -48,9 +49,34 @@ func templateWords(words [][]string, members []int, open []bool) []string {
 				break
 			}
 		}
-		out[place] = w[:n] + string(rune(stands))
+		out[place] = w[:n] + string(rune(stands)) + end
 	}
 	return out
+}
+
+// commonEnd returns what all words at a place end with behind the bytes they begin with alike, if it is a separator within
+// words and constant from there: ".service", ".".
+func commonEnd(words [][]string, members []int, place, begin int) string {
+	end := words[members[0]][place][begin:]
+	for _, m := range members[1:] {
+		x, k := words[m][place][begin:], 0
+		for k < min(len(end), len(x)) && x[len(x)-1-k] == end[len(end)-1-k] {
+			k++
+		}
+		if end = end[len(end)-k:]; k == len(x) && k > 0 {
+			end = end[1:] // something must be left to vary
+		}
+	}
+	if v := strings.LastIndexByte(end, variable); v >= 0 {
+		end = end[v+1:]
+	}
+	for end != "" && class[end[0]] != fine {
+		end = end[1:]
+	}
+	if strings.ContainsAny(end, ", \x02\"") || strings.Count(strings.TrimRight(end, "."), ".") > 1 { // the domain is part of a host's name
+		return ""
+	}
+	return end
 }
 
 // unitOf is the word of a template that is the unit of the number before it.
