@@ -59,6 +59,10 @@ func (f *Finding) cite(ctx context.Context, q Querier) error {
 			f.Evidence[MaxEvidence-1] = last[0]
 		}
 	}
+	// Techniques that count by the second or the hour know no better when it was.
+	if n := len(first); n > 0 && first[0].Time != event.NoTime {
+		f.First, f.Last = max(f.First, first[0].Time), min(f.Last, first[n-1].Time)
+	}
 	// Who and where all the records name alike, the finding is about too.
 	n := len(first)
 	e := &f.Entities
