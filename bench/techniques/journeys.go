@@ -2,13 +2,13 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
 
+	"github.com/sextant-logs/sextant/internal/analyze"
 	"github.com/sextant-logs/sextant/internal/event"
 	"github.com/sextant-logs/sextant/internal/learn"
 )
@@ -42,10 +42,8 @@ func (m *measurement) journeys() error {
 	const days, each = 28, 10
 	kinds := []string{"home and office, 100 km", "telephone", "VPN on three days a week", "VPN now and then", "a journey by air", "an account of two", "the first week of a VPN"}
 	stolen, found := map[string]int{}, map[string]int{}
-	wrong, medium := map[string]int{}, map[string]int{}
-	accountDays := 0
-	var truth []bool
-	var score, places, fast []float64
+	medium := map[string]int{}
+	q := newRanking()
 	for _, seed := range m.seeds {
 		r := rand.New(rand.NewPCG(seed, 5))
 		var all []logIn
@@ -120,86 +118,67 @@ func (m *measurement) journeys() error {
 			}
 		}
 		slices.SortStableFunc(all, func(a, b logIn) int { return cmp.Compare(a.hour, b.hour) })
-		var b event.Batch
-		type accountDay struct {
-			user string
-			day  int
-		}
-		at := map[accountDay]map[place]bool{}
-		speed := map[accountDay]float64{}
+		simple := map[leftDay][]float64{} // places, speed
+		at := map[leftDay]map[place]bool{}
 		last := map[string]logIn{}
-		for _, l := range all {
-			b.Events = append(b.Events, event.Event{Time: peopleStart.Add(time.Duration(l.hour * float64(time.Hour))).UnixNano(), Fields: []event.Field{
+		events := make([]event.Event, len(all))
+		for i, l := range all {
+			events[i] = event.Event{Time: peopleStart.Add(time.Duration(l.hour * float64(time.Hour))).UnixNano(), Fields: []event.Field{
 				{Name: "event.category", Value: "authentication"}, {Name: "event.outcome", Value: "success"}, {Name: "user.name", Value: l.user},
-				{Name: "source.ip", Value: fmt.Sprintf("%s.%d", l.from.network, l.last)}, {Name: "source.geo.location.lat", Value: fmt.Sprint(l.from.latitude)}, {Name: "source.geo.location.lon", Value: fmt.Sprint(l.from.longitude)}}})
-			k := accountDay{l.user, int(l.hour / 24)}
+				{Name: "source.ip", Value: fmt.Sprintf("%s.%d", l.from.network, l.last)}, {Name: "source.geo.location.lat", Value: fmt.Sprint(l.from.latitude)}, {Name: "source.geo.location.lon", Value: fmt.Sprint(l.from.longitude)}}}
+			k := leftDay{kindOf[l.user], l.user, int(l.hour / 24)}
 			if at[k] == nil {
-				at[k] = map[place]bool{}
+				at[k], simple[k] = map[place]bool{}, []float64{0, 0}
 			}
 			at[k][l.from.place] = true
+			simple[k][0] = float64(len(at[k]))
 			if p, ok := last[l.user]; ok {
 				if km := apart(p.from.place, l.from.place); km > 100 {
-					speed[k] = max(speed[k], km/max(l.hour-p.hour, 0.01))
+					simple[k][1] = max(simple[k][1], km/max(l.hour-p.hour, 0.01))
 				}
 			}
 			last[l.user] = l
 		}
-		t := technique("travel")
-		if d := t.Digest("", &b); d != nil {
-			t.Merge(d)
-		}
-		findings, err := t.Findings(context.Background(), nil)
+		findings, err := ask("travel", events)
 		if err != nil {
 			return err
 		}
-		scores := map[accountDay]float64{}
-		named := map[string]bool{}
-		for i := range findings {
-			g := &findings[i]
+		plant := map[leftDay]string{}
+		for u, h := range theft {
+			plant[leftDay{kindOf[u], u, int(h) / 24}] = fmt.Sprintf("a theft at %.1f", h)
+		}
+		scores := q.add(m, seed, findings, func(g *analyze.Finding) (leftDay, float64, bool) {
 			u := g.Entities.Users[0]
-			k := accountDay{u, hourSince(g.Last) / 24}
+			k := leftDay{kindOf[u], u, hourSince(g.Last) / 24}
 			v := g.Surprise
 			if g.Level == "medium" {
 				v += 1e6
+				medium[k.rule] += b2i(plant[k] == "")
 			}
-			scores[k] = max(scores[k], v)
-			if h, ok := theft[u]; ok && int(h)/24 == k.day {
-				if !named[u] {
-					named[u] = true
-					found[kindOf[u]]++
-				}
-				continue
-			}
-			wrong[kindOf[u]]++
-			if g.Level == "medium" {
-				medium[kindOf[u]]++
-			}
-			if m.verbose {
-				fmt.Printf("seed %d, %s, %s: %s\n", seed, kindOf[u], g.Level, g.Explanation)
-			}
+			return k, v, true
+		}, plant, simple)
+		for k := range plant {
+			found[k.rule] += b2i(scores[k] > 0)
 		}
-		if m.verbose {
-			for u, h := range theft {
-				if !named[u] {
-					fmt.Printf("seed %d, %s: missed %s at %.1f\n", seed, kindOf[u], u, h)
-				}
-			}
-		}
-		for k := range at {
-			accountDays++
-			h, ok := theft[k.user]
-			truth = append(truth, ok && int(h/24) == k.day)
-			score, places, fast = append(score, scores[k]), append(places, float64(len(at[k]))), append(fast, speed[k])
+	}
+	var truth []bool
+	scores := make([][]float64, 3)
+	accountDays := 0
+	for _, k := range kinds {
+		accountDays += q.days[k]
+		truth = append(truth, q.truth[k]...)
+		for i := range scores {
+			scores[i] = append(scores[i], q.scores[k][i]...)
 		}
 	}
 	header(fmt.Sprintf("travel: seeds %v, %d days: %d days of accounts, %d with a theft", m.seeds, days, accountDays, trues(truth)))
-	show("  level and surprise", learn.Measure(score, truth))
-	show("  simply: places in a day", learn.Measure(places, truth))
-	show("  simply: speed between logins", learn.Measure(fast, truth))
+	show("  level and surprise", learn.Measure(scores[0], truth))
+	show("  simply: places in a day", learn.Measure(scores[1], truth))
+	show("  simply: speed between logins", learn.Measure(scores[2], truth))
 	total, of, mistakes := 0, 0, 0
 	for _, k := range kinds {
-		total, of, mistakes = total+found[k], of+stolen[k], mistakes+wrong[k]
-		fmt.Printf("  %-28s %d of %d thefts told; mistaken %d, of them medium %d\n", k, found[k], stolen[k], wrong[k], medium[k])
+		total, of, mistakes = total+found[k], of+stolen[k], mistakes+q.wrong[k]
+		fmt.Printf("  %-28s %d of %d thefts told; mistaken %d, of them medium %d\n", k, found[k], stolen[k], q.wrong[k], medium[k])
 	}
 	fmt.Printf("  recall %s, mistaken a hundred accounts and day %.2f\n", share(total, of), 100*float64(mistakes)/float64(accountDays))
 	return nil
