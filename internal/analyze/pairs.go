@@ -51,6 +51,7 @@ type boundKey struct {
 type bound struct {
 	first, last int64
 	count       int
+	early       int    // records on the day of the first
 	dataset     string // of the first record
 	as          string // the autonomous system of a source, if it is known
 }
@@ -114,6 +115,7 @@ func (*pairs) digest(_ string, rs *rows) any {
 			}
 		}
 		v.count++
+		v.on(r.time, 1)
 		if r.time < v.first {
 			v.first, v.dataset = r.time, rs.keep(r.dataset)
 		}
@@ -163,6 +165,16 @@ func (*pairs) digest(_ string, rs *rows) any {
 	return d
 }
 
+// on counts records of a day, before the first record is known to be another.
+func (p *bound) on(time int64, n int) {
+	switch d := dayOf(time) - dayOf(p.first); {
+	case d == 0:
+		p.early += n
+	case d < 0:
+		p.early = n
+	}
+}
+
 // withDay adds a day to sorted ones.
 func withDay(days []int32, d int32) []int32 {
 	if n := len(days); n > 0 && days[n-1] == d {
@@ -206,6 +218,7 @@ func (t *pairs) Merge(digest any) {
 			continue
 		}
 		p.count += from.count
+		p.on(from.first, from.early)
 		if from.first < p.first {
 			p.first, p.dataset = from.first, from.dataset
 		}
@@ -228,6 +241,8 @@ const (
 	learning   = 7 // days after its first record in which whatever one does is new
 	fewActive  = 5 // days one must have been seen before
 	newBits    = 4
+	newADay    = 2 // of a kind that are told, on average: those with the highest level and surprise
+	fewestNew  = 5 // days that are counted at least
 	someBits   = 2 // from which on it matters how many are new on a day
 	taken      = 3 // who take up what is new to all within a day of the first: it was handed out
 	rareCount  = 2 // records of a pair at most, to be rare
@@ -242,6 +257,7 @@ const (
 	ofOwn    strangeness = iota // in a network, of a provider, of a domain that the left side had to do with
 	ofOthers                    // others had to do with it, or with its network, a week before: it is not one intruder who comes as many
 	ofNobody
+	ofNewKind // the first outside of one's own network, or the first bare address of who else asks for names
 	strangenesses
 )
 
@@ -250,12 +266,13 @@ type newPair struct {
 	key     boundKey
 	p       *bound
 	strange strangeness
-	known   int // left sides that had to do with the right one before
+	within  bool // it had to do with nothing outside before
+	known   int  // left sides that had to do with the right one before
+	comers  int  // others that began with it when it had been known for a week
 }
 
 // Findings implements Technique.
 func (t *pairs) Findings(context.Context, Querier) ([]Finding, error) {
-	var out []Finding
 	t.remarks = nil
 	of := map[leftKey][]boundKey{} // pairs of each left side
 	rights := [pairKinds]map[string][]int64{}
@@ -264,9 +281,6 @@ func (t *pairs) Findings(context.Context, Querier) ([]Finding, error) {
 		rights[k], groups[k] = map[string][]int64{}, map[string]*firstTwo{}
 	}
 	for _, k := range t.order {
-		if k.kind == pairParentProcess {
-			continue
-		}
 		of[leftKey{k.kind, k.a}] = append(of[leftKey{k.kind, k.a}], k)
 		p := t.pairs[k]
 		rights[k.kind][k.b] = append(rights[k.kind][k.b], p.first)
@@ -284,7 +298,7 @@ func (t *pairs) Findings(context.Context, Querier) ([]Finding, error) {
 	}
 	news := map[leftKey][]newPair{}
 	for _, lk := range t.lefts {
-		if t.tooMany[lk.kind] || lk.kind == pairParentProcess || lk.kind == pairHostConnection && t.left[leftKey{pairHostDestination, lk.a}] != nil {
+		if t.tooMany[lk.kind] || lk.kind == pairHostConnection && t.left[leftKey{pairHostDestination, lk.a}] != nil {
 			continue
 		}
 		keys := of[lk]
@@ -292,6 +306,7 @@ func (t *pairs) Findings(context.Context, Querier) ([]Finding, error) {
 			return cmp.Or(cmp.Compare(t.pairs[a].first, t.pairs[b].first), strings.Compare(a.b, b.b))
 		})
 		own := map[string]bool{}
+		var sorts [sorts]bool
 		for _, k := range keys {
 			p := t.pairs[k]
 			g, provider := groupOf(k), p.provider(k)
@@ -305,8 +320,20 @@ func (t *pairs) Findings(context.Context, Querier) ([]Finding, error) {
 				case settled > 0 || groups[k.kind][g].otherThan(k.a, p.first-learning*day):
 					n.strange = ofOthers
 				}
+				sort := sortOf(k)
+				if (sort == sortAddress || sort == sortName && !sorts[sortAddress]) && !sorts[sort] && (k.kind != pairUserSource || n.strange == ofNobody) {
+					n.strange, n.within = ofNewKind, !sorts[sortName]
+				}
+				if firsts := rights[k.kind][k.b]; n.known > 0 {
+					settled, _ := slices.BinarySearch(firsts, firsts[0]+learning*day)
+					n.comers = len(firsts) - settled
+					if p.first >= firsts[0]+learning*day {
+						n.comers--
+					}
+				}
 				news[lk] = append(news[lk], n)
 			}
+			sorts[sortOf(k)] = true
 			if g != "" {
 				own[g] = true
 			}
@@ -317,6 +344,7 @@ func (t *pairs) Findings(context.Context, Querier) ([]Finding, error) {
 	}
 	days := map[leftKey][]newDay{}
 	var habit [pairKinds]habits
+	var spans [pairKinds][2]int32 // days on which anybody was seen
 	for _, lk := range t.lefts {
 		l := t.left[lk]
 		for _, n := range news[lk] {
@@ -331,18 +359,30 @@ func (t *pairs) Findings(context.Context, Querier) ([]Finding, error) {
 				ds = append(ds, newDay{day: d})
 			}
 			x := &ds[len(ds)-1]
-			// The strangest first.
-			if len(x.pairs) > 0 && n.strange > x.pairs[0].strange {
-				x.pairs = append([]newPair{n}, x.pairs...)
-			} else {
-				x.pairs = append(x.pairs, n)
-			}
+			x.pairs = append(x.pairs, n)
 			days[lk] = ds
+			habit[lk.kind].note(n)
+		}
+		for i := range days[lk] {
+			// The strangest first, and of these what there is most of.
+			slices.SortStableFunc(days[lk][i].pairs, func(a, b newPair) int {
+				return cmp.Or(cmp.Compare(b.strange, a.strange), cmp.Compare(b.p.early, a.p.early), cmp.Compare(a.comers, b.comers))
+			})
 		}
 		if a := t.after(l); a > 0 {
 			habit[lk.kind].add(days[lk], a)
 		}
+		if s, first, last := &spans[lk.kind], l.days[0], l.days[len(l.days)-1]; s[1] == 0 {
+			*s = [2]int32{first, last}
+		} else {
+			*s = [2]int32{min(s[0], first), max(s[1], last)}
+		}
 	}
+	for k := range habit {
+		habit[k].settle()
+	}
+	var some [pairKinds][]Finding
+	out, told := t.rare(rights[pairParentProcess])
 	for _, lk := range t.lefts {
 		l := t.left[lk]
 		for _, d := range days[lk] {
@@ -350,12 +390,51 @@ func (t *pairs) Findings(context.Context, Querier) ([]Finding, error) {
 			if before < fewActive {
 				continue
 			}
-			if bits := habit[lk.kind].surprise(days[lk], d, t.after(l)); bits >= newBits {
-				out = append(out, t.newPair(d.pairs, l, before, bits))
+			if lk.kind == pairParentProcess {
+				d.pairs = slices.DeleteFunc(slices.Clone(d.pairs), func(n newPair) bool { return told[n.key] })
+				if len(d.pairs) == 0 {
+					continue
+				}
+			}
+			if bits, why := habit[lk.kind].surprise(days[lk], d, t.after(l)); bits >= newBits {
+				some[lk.kind] = append(some[lk.kind], t.newPair(d.pairs, l, before, bits, why))
 			}
 		}
 	}
-	return append(out, t.rare()...), nil
+	for k, l := range some {
+		slices.SortStableFunc(l, func(a, b Finding) int {
+			return cmp.Or(cmp.Compare(LevelRank(b.Level), LevelRank(a.Level)), cmp.Compare(b.Surprise, a.Surprise))
+		})
+		l = l[:min(len(l), newADay*max(fewestNew, int(spans[k][1]-spans[k][0])+1-learning))]
+		slices.SortStableFunc(l, func(a, b Finding) int { return cmp.Compare(a.First, b.First) })
+		out = append(out, l...)
+	}
+	return out, nil
+}
+
+// sorts are what a right side may be, as far as it says where it is.
+const (
+	sortNone    = iota
+	sortInside  // an address of a private network
+	sortAddress // one of the internet
+	sortName
+	sorts
+)
+
+func sortOf(k boundKey) int {
+	switch k.kind {
+	case pairUserSource, pairHostDestination, pairHostConnection:
+		switch _, ok := address(k.b); {
+		case !ok && k.kind == pairUserSource:
+		case !ok:
+			return sortName
+		case outside(k.b):
+			return sortAddress
+		case inside(k.b):
+			return sortInside
+		}
+	}
+	return sortNone
 }
 
 // firstTwo are the two left sides that first had to do with a network or domain.
@@ -445,15 +524,24 @@ func (d *newDay) so(s strangeness) (n int) {
 	return n
 }
 
-// habits are how often the left sides of a kind have days with new pairs, and how many pairs these have.
+// habits are how often the left sides of a kind have days with new pairs, and how many pairs these have; and what the new pairs are like.
 type habits struct {
 	lefts, days float64
 	with        [strangenesses]map[int]float64 // left sides with so many days of what is so strange, or stranger
 	sizes       [strangenesses]map[int]float64 // days with so many
 	all         [strangenesses]float64         // days
+	counts      []int                          // records of new pairs on their first day, sorted
+	comers      []int                          // who else began with what is new to one and known to others, sorted
 }
 
 const manyNew = 100
+
+func (h *habits) note(n newPair) {
+	h.counts = append(h.counts, n.p.early)
+	if n.known > 0 {
+		h.comers = append(h.comers, n.comers)
+	}
+}
 
 func (h *habits) add(days []newDay, seen float64) {
 	h.lefts++
@@ -474,10 +562,26 @@ func (h *habits) add(days []newDay, seen float64) {
 	}
 }
 
+func (h *habits) settle() {
+	slices.Sort(h.counts)
+	slices.Sort(h.comers)
+}
+
+// why is what makes a day with new pairs surprising, beside that there are any.
+type why uint8
+
+const (
+	forItself why = iota
+	asMany        // so many at once
+	soMuch        // so many records of it
+	closed        // nobody else begins with it
+)
+
 // surprise is how unlikely a day with such new pairs is for who has had new ones, as strange, on so many other days: the rate
 // at which a left side with x such days has the next is (x+1) times as many left sides as have x+1 of them by as many as have x
-// (Robbins 1956), which needs to know nothing of how unlike they are. That so many begin at once is another surprise.
-func (h *habits) surprise(days []newDay, d newDay, seen float64) float64 {
+// (Robbins 1956), which needs to know nothing of how unlike they are. What sets the new pairs apart from other new ones is another surprise: that so many
+// begin at once, that one has so many records, that it is a thing with which nobody else begins; the most unlikely of these, for there being three (Tippett).
+func (h *habits) surprise(days []newDay, d newDay, seen float64) (float64, why) {
 	s := d.pairs[0].strange
 	x := 0
 	for i := range days {
@@ -489,47 +593,73 @@ func (h *habits) surprise(days []newDay, d newDay, seen float64) float64 {
 	rate := float64(x+1) * (h.with[s][x+1] - 1 + 0.5) / (h.with[s][x] + 1) / each // itself is one of those with x+1
 	// Nor is it rarer than one's own rate is at least, by nine chances of ten.
 	rate = max(rate, (float64(x)-1.28*math.Sqrt(float64(x)))/seen)
-	n := min(d.so(s), manyNew)
-	as := 0.0
-	for m, days := range h.sizes[s] {
-		if m >= n {
-			as += days
+	bits := -math.Log2(-math.Expm1(-rate))
+	today := float64(len(d.pairs))
+	best, what := 0.0, forItself
+	beside := func(chance float64, w why) {
+		if b := -math.Log2(chance) - math.Log2(3); b > best {
+			best, what = b, w
 		}
 	}
-	chance := (as - 1 + 0.5) / (h.all[s] - 1 + 0.5)
-	if n == 1 {
-		chance = 1
+	if n := min(d.so(s), manyNew); n > 1 && bits >= someBits { // what comes all the time is no news, whatever its number
+		as := 0.0
+		for m, days := range h.sizes[s] {
+			if m >= n {
+				as += days
+			}
+		}
+		beside((as-1+0.5)/(h.all[s]-1+0.5), asMany)
 	}
-	bits := -math.Log2(-math.Expm1(-rate))
-	if bits < someBits {
-		return bits // what comes all the time is no news, whatever its number
+	if d.pairs[0].key.kind >= pairHostDestination { // a task that is new goes on
+		count, _ := slices.BinarySearch(h.counts, d.pairs[0].p.early)
+		beside(today*(float64(len(h.counts)-count)-0.5)/float64(len(h.counts)), soMuch)
 	}
-	return bits - math.Log2(min(1, chance))
+	if p := d.pairs[0]; p.known > 0 {
+		as, _ := slices.BinarySearch(h.comers, p.comers+1)
+		beside(today*(float64(as)-0.5)/float64(len(h.comers)), closed)
+	}
+	return bits + best, what
 }
 
 // newPair tells of what began on a day, the most surprising first.
-func (t *pairs) newPair(today []newPair, l *leftSide, before int, bits float64) Finding {
-	k, p, known := today[0].key, today[0].p, today[0].known
+func (t *pairs) newPair(today []newPair, l *leftSide, before int, bits float64, because why) Finding {
+	n := today[0]
+	k, p := n.key, n.p
 	f := Finding{Level: "informational", First: p.first, Last: min(p.last, p.first+day), Datasets: nonEmpty(p.dataset), Surprise: bits}
 	w := where{}.between(f.First, f.Last)
 	a, b := clip(k.a, 100), clip(k.b, 100)
 	login := func(w where) where {
 		return w.has("event.category", "authentication").is("event.outcome", "success").any(k.a, "user.name", "user.target.name")
 	}
-	others := "nobody else had before"
-	if known > 0 {
-		others = prose.Count(known, "other") + " had before"
+	what := [pairKinds]string{"account", "account", "account", "program", "computer", "computer"}[k.kind]
+	others := "no other " + what + " had"
+	if n.known > 0 {
+		others = prose.Count(n.known, "other "+what) + " had"
 	}
 	switch {
-	case today[0].strange == ofOwn:
-		others = "it is of a network or domain it had to do with before, and " + others
-	case known == 0 && today[0].strange == ofOthers:
-		others += ", but had to do with its network or domain"
+	case n.strange == ofOwn:
+		others += ", and it had to do with its network or domain before"
+	case n.known == 0 && n.strange == ofOthers:
+		others += ", but some had to do with its network or domain"
+	case n.strange == ofNewKind && k.kind == pairUserSource:
+		others += "; it had only logged in from private addresses before"
+	case n.strange == ofNewKind && n.within:
+		others += "; it had contacted nothing outside of its network before"
+	case n.strange == ofNewKind:
+		others += "; it had contacted nothing outside without a name before"
+	}
+	switch {
+	case because == closed && n.comers == 0:
+		others += "; nobody else began with it after its first week"
+	case because == closed:
+		others += fmt.Sprintf("; only %s began with it after its first week", prose.Number(n.comers))
+	case because == soMuch:
+		others += fmt.Sprintf("; with %s that day, more than nearly all that is new to %s", prose.Count(p.early, "record"), map[bool]string{true: "an ", false: "a "}[what == "account"]+what)
 	}
 	if len(today) > 1 {
-		others += "; " + prose.Count(len(today)-1, "other") + " that day as well"
+		others += fmt.Sprintf("; %s as new that day", prose.Count(len(today)-1, "other"))
 	}
-	since := fmt.Sprintf("in %s before that it was seen", prose.Count(before, "day"))
+	since := fmt.Sprintf("in %s before on which it was seen", prose.Count(before, "day"))
 	switch k.kind {
 	case pairUserHost:
 		f.Title = "An account logs in to a host for the first time"
@@ -545,7 +675,7 @@ func (t *pairs) newPair(today []newPair, l *leftSide, before int, bits float64) 
 		f.Techniques, f.Tactics = []string{"T1078"}, []string{"initial-access"}
 		f.Entities = Entities{Users: []string{k.a}, Sources: []string{k.b}}
 		w = login(w).any(k.b, "source.ip", "client.ip")
-		if today[0].strange == ofNobody && outside(k.b) {
+		if n.strange >= ofNobody && outside(k.b) {
 			f.Level = "low"
 		}
 	case pairUserCountry:
@@ -556,11 +686,21 @@ func (t *pairs) newPair(today []newPair, l *leftSide, before int, bits float64) 
 		f.Entities = Entities{Users: []string{k.a}}
 		f.Level = "low"
 		w = login(w).is("source.geo.country_iso_code", k.b)
+	case pairParentProcess:
+		f.Title = "A program starts another for the first time"
+		f.Explanation = fmt.Sprintf("%s started %s for the first time %s, not once %s; %s of %s; %s.", a, b, span(p.first, p.first), since, prose.Count(p.count, "time"), prose.Count(l.count, "start"), others)
+		f.Rule = Rule{ID: "pairs.process-parent", Name: "New child process", FalsePositives: []string{"An update or installation", "An administrator's work"}}
+		f.Techniques, f.Tactics = []string{"T1059"}, []string{"execution"}
+		f.Entities = Entities{Processes: []string{k.b}}
+		w = startsOf(w, k)
 	case pairHostDestination, pairHostConnection:
 		f.Title = "A computer contacts something for the first time"
 		f.Explanation = fmt.Sprintf("%s contacted %s for the first time %s, not once %s; %s.", a, b, span(p.first, p.first), since, others)
 		f.Rule = Rule{ID: "pairs.host-destination", Name: "New destination of a computer", FalsePositives: []string{"New software, new pages"}}
 		f.Techniques, f.Tactics = []string{"T1071"}, []string{"command-and-control"}
+		if n.strange == ofNewKind && n.within {
+			f.Level = "low"
+		}
 		f.Entities = Entities{Sources: []string{k.a}}
 		w = w.is("source.ip", k.a)
 		if _, ok := address(k.b); ok {
@@ -577,6 +717,8 @@ func (t *pairs) newPair(today []newPair, l *leftSide, before int, bits float64) 
 			f.Entities.Hosts = append(f.Entities.Hosts, n.key.b)
 		case pairUserSource:
 			f.Entities.Sources = append(f.Entities.Sources, n.key.b)
+		case pairParentProcess:
+			f.Entities.Processes = append(f.Entities.Processes, n.key.b)
 		}
 	}
 	return f
@@ -584,9 +726,10 @@ func (t *pairs) newPair(today []newPair, l *leftSide, before int, bits float64) 
 
 // rare finds programs that a parent started once or twice of many times, where what
 // it starts is mostly the same: the chance that a start is of something so rare is the share of such starts (Good).
-func (t *pairs) rare() (out []Finding) {
+func (t *pairs) rare(starters map[string][]int64) (out []Finding, told map[boundKey]bool) {
+	told = map[boundKey]bool{}
 	if t.tooMany[pairParentProcess] {
-		return nil
+		return nil, told
 	}
 	type rares struct{ programs, starts int }
 	seldom := map[string]rares{} // of a parent
@@ -613,11 +756,24 @@ func (t *pairs) rare() (out []Finding) {
 			Entities: Entities{Processes: []string{k.b}},
 			Surprise: -math.Log2(share),
 		}
-		f.Explanation = fmt.Sprintf("%s started %s %s of %s, %s; %s so rare with it.", clip(k.a, 100), clip(k.b, 100),
-			prose.Count(p.count, "time"), prose.Number(l.count), span(p.first, p.last), map[bool]string{true: "no other program is", false: prose.Count(r.programs-1, "other is", "others are")}[r.programs == 1])
-		f.Query = strings.Join(append(where{}.between(p.first, p.last).has("event.category", "process"),
-			fmt.Sprintf(`"process.name":~%s`, quote("(?i)^"+regexp.QuoteMeta(k.b)+"$")), fmt.Sprintf(`("process.parent.name":~%s or "process.parent.executable":~%s)`, quote("(?i)^"+regexp.QuoteMeta(k.a)+"$"), quote(`(?i)[/\\]`+regexp.QuoteMeta(k.a)+"$"))), " ")
+		as := "no other program is"
+		if r.programs > 1 {
+			as = prose.Count(r.programs-1, "other") + map[bool]string{true: " is", false: " are"}[r.programs == 2]
+		}
+		others := "nothing else started it"
+		if n := len(starters[k.b]) - 1; n > 0 {
+			others = prose.Count(n, "other program") + " started it, too"
+		}
+		f.Explanation = fmt.Sprintf("%s started %s %s of %s, %s; %s so rare with it; %s.", clip(k.a, 100), clip(k.b, 100), prose.Count(p.count, "time"), prose.Number(l.count), span(p.first, p.last), as, others)
+		f.Query = startsOf(where{}.between(p.first, p.last), k).String()
+		told[k] = true
 		out = append(out, f)
 	}
-	return out
+	return out, told
+}
+
+// startsOf selects the starts of a program by another; names are kept in lower case.
+func startsOf(w where, k boundKey) where {
+	return append(w.has("event.category", "process"), fmt.Sprintf(`"process.name":~%s`, quote("(?i)^"+regexp.QuoteMeta(k.b)+"$")),
+		fmt.Sprintf(`("process.parent.name":~%s or "process.parent.executable":~%s)`, quote("(?i)^"+regexp.QuoteMeta(k.a)+"$"), quote(`(?i)[/\\]`+regexp.QuoteMeta(k.a)+"$")))
 }

@@ -52,7 +52,7 @@ func TestEveryKindOfPairIsToldWhenItIsNewAndRare(t *testing.T) {
 			for n := range 5 {
 				w.login(w.at(20, 12), "user3", "100.67.1.6", fmt.Sprint("srv", n), "success", "source.as.number", "64503")
 			}
-		}, "pairs.user-host", "4 others that day as well"},
+		}, "pairs.user-host", "4 others as new that day"},
 		{"a host that all get at once", func(w *world) {
 			for u := range 12 {
 				w.login(w.at(20, 12), fmt.Sprint("user", u), fmt.Sprintf("100.%d.1.6", 64+u), "files2", "success", "source.as.number", fmt.Sprint(64500+u))
@@ -70,7 +70,7 @@ func TestEveryKindOfPairIsToldWhenItIsNewAndRare(t *testing.T) {
 		}, "pairs.user-country", "logged in from country AU"},
 		{"a program", func(w *world) {
 			w.add(w.at(20, 9), "sysmon", "event.category", "process", "event.type", "start", "process.parent.name", "services.exe", "process.name", "odd.exe")
-		}, "pairs.process-parent", "services.exe started odd.exe 1 time of 10,081, 2026-03-22 09:00; no other program is so rare with it"},
+		}, "pairs.process-parent", "services.exe started odd.exe 1 time of 10,081, 2026-03-22 09:00; no other program is so rare with it; nothing else started it."},
 		{"a destination", func(w *world) { w.flow(w.at(20, 3), "10.3.0.4", "192.0.2.66", "", 443, 500, 500, 1e9) },
 			"pairs.host-destination", "10.3.0.4 contacted 192.0.2.66 for the first time"},
 	} {
