@@ -47,6 +47,8 @@ type Miner struct {
 	full   bool
 	any    Handle // the template of anything, once there are too many groups; -1
 	kinds  *kinds // what the templates are; nil once something came
+	wide   []told // templates of which a variable may be several words, as they were when last looked for
+	looked int    // shapes when they were looked for
 
 	masked, form []byte
 	words        []string
@@ -148,7 +150,7 @@ func (m *Miner) Add(message string) Handle {
 func (m *Miner) AddMasked(masked []byte, count int64) Handle {
 	h, ok := m.known[string(masked)]
 	if !ok {
-		h = m.learn(string(masked))
+		h = m.learn(string(masked), false)
 	}
 	m.shapes[h].count += count
 	return h
@@ -158,8 +160,8 @@ func (m *Miner) AddMasked(masked []byte, count int64) Handle {
 // like it first came. [Miner.Resolve] tells what became of the id since.
 func (m *Miner) ID(h Handle) string { return m.shapes[m.shapes[h].first].id }
 
-// learn takes in a masked message that was not met before.
-func (m *Miner) learn(text string) Handle {
+// learn takes in a masked message that was not met before. One whose id was given elsewhere is remembered as long as there is room.
+func (m *Miner) learn(text string, given bool) Handle {
 	m.words, m.form = cut(text, m.words[:0], m.form[:0])
 	at, ok := m.byForm[string(m.form)]
 	if !ok {
@@ -172,10 +174,19 @@ func (m *Miner) learn(text string) Handle {
 	}
 	g := m.groups[at]
 	if l := g.sealed.find(m.words); l != nil {
-		if l.more++; l.more > maxAlike {
+		if l.more++; l.more > maxAlike && !given {
 			return l.members[0]
 		}
 		return m.remember(text, at, nil, m.lend(l))
+	}
+	if len(m.shapes) >= max(3*m.looked, fewShapes) {
+		m.lookAhead()
+	}
+	told := m.tells(text)
+	if told != nil {
+		if told.more++; told.more > maxAlike && !given {
+			return told.first
+		}
 	}
 	if m.full || g.closed {
 		if l := g.leaves.find(m.words); l != nil {
@@ -190,10 +201,58 @@ func (m *Miner) learn(text string) Handle {
 	} else if l := g.leaves.find(m.words); l != nil {
 		m.shapes[h].first = m.lend(l)
 	}
+	if told != nil && m.shapes[h].first == h {
+		m.shapes[h].first = told.first
+	}
 	if len(g.members) >= maxMembers {
 		m.seal(g)
 	}
 	return h
+}
+
+// fewShapes is how many masked messages there are when templates of which a variable may be several words are first looked for;
+// then whenever there are three times as many.
+const fewShapes = 512
+
+// told is a template that says what messages of other forms say.
+type told struct {
+	widened
+	first Handle
+	more  int
+}
+
+// lookAhead puts together what the groups know, so that messages that come later get the id of the kind they will be of.
+func (m *Miner) lookAhead() {
+	m.looked = len(m.shapes)
+	all := m.unify()
+	more := map[Handle]int{}
+	for _, t := range m.wide {
+		more[t.first] = t.more
+	}
+	m.wide = m.wide[:0]
+	for _, k := range all.templates {
+		if k.wide != nil {
+			m.wide = append(m.wide, told{*k.wide, k.first, more[k.first]})
+			m.shapes[k.first].given = true
+		}
+	}
+	for h := range m.shapes {
+		s := &m.shapes[h]
+		if s.first == Handle(h) {
+			s.given = true
+		}
+		s.first = all.templates[all.of[h]].first
+	}
+}
+
+// tells returns the template that says what a text of another form says, nil if none is known.
+func (m *Miner) tells(text string) *told {
+	for i := range m.wide {
+		if t := &m.wide[i]; t.describes(text) {
+			return t
+		}
+	}
+	return nil
 }
 
 // lend returns the shape of a template of which others take the id.
@@ -392,7 +451,11 @@ func (m *Miner) Merge(o *Miner) {
 
 // take learns from a message as [Miner.AddMasked] does, of which the id was given elsewhere.
 func (m *Miner) take(masked []byte, count int64, gave bool) {
-	h := m.AddMasked(masked, count)
+	h, ok := m.known[string(masked)]
+	if !ok {
+		h = m.learn(string(masked), gave)
+	}
+	m.shapes[h].count += count
 	if s := &m.shapes[h]; gave && s.first != h && s.text == string(masked) {
 		s.given = true
 	}

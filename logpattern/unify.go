@@ -30,6 +30,7 @@ type kinds struct {
 type kindOf struct {
 	first Handle // the earliest of its shapes
 	text  string
+	wide  *widened // if a variable of it may be several words
 }
 
 // settled is a group with the templates of all that came.
@@ -76,9 +77,21 @@ func (m *Miner) settle() []settled {
 }
 
 func (s *settled) divide(v vocabulary) {
-	if s.shapes != nil {
+	if s.shapes != nil && (v == nil || s.says(v)) {
 		s.leaves = leavesOf(s.skeleton, s.shapes, s.words, v)
 	}
+}
+
+// says reports whether any template of the group says a word that is a value elsewhere.
+func (s *settled) says(v vocabulary) bool {
+	for i := range s.leaves {
+		for p, w := range s.leaves[i].words {
+			if !s.leaves[i].open[p] && v.isValue(w) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // unify makes the templates from those of all groups.
@@ -125,7 +138,11 @@ func (m *Miner) unify() *kinds {
 		if !ok {
 			i = int32(len(out.templates))
 			place[k] = i
-			out.templates = append(out.templates, kindOf{Handle(h), shown(k.text)})
+			of := kindOf{first: Handle(h), text: shown(k.text)}
+			if k.wide && strings.IndexByte(k.text, gap) >= 0 {
+				of.wide = widen(k)
+			}
+			out.templates = append(out.templates, of)
 		}
 		out.of[h] = i
 	}
@@ -386,6 +403,15 @@ func (w *widened) fit(text string) (held string, ok bool) {
 	return held, true
 }
 
+// isText reports whether several words are a text that stands for a variable: nothing that is variable by its look, no order of its own.
+func isText(words string) bool { return !strings.ContainsAny(words, "\x01=:|<>{}[]()\"") }
+
+// describes reports whether the template says what a text says.
+func (w *widened) describes(text string) bool {
+	held, ok := w.fit(text)
+	return ok && isText(held)
+}
+
 // How many other messages, of how many lengths, must say what a template says but with several words in
 // a variable's place, by how many words the template says.
 var wideNeeds = []struct{ texts, lengths int }{1: {24, 3}, 2: {10, 3}, 3: {6, 3}, 4: {5, 2}, 5: {4, 2}}
@@ -406,7 +432,7 @@ func (w *widened) absorb(among []*kind) {
 			same = append(same, k)
 			continue
 		}
-		if strings.ContainsAny(held, "\x01=:|<>{}[]()\"") {
+		if !isText(held) {
 			continue
 		}
 		fits = append(fits, k)
@@ -605,11 +631,7 @@ func (m *Miner) vocabulary(groups []settled) vocabulary {
 				if s.shapes == nil || l.open[p] || v[l.words[p]] == nil {
 					continue
 				}
-				var count int64
-				for _, h := range l.members {
-					count += m.shapes[h].count
-				}
-				if len(l.members) > 1 || count > 2 {
+				if len(l.members) > 1 {
 					said[l.words[p]]++
 				}
 			}
