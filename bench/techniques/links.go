@@ -199,7 +199,11 @@ func stored(logs map[string][]string, key func(line string) string, fn func(stor
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		end := "\n"
+		if filepath.Base(name) == "wtmp" {
+			end = ""
+		}
+		if err := os.WriteFile(path, []byte(strings.Join(lines, end)+end), 0o600); err != nil {
 			return err
 		}
 	}

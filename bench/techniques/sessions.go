@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +25,7 @@ const (
 
 // stay is a session as it was; to is zero if its end was not written.
 type stay struct {
+	row              string // of the table
 	kind, host, user string
 	from, to         time.Time
 }
@@ -61,7 +61,7 @@ func (h *house) logins() {
 		h.log(file, from.Add(-time.Second), "%s sshd[%d]: Failed password for %s from %s port 50022 ssh2", host, pid, user, address)
 		h.log(file, from, "%s sshd[%d]: Accepted publickey for %s from %s port 50022 ssh2: ED25519 SHA256:AAAA", host, pid, user, address)
 		h.log(file, from.Add(20*time.Millisecond), "%s sshd[%d]: pam_unix(sshd:session): session opened for user %s(uid=1000) by (uid=0)", host, pid, user)
-		s := stay{"ssh", host, user, from, to}
+		s := stay{"ssh", "ssh", host, user, from, to}
 		if lost {
 			s.to = time.Time{}
 		} else {
@@ -73,7 +73,7 @@ func (h *house) logins() {
 		program := []string{"sudo", "su"}[h.r.IntN(2)]
 		pid = 700 + h.r.IntN(30_000)
 		h.log(file, from, "%s %s[%d]: pam_unix(%s:session): session opened for user root(uid=0) by %s(uid=1000)", host, program, pid, program, user)
-		s = stay{program, host, user, from, to}
+		s = stay{program, program, host, user, from, to}
 		if h.r.Float64() < houseLostEnd {
 			s.to = time.Time{}
 		} else {
@@ -101,7 +101,7 @@ func (h *house) logins() {
 		kind := []int{2, 3, 10}[h.r.IntN(3)]
 		h.windows(host, from, 4624, fmt.Sprintf(`"TargetUserName":"%s","TargetDomainName":"CORP","TargetLogonId":"%s","LogonType":"%d","IpAddress":"10.7.1.%d","SubjectLogonId":"0x3e7"`, user, logon, kind, 1+h.r.IntN(200)))
 		h.windows(host, from, 4624, `"TargetUserName":"SYSTEM","TargetDomainName":"NT AUTHORITY","TargetLogonId":"0x3e7","LogonType":"5","IpAddress":"-","SubjectLogonId":"0x3e7"`)
-		s := stay{"windows logon", host, `CORP\` + user, from, to}
+		s := stay{"windows logon", "windows logon", host, `CORP\` + user, from, to}
 		if h.r.Float64() < houseLostEnd {
 			s.to = time.Time{}
 		} else {
@@ -127,28 +127,36 @@ func (h *house) channel(host, file, channel, provider string, at time.Time, code
 }
 
 // programs start others, by logs that name what started them in three ways: Sysmon by an id that no other process has,
-// the Security log and the kernel's audit by its number, which is used again; the audit names no parent beside.
+// the Security log and the kernel's audit by its number, which is used again; the audit names no parent beside, but the login that both are of.
 func (h *house) programs() {
 	type process struct {
 		command string
 		pid     int
 		ended   time.Time
+		login   int // what it is part of, for the audit
 	}
 	for _, log := range []string{"sysmon", "security", "auditd"} {
 		var all []process
 		host := "pc-" + log
 		at := h.start
 		taken := map[int]time.Time{}
+		next := 1000
 		for i := range houseStarts {
 			at = at.Add(time.Duration(h.r.ExpFloat64() * float64(houseDays*24*time.Hour/houseStarts)))
 			pid := 4 * (100 + h.r.IntN(housePIDs))
-			for taken[pid].After(at) {
-				pid = 4 * (100 + h.r.IntN(housePIDs))
+			if log == "auditd" { // Linux counts on, past those that are not logged, and begins again at the end
+				pid = next + 1 + h.r.IntN(60)
 			}
-			p := process{fmt.Sprintf("/opt/%s/p%d", log, i), pid, at.Add(time.Duration(h.r.ExpFloat64() * float64(3*time.Hour)))}
+			for pid = wrapped(log, pid); taken[pid].After(at); pid = wrapped(log, pid) {
+				if pid++; log != "auditd" {
+					pid = 4 * (100 + h.r.IntN(housePIDs))
+				}
+			}
+			next = pid
+			p := process{fmt.Sprintf("/opt/%s/p%d", log, i), pid, at.Add(time.Duration(h.r.ExpFloat64() * float64(3*time.Hour))), 0}
 			taken[pid] = p.ended
 			// What started it is of those that run, or one that began before the log or of which the log does not tell.
-			parent, told := process{command: "/sbin/unseen", pid: 4 * (100 + housePIDs + h.r.IntN(housePIDs))}, false
+			parent, told := process{command: "/sbin/unseen", pid: 4 * (100 + housePIDs + h.r.IntN(housePIDs)), login: 1 + h.r.IntN(20)}, false
 			if len(all) > 0 && h.r.Float64() < 0.9 {
 				for range 20 {
 					if q := all[max(0, len(all)-1-h.r.IntN(200))]; q.ended.After(at) {
@@ -166,6 +174,7 @@ func (h *house) programs() {
 					}
 				}
 			}
+			p.login = parent.login
 			h.parents[p.command] = ""
 			if told {
 				h.parents[p.command] = parent.command
@@ -186,7 +195,7 @@ func (h *house) programs() {
 			case "auditd":
 				stamp := fmt.Sprintf("%d.%03d:%d", at.Unix(), at.Nanosecond()/1e6, 1000+i)
 				name := host + "/audit.log"
-				h.logs[name] = append(h.logs[name], fmt.Sprintf(`type=SYSCALL msg=audit(%s): arch=c000003e syscall=59 success=yes exit=0 a0=1 a1=2 a2=3 a3=4 items=2 ppid=%d pid=%d auid=1000 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=3 comm="p%d" exe="%s" key="exec"`, stamp, parent.pid, p.pid, i, p.command)+
+				h.logs[name] = append(h.logs[name], fmt.Sprintf(`type=SYSCALL msg=audit(%s): arch=c000003e syscall=59 success=yes exit=0 a0=1 a1=2 a2=3 a3=4 items=2 ppid=%d pid=%d auid=1000 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=%d comm="p%d" exe="%s" key="exec"`, stamp, parent.pid, p.pid, p.login, i, p.command)+
 					"\n"+fmt.Sprintf(`type=EXECVE msg=audit(%s): argc=1 a0="%s"`, stamp, p.command))
 			}
 			all = append(all, p)
@@ -194,15 +203,25 @@ func (h *house) programs() {
 	}
 }
 
+// wrapped is the number that a process gets of the audited host, whose numbers end at 32768 and begin again at 300.
+func wrapped(log string, pid int) int {
+	if log == "auditd" && pid >= 32768 {
+		return 300
+	}
+	return pid
+}
+
 // sessions holds what the timeline says of sessions and process trees against what was so.
 func (m *measurement) sessions() error {
 	type tally struct{ all, right, wrongEnd, missed, extra int }
 	stays := map[string]*tally{}
+	var rows []string
 	type family struct{ all, right, wrong, unknown, none, noneRight int }
 	families := map[string]*family{"sysmon": {}, "security": {}, "auditd": {}}
 	for _, seed := range m.seeds {
 		h := &house{r: rand.New(rand.NewPCG(seed, 77)), start: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), logs: map[string][]string{}, parents: map[string]string{}}
 		h.logins()
+		h.elsewhere()
 		h.programs()
 		if err := stored(h.logs, h.key, func(st store.Store) error {
 			found, err := analyze.ReadSessions(context.Background(), st, "")
@@ -210,21 +229,29 @@ func (m *measurement) sessions() error {
 				return err
 			}
 			used := map[int]bool{}
+			at := map[string][]int{}
+			for i, f := range found.All {
+				at[f.Kind+f.Host+f.User] = append(at[f.Kind+f.Host+f.User], i)
+			}
 			near := func(at int64, t time.Time) bool {
 				return at != event.NoTime && max(at-t.UnixNano(), t.UnixNano()-at) <= int64(2*time.Second)
 			}
 			for _, s := range h.stays {
-				t := stays[s.kind]
+				t := stays[s.row]
 				if t == nil {
 					t = &tally{}
-					stays[s.kind] = t
+					stays[s.row], rows = t, append(rows, s.row)
 				}
 				t.all++
-				i := slices.IndexFunc(found.All, func(f analyze.Session) bool {
-					return f.Kind == s.kind && f.Host == s.host && f.User == s.user && near(f.From, s.from)
-				})
+				i := -1
+				for _, j := range at[s.kind+s.host+s.user] {
+					if !used[j] && near(found.All[j].From, s.from) {
+						i = j
+						break
+					}
+				}
 				switch {
-				case i < 0 || used[i]:
+				case i < 0:
 					t.missed++
 					if m.verbose {
 						fmt.Printf("seed %d, missed: %+v\n", seed, s)
@@ -293,27 +320,36 @@ func (m *measurement) sessions() error {
 		}
 	}
 	fmt.Printf("Sessions and process trees: %d days of some hosts, seeds %v; %.0f %% of ends are not written, process numbers are used again\n", houseDays, m.seeds, 100*houseLostEnd)
-	fmt.Printf("  %-16s %6s %14s %12s %7s %13s\n", "sessions of", "were", "as they were", "another end", "missed", "that were not")
-	for _, kind := range []string{"ssh", "sudo", "su", "windows logon"} {
+	fmt.Printf("  %-28s %6s %14s %12s %7s %13s\n", "sessions of", "were", "as they were", "another end", "missed", "that were not")
+	for _, kind := range rows {
 		t := stays[kind]
-		fmt.Printf("  %-16s %6d %14s %12s %7s %13d\n", kind, t.all, share(t.right, t.all), share(t.wrongEnd, t.all), share(t.missed, t.all), t.extra)
+		fmt.Printf("  %-28s %6d %14s %12s %7s %13d\n", kind, t.all, share(t.right, t.all), share(t.wrongEnd, t.all), share(t.missed, t.all), t.extra)
 		m.floor("sessions: "+kind, float64(t.right)/float64(max(1, t.all)), 0.97)
 		delete(stays, kind)
 	}
 	for kind, t := range stays {
-		fmt.Printf("  %-16s %6d %14s %12s %7s %13d\n", kind, t.all, "–", "–", "–", t.extra)
+		fmt.Printf("  %-28s %6d %14s %12s %7s %13d\n", kind, t.all, "–", "–", "–", t.extra)
 	}
-	fmt.Printf("  %-16s %6s %14s %12s %7s   %s\n", "processes of", "were", "right parent", "wrong", "none", "of those of which no log tells the parent: said so")
+	fmt.Printf("  %-28s %6s %14s %12s %7s   %s\n", "processes of", "were", "right parent", "wrong", "none", "of those of which no log tells the parent: said so")
 	for _, log := range []string{"sysmon", "security", "auditd"} {
 		f := families[log]
-		fmt.Printf("  %-16s %6d %14s %12s %7s   %s of %d\n", log, f.all, share(f.right, f.all), share(f.wrong, f.all), share(f.unknown, f.all), share(f.noneRight, f.none), f.none)
+		fmt.Printf("  %-28s %6d %14s %12s %7s   %s of %d\n", log, f.all, share(f.right, f.all), share(f.wrong, f.all), share(f.unknown, f.all), share(f.noneRight, f.none), f.none)
 		m.floor("process trees: "+log, float64(f.right)/float64(max(1, f.all)), 0.97)
+		if log == "auditd" {
+			m.floor("process trees: auditd: parents that no log tells, not guessed", float64(f.noneRight)/float64(max(1, f.none)), 0.9)
+		}
 	}
 	return nil
 }
 
 // key is what lines are put in order by: their time.
 func (*house) key(line string) string {
+	if len(line) == wtmpRecord {
+		return "" // in order already
+	}
+	if strings.HasPrefix(line, `{"time"`) {
+		return line[:40]
+	}
 	if i := strings.Index(line, "audit("); i >= 0 {
 		return line[i:min(len(line), i+30)]
 	}

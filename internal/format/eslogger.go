@@ -23,7 +23,8 @@ var _ = registerCloud(&cloudLog{
 		"event.exec.cwd.path": "process.working_directory", "event.exec.target.signing_id": "process.code_signature.signing_id", "event.exec.target.team_id": "process.code_signature.team_id",
 		"event.create.destination.existing_file.path": "file.path", "event.unlink.target.path": "file.path", "event.rename.source.path": "file.Ext.original.path", "event.close.target.path": "file.path", "event.write.target.path": "file.path",
 		"event.setmode.target.path": "file.path", "event.setowner.target.path": "file.path", "event.open.file.path": "file.path", "event.rename.destination.existing_file.path": "file.path", "event.setextattr.target.path": "file.path",
-		"event.btm_launch_item_add.item.item_url": "file.path", "event.openssh_login.source_address": "source.ip source.address", "event.openssh_login.username": "user.name", "event.login_login.username": "user.name", "event.sudo.from_username": "user.name", "event.sudo.to_username": "user.effective.name",
+		"event.btm_launch_item_add.item.item_url": "file.path", "event.openssh_login.source_address": "source.ip source.address", "event.openssh_login.username": "user.name", "event.openssh_logout.source_address": "source.ip source.address", "event.openssh_logout.username": "user.name", "event.login_login.username": "user.name", "event.login_logout.username": "user.name", "event.lw_session_login.username": "user.name", "event.lw_session_logout.username": "user.name",
+		"event.screensharing_attach.source_address": "source.ip source.address", "event.screensharing_attach.session_username": "user.name", "event.screensharing_detach.source_address": "source.ip source.address", "event.sudo.from_username": "user.name", "event.sudo.to_username": "user.effective.name",
 	},
 	finish: finishES,
 })
@@ -33,7 +34,7 @@ var esEvents = map[string]struct{ category, types string }{
 	"exec": {"process", "start"}, "fork": {"process", "start"}, "exit": {"process", "end"}, "signal": {"process", "change"}, "get_task": {"process", "access"}, "remote_thread_create": {"process", "change"},
 	"create": {"file", "creation"}, "unlink": {"file", "deletion"}, "rename": {"file", "change"}, "close": {"file", "change"}, "write": {"file", "change"}, "open": {"file", "access"}, "setmode": {"file", "change"}, "setowner": {"file", "change"},
 	"setextattr": {"file", "change"}, "deleteextattr": {"file", "change"}, "truncate": {"file", "change"}, "link": {"file", "creation"}, "clone": {"file", "creation"}, "copyfile": {"file", "creation"}, "mount": {"file", "change"},
-	"authentication": {"authentication", "start"}, "openssh_login": {"authentication", "start"}, "openssh_logout": {"session", "end"}, "login_login": {"authentication", "start"}, "login_logout": {"session", "end"}, "lw_session_login": {"session", "start"}, "lw_session_logout": {"session", "end"}, "sudo": {"process", "start"}, "su": {"authentication", "start"},
+	"authentication": {"authentication", "start"}, "openssh_login": {"authentication", "start"}, "openssh_logout": {"session", "end"}, "login_login": {"authentication", "start"}, "login_logout": {"session", "end"}, "lw_session_login": {"session", "start"}, "lw_session_logout": {"session", "end"}, "screensharing_attach": {"session", "start"}, "screensharing_detach": {"session", "end"}, "sudo": {"process", "start"}, "su": {"authentication", "start"},
 	"btm_launch_item_add": {"configuration", "creation"}, "btm_launch_item_remove": {"configuration", "deletion"}, "xp_malware_detected": {"malware", "info"}, "kextload": {"driver", "start"},
 	"od_create_user": {"iam", "creation"}, "od_delete_user": {"iam", "deletion"}, "od_create_group": {"iam", "creation"}, "od_group_add": {"iam", "change"}, "od_modify_password": {"iam", "change"},
 }

@@ -40,18 +40,23 @@ func decodeXRDP(m *message, b *event.Batch) bool {
 	case strings.HasPrefix(s, "Access permitted for user: "):
 		b.Add("user.name", s[len("Access permitted for user: "):])
 		classify(b, "authentication", "info", "rdp_login", "success")
-	case strings.HasPrefix(s, "++ "):
-		_, s, ok := strings.Cut(s, "username ")
-		user, s, cut := strings.Cut(s, ", ip ")
-		if !ok || !cut {
+	// "++ created session (access granted): username U, ip A - socket: 12", "++ reconnected session: username U, display :10.0,
+	// session_pid 1, ip A", "++ terminated session:  username U, display …"; "-- " ends some versions' too.
+	case strings.HasPrefix(s, "++ "), strings.HasPrefix(s, "-- "):
+		typ, outcome := "start", "success"
+		if s[0] == '-' || strings.HasPrefix(s, "++ terminated session") {
+			typ, outcome = "end", ""
+		}
+		if _, s, ok := strings.Cut(s, "username "); ok {
+			s, address, _ := strings.Cut(s, ", ip ")
+			user, _, _ := strings.Cut(s, ", display ")
+			b.Add("user.name", user)
+			address, _, _ = strings.Cut(address, " - ")
+			xrdpPeer(address, b)
+		} else if typ == "start" {
 			return false
 		}
-		address, _, _ := strings.Cut(s, " - ")
-		b.Add("user.name", user)
-		xrdpPeer(address, b)
-		classify(b, "session", "start", "rdp_session", "success")
-	case strings.HasPrefix(s, "++ terminated session:"), strings.HasPrefix(s, "-- "):
-		classify(b, "session", "end", "rdp_session", "")
+		classify(b, "session", typ, "rdp_session", outcome)
 	default:
 		return false
 	}

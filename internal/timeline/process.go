@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
@@ -20,6 +21,8 @@ type Process struct {
 	Children            []*Process
 	parent              *Process
 	program             string // the file's name, in small letters, "" if it is not known
+	login               string // audit session that it is of, "" if none is told
+	turn, number        int    // when its number was given out: after so many begins of them
 }
 
 // Processes is the forest of the processes that were started.
@@ -35,12 +38,15 @@ const (
 
 // ReadProcesses builds the forest of the process starts that a query finds, by
 // the entity ids of processes where the log has them (Sysmon, EDR), else by
-// their number on the host at the time.
+// their number on the host at the time. Where nothing but the number tells, as in Linux' audit, a
+// process is the parent only if both are of one login, and if the number
+// cannot have been given to another since: Linux counts up and begins again.
 func ReadProcesses(ctx context.Context, st store.Store, query string) (*Processes, error) {
 	out := &Processes{}
 	byID := map[string]*Process{}
 	n := 0
-	q := query + ` | filter !"sextant.time":* event.category:process event.type:start process.pid:* | limit ` + fmt.Sprint(maxProcesses+1) + ` | fields _time, event.id, host.name, user.name, process.pid, process.entity_id, process.name, process.executable, process.command_line, process.parent.pid, process.parent.entity_id, process.parent.name, process.parent.executable, process.parent.command_line`
+	given := map[string]*numbers{}
+	q := query + ` | filter !"sextant.time":* event.category:process event.type:start process.pid:* | limit ` + fmt.Sprint(maxProcesses+1) + ` | fields _time, event.id, host.name, user.name, process.pid, process.entity_id, process.name, process.executable, process.command_line, process.parent.pid, process.parent.entity_id, process.parent.name, process.parent.executable, process.parent.command_line, auditd.log.ses`
 	err := st.Query(ctx, q, func(fs []event.Field) error {
 		if n++; n > maxProcesses {
 			out.More = true
@@ -55,6 +61,17 @@ func ReadProcesses(ctx context.Context, st store.Store, query string) (*Processe
 		}
 		p := &Process{Host: r.get("host.name"), User: r.get("user.name"), PID: r.get("process.pid"), Started: r.time("_time"), ID: r.get("event.id"),
 			Command: first(r.get("process.command_line"), r.get("process.executable"), r.get("process.name")), program: program(r.get("process.executable"), r.get("process.name"))}
+		p.number, _ = strconv.Atoi(p.PID)
+		if p.login = r.get("auditd.log.ses"); p.login == "4294967295" || p.login == "unset" {
+			p.login = ""
+		}
+		linux := r.get("auditd.log.ses") != ""
+		if linux {
+			if given[p.Host] == nil {
+				given[p.Host] = &numbers{}
+			}
+			p.turn = given[p.Host].turnOf(p.number)
+		}
 		if ppid := r.get("process.parent.pid"); ppid != "" || r.get("process.parent.entity_id") != "" {
 			k := key(r.get("process.parent.entity_id"), ppid)
 			parent := byID[k]
@@ -62,6 +79,9 @@ func ReadProcesses(ctx context.Context, st store.Store, query string) (*Processe
 			file := program(r.get("process.parent.executable"), r.get("process.parent.name"))
 			if parent != nil && r.get("process.parent.entity_id") == "" && file != "" && parent.program != "" && file != parent.program {
 				parent = nil // the number was used again by one whose start is not in the log
+			}
+			if parent != nil && linux && file == "" && !parent.surely(p) {
+				parent = nil
 			}
 			if parent == nil && name != "" {
 				parent = &Process{Host: p.Host, PID: ppid, Command: name, Started: event.NoTime, program: file}
@@ -80,6 +100,33 @@ func ReadProcesses(ctx context.Context, st store.Store, query string) (*Processe
 		return nil
 	})
 	return out, err
+}
+
+// surely reports whether a process of the number that another names as its parent's is the parent.
+func (p *Process) surely(child *Process) bool {
+	passed := child.turn > p.turn+1 || child.turn == p.turn+1 && child.number > p.number
+	return !passed && (p.login == "" || p.login == child.login)
+}
+
+// numbers follows how a host gives numbers to its processes: upwards, from the beginning again when
+// they are used up. A number far below the last is that of a process that runs another program, or a new
+// turn: the next tells, which goes on from there.
+type numbers struct{ top, turn, doubt int }
+
+func (n *numbers) turnOf(number int) int {
+	switch {
+	case n.top == 0 || number >= n.top:
+		if n.doubt != 0 && n.top != 0 { // it went on from the top
+			n.doubt = 0
+		}
+		n.top = number
+	case n.doubt != 0 && number >= n.doubt && number < n.top:
+		n.turn, n.top, n.doubt = n.turn+1, number, 0
+	default:
+		n.doubt = number
+		return n.turn + 1
+	}
+	return n.turn
 }
 
 // program is the name of a program's file, by which it can be told from another.
