@@ -16,6 +16,7 @@ const (
 	maxWhat  = 20  // sentences
 	maxNames = 100 // in a list of who and where
 	maxSteps = 200
+	maxAlike = 3    // findings of one technique that are told one by one
 	maxIDs   = 1000 // findings named, first to last
 )
 
@@ -254,7 +255,7 @@ func (g *group) what() []Sentence {
 		nodes []*node
 	}
 	var parts []*part
-	byKey := map[string]*part{}
+	byKey, alike := map[string]*part{}, map[string]int{}
 	main := map[string]bool{} // behaviours and addresses that the incident is about
 	for _, n := range g.nodes {
 		for _, s := range n.f.Entities.Sources {
@@ -263,6 +264,11 @@ func (g *group) what() []Sentence {
 	}
 	for _, n := range slices.Concat(g.nodes, g.context) {
 		key := "rule " + n.f.Rule.ID + " " + n.f.Title
+		if n.explains() { // a few of a kind are told one by one, in their own words
+			if alike[key]++; alike[key] <= maxAlike {
+				key += " " + n.f.ID
+			}
+		}
 		if n.behaviour != other && (n.level >= findingLevel || len(n.f.Entities.Sources) == 1 && main[fmt.Sprint(n.behaviour, n.f.Entities.Sources[0])]) {
 			key = fmt.Sprint("behaviour ", n.behaviour)
 			if n.behaviour == webAttack || n.behaviour == ids {
@@ -294,7 +300,12 @@ func (g *group) what() []Sentence {
 			out = append(out, s)
 		}
 	}
-	return slices.Concat(out, g.tellSessions(), g.tellTree(), g.footprint)
+	return slices.Concat(out, g.tellSigns(), g.tellSessions(), g.tellTree(), g.footprint)
+}
+
+// explains reports whether a technique made the finding, which says itself what it saw.
+func (n *node) explains() bool {
+	return n.behaviour == other && n.f.Surprise > 0 && n.f.Explanation != ""
 }
 
 // tell says what findings of one kind tell.
@@ -308,7 +319,7 @@ func tell(nodes []*node) Sentence {
 	evidence := all.cited(maxCited)
 	var text string
 	switch {
-	case n.behaviour == other && len(nodes) == 1 && n.f.Surprise > 0 && n.f.Explanation != "":
+	case len(nodes) == 1 && n.explains():
 		// A technique says itself what it saw, against what is usual.
 		text = show(n.f.Title) + ": " + showUpTo(n.f.Explanation, maxExplained)
 	case n.behaviour == other || !slices.ContainsFunc(nodes, func(n *node) bool { return n.level >= findingLevel }):

@@ -59,7 +59,8 @@ var lowLevel = analyze.LevelRank("low")
 // sign is something that counts towards an incident.
 type sign struct {
 	weight float64
-	node   *node // nil: looked up
+	node   *node  // nil: looked up
+	says   string // what, then
 }
 
 // corroborate raises findings below the level that makes an incident to it
@@ -109,7 +110,7 @@ func (c *court) corroborate(ctx context.Context, nodes []*node) error {
 			return cmp.Or(compareDown(x.signWeight(), y.signWeight()), compareNodes(x, y))
 		})
 		near = slices.CompactFunc(near, func(x, y *node) bool { return x == y })
-		signs := []sign{{n.signWeight(), n}}
+		signs := []sign{{weight: n.signWeight(), node: n}}
 		hints := 0
 		for _, m := range near {
 			if m.byRule() && (hints == hintsMost || usual(shown, actors[m], m)) || explained(m, n, calls) || explained(n, m, calls) ||
@@ -119,7 +120,7 @@ func (c *court) corroborate(ctx context.Context, nodes []*node) error {
 			if m.byRule() {
 				hints++
 			}
-			signs = append(signs, sign{m.signWeight(), m})
+			signs = append(signs, sign{weight: m.signWeight(), node: m})
 		}
 		if n.callsOut() && asked < corroborateMost {
 			asked++
@@ -134,6 +135,7 @@ func (c *court) corroborate(ctx context.Context, nodes []*node) error {
 		}
 		for _, s := range signs {
 			if s.node == nil {
+				n.because = append(n.because, s.says)
 				continue
 			}
 			raise[s.node] = raise[s.node] || !s.node.byRule()
@@ -330,7 +332,7 @@ func (c *court) lookUp(ctx context.Context, n *node) ([]sign, error) {
 		return nil, nil
 	}
 	var signs []sign
-	add := func(w float64) { signs = append(signs, sign{weight: w}) }
+	add := func(w float64, says string) { signs = append(signs, sign{weight: w, says: says}) }
 	if n.f.Kind == "beacon" && n.level >= lowLevel {
 		if !slices.ContainsFunc(to, func(d string) bool { return c.visitors[d] != 1 }) {
 			among, err := c.talkers(ctx)
@@ -338,11 +340,11 @@ func (c *court) lookUp(ctx context.Context, n *node) ([]sign, error) {
 				return nil, err
 			}
 			if among >= aloneAmong {
-				add(signAlone)
+				add(signAlone, "no other computer of the case contacted the address")
 			}
 		}
 		if s, ok := c.logs.anywhere("network"); ok && s.from != noTime && n.begun-s.from >= int64(newAfter) {
-			add(signNew)
+			add(signNew, "none had in the logs of half a day before")
 		}
 		if len(n.f.Entities.Sources) > 0 {
 			beside, err := c.beside(ctx, n, to)
@@ -350,7 +352,7 @@ func (c *court) lookUp(ctx context.Context, n *node) ([]sign, error) {
 				return nil, err
 			}
 			if beside <= besideMost {
-				add(signItself)
+				add(signItself, "the computer contacted next to nothing else outside when the calls began")
 			}
 		}
 	}
@@ -382,12 +384,12 @@ func (c *court) lookUp(ctx context.Context, n *node) ([]sign, error) {
 	n.bonds = trimBonds(n.bonds)
 	switch {
 	case program:
-		add(signProgram)
+		add(signProgram, "the program that calls is one that runs what others wrote")
 	case place:
-		add(signPlace)
+		add(signPlace, "the program that calls lies where users may write")
 	}
 	if disguised {
-		add(signDisguised)
+		add(signDisguised, "the connection speaks another protocol than its port is for")
 	}
 	for _, h := range callers {
 		_, said, err := c.beginning(ctx, h, n.begun)
@@ -395,7 +397,7 @@ func (c *court) lookUp(ctx context.Context, n *node) ([]sign, error) {
 			return nil, err
 		}
 		if len(said) > 0 {
-			add(signBegan)
+			add(signBegan, "a service began just then that the host had not had")
 			break
 		}
 	}
@@ -452,4 +454,17 @@ func (c *court) talkers(ctx context.Context) (int, error) {
 		c.talking = n + 1
 	}
 	return c.talking - 1, nil
+}
+
+// tellSigns says what was looked up that made an incident of calls that
+// alone would be none. Each rests on the records of the calls.
+func (g *group) tellSigns() []Sentence {
+	var out []Sentence
+	for _, n := range g.nodes {
+		if ids := evidenceIDs(n.f, attempts); n.raised && len(n.because) > 0 && len(ids) > 0 {
+			to := some(outside(n.f.Entities.Destinations), "addresses")
+			out = append(out, Sentence{sentence("these calls to " + to + " stand out: " + strings.Join(n.because, "; ")), ids})
+		}
+	}
+	return out
 }

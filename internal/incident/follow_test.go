@@ -774,8 +774,14 @@ func TestShortCallsAreAnIncidentWhereNobodyElseEverCalledThere(t *testing.T) {
 				w.log(i, record{dataset: "zeek.connection", category: []string{"network"}, types: []string{"connection", "end"}, source: "10.0.0.5", destination: fmt.Sprintf("198.51.100.%d", 10+i)})
 			}
 		}
-		if got := len(w.build(t)); got != c.want {
-			t.Errorf("%s: %d incidents, want %d", c.name, got, c.want)
+		incs := w.build(t)
+		if len(incs) != c.want {
+			t.Errorf("%s: %d incidents, want %d", c.name, len(incs), c.want)
+		}
+		for _, inc := range incs {
+			if !said(inc.What, "no other computer of the case contacted the address; none had in the logs of half a day before") || !said(inc.Outcome.Why, "connection came about") {
+				t.Errorf("why it is one to look at, and what came of it: %v %v", inc.What, inc.Outcome.Why)
+			}
 		}
 	}
 }

@@ -132,6 +132,9 @@ func (n *node) tells(l link) bool {
 	if n.level >= findingLevel || n.f.Kind == "sigma" || n.f.Kind == "correlation" {
 		return true
 	}
+	if slices.Contains([]string{"patterns", "sequences", "isolation"}, n.f.Kind) && n.level < lowLevel {
+		return false // unlike the rest, and not even much
+	}
 	return l.specific && (n.level >= lowLevel || l.strength >= strongLink)
 }
 

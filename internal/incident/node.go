@@ -40,6 +40,7 @@ type node struct {
 	trail      []record // the logins by which its account came to its host, the first from farthest away
 	spare      bool     // see Input.Spare
 	raised     bool     // it makes an incident only with others: see corroborate
+	because    []string // what was looked up that made it count for more
 	background bool     // internet noise: a failed attempt from outside that nothing followed
 
 	// What the attempts were, which rules that count show a part of: see widen.

@@ -58,6 +58,9 @@ func recordedOutcome(n *node) {
 		v.result = Mixed
 		text := fmt.Sprintf("%s: of the records cited, %s a success and %s a failure", what, prose.Count(len(done), "states", "state"), prose.Count(len(refused), "states", "state"))
 		v.why = []Sentence{{sentence(text), cite(done[:min(len(done), attempts)], refused[:min(len(refused), attempts)])}}
+	case len(done) > 0 && n.callsOut():
+		v.result = Succeeded
+		v.states = statement{what, "that the connection came about", done}
 	case len(done) > 0:
 		v.result = Succeeded
 		v.states = statement{what, "that it happened", done}
