@@ -685,7 +685,7 @@ func (t *pairs) newPair(today []newPair, l *leftSide, before int, bits float64, 
 		f.Techniques, f.Tactics = []string{"T1078"}, []string{"initial-access"}
 		f.Entities = Entities{Users: []string{k.a}}
 		f.Level = "low"
-		w = login(w).is("source.geo.country_iso_code", k.b)
+		w = login(w).any(k.b, "source.geo.country_iso_code", "client.geo.country_iso_code", "geo.country_iso_code")
 	case pairParentProcess:
 		f.Title = "A program starts another for the first time"
 		f.Explanation = fmt.Sprintf("%s started %s for the first time %s, not once %s; %s of %s; %s.", a, b, span(p.first, p.first), since, prose.Count(p.count, "time"), prose.Count(l.count, "start"), others)

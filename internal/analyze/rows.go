@@ -143,6 +143,31 @@ func (rs *rows) keep(s sym) string {
 	return rs.kept[s]
 }
 
+// placed is where a record itself says that its client was, as sign-in logs of clouds do.
+type placed struct {
+	country             string
+	latitude, longitude float32
+	lat, lon            bool
+}
+
+// take takes what stands in a field below "client.geo." or "geo.".
+func (p *placed) take(name, value string) {
+	switch name {
+	case "country_iso_code":
+		p.country = value
+	case "location.lat", "location.lon":
+		v, err := strconv.ParseFloat(value, 32)
+		if err != nil {
+			return
+		}
+		if name == "location.lat" {
+			p.latitude, p.lat = float32(v), true
+		} else {
+			p.longitude, p.lon = float32(v), true
+		}
+	}
+}
+
 func (rs *rows) add(at int, last *[8]sym) {
 	e := &rs.events[at]
 	rs.list = append(rs.list, row{time: e.Time, at: int32(at), status: -1, out: -1, in: -1, duration: -1})
@@ -150,6 +175,7 @@ func (rs *rows) add(at int, last *[8]sym) {
 	var user2, host2, sni, urlDomain, destinationDomain, executable, parentExecutable, code, start, end string
 	var bodyIn, bodyOut int64 = -1, -1
 	var none sym
+	var where placed
 	for i := range e.Fields {
 		f := &e.Fields[i]
 		name := f.Name
@@ -254,6 +280,8 @@ func (rs *rows) add(at int, last *[8]sym) {
 					r.longitude = float32(v)
 				}
 			}
+		case 'g':
+			where.take(strings.TrimPrefix(name, "geo."), f.Value)
 		case 'd':
 			switch name {
 			case "destination.ip":
@@ -300,8 +328,16 @@ func (rs *rows) add(at int, last *[8]sym) {
 		case 'c':
 			if name == "client.ip" && r.source == 0 {
 				r.source = rs.sym(f.Value, &none)
+			} else if at, ok := strings.CutPrefix(name, "client.geo."); ok {
+				where.take(at, f.Value)
 			}
 		}
+	}
+	if !r.located && where.lat && where.lon {
+		r.latitude, r.longitude, r.located = where.latitude, where.longitude, true
+	}
+	if r.country == 0 {
+		r.country = rs.sym(where.country, &none)
 	}
 	if r.duration < 0 && start != "" && end != "" { // flow logs of clouds
 		from, err := time.Parse(time.RFC3339, start)

@@ -13,7 +13,7 @@ import (
 )
 
 // travel finds accounts that log in from two places, one after the other, faster
-// than anybody gets from one to the other. It needs source.geo.location, which a
+// than anybody gets from one to the other. It needs source.geo.location (or client.geo's, or geo's, which sign-in logs of clouds have), which a
 // database given by --geoip brings. See docs/techniques/travel.md.
 type travel struct {
 	users   map[string][]stay
@@ -45,7 +45,9 @@ func (*travel) Name() string { return "travel" }
 func (*travel) About() string { return "Logins from places too far apart" }
 
 // Needs implements Technique.
-func (*travel) Needs() []string { return []string{"source.geo.location.lat"} }
+func (*travel) Needs() []string {
+	return []string{"source.geo.location.lat", "client.geo.location.lat", "geo.location.lat"}
+}
 
 type travelDigest struct {
 	users []string
