@@ -344,7 +344,7 @@ func (run *investigation) conclude(ctx context.Context, plan *Plan) (*report.Inv
 	if err != nil {
 		return nil, err
 	}
-	over, err := overview(ctx, run.store, run.patterns.miner)
+	over, err := overview(ctx, run.store, run.patterns.miner, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -363,7 +363,7 @@ func (run *investigation) conclude(ctx context.Context, plan *Plan) (*report.Inv
 		out.Findings = append(out.Findings, report.Finding{Finding: f, First: stamp(f.First), Last: stamp(f.Last)})
 	}
 	run.certainty(incidents, plan)
-	if out.Evidence, err = run.cited(ctx, incidents, findings); err != nil {
+	if out.Evidence, err = cited(ctx, run.store, incidents, findings, maxCited); err != nil {
 		return nil, err
 	}
 	if err := run.describeSources(out, plan); err != nil {
@@ -433,11 +433,11 @@ const maxCited = 5000
 
 // cited returns the records that incidents cite, by time, then id: those that
 // findings hold, and the rest from the store.
-func (run *investigation) cited(ctx context.Context, incidents []incident.Incident, findings []analyze.Finding) ([]analyze.Evidence, error) {
+func cited(ctx context.Context, st store.Store, incidents []incident.Incident, findings []analyze.Finding, most int) ([]analyze.Evidence, error) {
 	wanted := map[string]bool{}
 	for _, in := range incidents {
 		for _, id := range in.Evidence {
-			if len(wanted) < maxCited {
+			if len(wanted) < most {
 				wanted[id] = true
 			}
 		}
@@ -451,7 +451,7 @@ func (run *investigation) cited(ctx context.Context, incidents []incident.Incide
 			}
 		}
 	}
-	rest, err := detect.Fetch(ctx, run.store, slices.Sorted(maps.Keys(wanted)))
+	rest, err := detect.Fetch(ctx, st, slices.Sorted(maps.Keys(wanted)))
 	out = append(out, rest...)
 	slices.SortFunc(out, func(a, b analyze.Evidence) int {
 		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.ID, b.ID))

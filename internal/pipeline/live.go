@@ -98,6 +98,9 @@ type Live struct {
 	telling sync.Mutex // guards told
 	told    *toldOf
 
+	reporting sync.Mutex // one at a time makes the report
+	reported  liveReport
+
 	building sync.Mutex // one at a time builds the investigation
 	fresh    chan struct{}
 

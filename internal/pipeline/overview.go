@@ -25,18 +25,33 @@ import (
 const maxRhythmCandidates = 200
 
 // overview looks at all records at once: what goes with what, what repeats, who
-// was where. What is too much for the store's memory is said, not fatal.
-func overview(ctx context.Context, st store.Store, miner *logpattern.Miner) (report.Overview, error) {
+// was where. What is too much for the store's memory is said, not fatal; so is
+// what takes longer than within (0: as long as it may), of which each part has no
+// more than half of what is left.
+func overview(ctx context.Context, st store.Store, miner *logpattern.Miner, within time.Duration) (report.Overview, error) {
 	o := report.Overview{Associations: []report.Association{}, Rhythms: []report.Rhythm{}, Sessions: []report.Session{}, Remarks: []string{}}
+	end := time.Now().Add(within)
 	for _, part := range []struct {
-		name string
-		read func(context.Context, store.Store, *report.Overview) error
-	}{{"what rises together", associations}, {"what repeats at intervals", rhythms}, {"sessions", sessions}, {"bursts and silences", burstsAndSilences}, {"who came from where", links},
-		{"how sizes are distributed", sizes}, {"what changed", changes},
-		{"kinds of messages", func(ctx context.Context, st store.Store, o *report.Overview) error { return kinds(ctx, st, miner, o) }}} {
-		err := part.read(ctx, st, &o)
-		if errors.Is(err, store.ErrMemory) {
-			o.Remarks = append(o.Remarks, fmt.Sprintf("Of %s nothing can be told: there is too much for the memory given (SEXTANT_MEMORY).", part.name))
+		of, name string
+		read     func(context.Context, store.Store, *report.Overview) error
+	}{{"correlation", "what rises together", associations}, {"timeline", "what repeats at intervals", rhythms}, {"timeline", "sessions", sessions}, {"timeline", "bursts and silences", burstsAndSilences},
+		{"flows", "who came from where", links}, {"statistics", "how sizes are distributed", sizes}, {"statistics", "what changed", changes},
+		{"patterns", "kinds of messages", func(ctx context.Context, st store.Store, o *report.Overview) error { return kinds(ctx, st, miner, o) }}} {
+		limited, cancel := ctx, context.CancelFunc(func() {})
+		if within > 0 {
+			limited, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		}
+		err := limited.Err()
+		if err == nil {
+			err = part.read(limited, st, &o)
+		}
+		late := err != nil && limited.Err() != nil && ctx.Err() == nil
+		cancel()
+		if late {
+			o.Missing = append(o.Missing, report.Missing{Part: part.of, Text: fmt.Sprintf("Of %s nothing is told here: it takes longer than a page may with so many records. Export them and investigate the file.", part.name)})
+		} else if errors.Is(err, store.ErrMemory) {
+			text := fmt.Sprintf("Of %s nothing can be told: there is too much for the memory given (SEXTANT_MEMORY).", part.name)
+			o.Remarks, o.Missing = append(o.Remarks, text), append(o.Missing, report.Missing{Part: part.of, Text: text})
 		} else if err != nil {
 			return o, fmt.Errorf("%s: %w", part.name, err)
 		}

@@ -27,8 +27,9 @@ type Investigation struct {
 	Techniques []analyze.Report    `json:"techniques"` // what became of each analysis technique, by name
 	Overview   Overview            `json:"overview"`
 	Rules      Rules               `json:"rules"`
-	Problems   []string            `json:"problems"` // what went wrong with the evidence, one line each
-	Unread     bool                `json:"unread"`   // some PATH could not be read at all
+	Problems   []string            `json:"problems"`       // what went wrong with the evidence, one line each
+	Unread     bool                `json:"unread"`         // some PATH could not be read at all
+	Live       *Live               `json:"live,omitempty"` // of a live case, which has no sources to account for
 
 	Verdicts map[string]verdict.State `json:"verdicts,omitempty"` // what people made of incidents and findings, by id
 	Triage   []triage.Item            `json:"triage,omitempty"`   // findings that nobody has judged, by how likely they are real; at most MaxTriage
@@ -41,7 +42,8 @@ type Overview struct {
 	Rhythms      []Rhythm      `json:"rhythms"`      // what repeats at intervals, most regular first
 	Sessions     []Session     `json:"sessions"`     // who was where, longest first
 	SessionCount int           `json:"session_count"`
-	Remarks      []string      `json:"remarks"` // what could not be had, one sentence each
+	Remarks      []string      `json:"remarks"`           // what could not be had, one sentence each
+	Missing      []Missing     `json:"missing,omitempty"` // of which part of the report it is missing, and why
 
 	Kinds     []Count  `json:"kinds,omitempty"` // kinds of messages, most frequent first
 	KindCount int      `json:"kind_count,omitempty"`
@@ -52,6 +54,27 @@ type Overview struct {
 	Flows     []Path   `json:"flows,omitempty"`      // records by address, account and outcome
 	Links     []Path   `json:"links,omitempty"`      // records by address and account, "from", then by account and host, "to"
 	Sizes     []Sizes  `json:"sizes,omitempty"`      // how numbers are distributed, by log
+}
+
+// Missing says why a part of the report lacks something.
+type Missing struct {
+	Part string `json:"part"` // timeline, patterns, anomalies, correlation, learning, statistics or flows
+	Text string `json:"text"`
+}
+
+// Live is what a report of a live case rests on.
+type Live struct {
+	At      string   `json:"at"`    // when it was made, RFC 3339 UTC
+	Since   string   `json:"since"` // how far back it looks
+	Senders []Sender `json:"senders"`
+}
+
+// Sender is one that logs came from while the server ran.
+type Sender struct {
+	Name      string `json:"name"`
+	Records   int64  `json:"records"`
+	Undecoded int64  `json:"undecoded"` // of them, kept as text
+	Last      string `json:"last"`      // RFC 3339 UTC
 }
 
 // Path is a combination of values and how many records have it.

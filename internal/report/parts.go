@@ -23,6 +23,7 @@ type part struct {
 	Lists    []list
 	Sections []section
 	Triage   []triage.Item
+	Missing  []string // what could not be told, a sentence each
 }
 
 // list is sentences under a heading.
@@ -87,6 +88,11 @@ func parts(inv *Investigation, found []section) ([]part, error) {
 		if p.ID == "learning" {
 			p.Triage = inv.Triage[:min(10, len(inv.Triage))]
 		}
+		for _, m := range o.Missing {
+			if m.Part == p.ID {
+				p.Missing = append(p.Missing, m.Text)
+			}
+		}
 		out = append(out, p)
 	}
 	return out, nil
@@ -94,7 +100,7 @@ func parts(inv *Investigation, found []section) ([]part, error) {
 
 // Empty reports whether a part has nothing to tell of these records.
 func (p part) Empty() bool {
-	return len(p.Charts)+len(p.Lists)+len(p.Sections)+len(p.Triage) == 0
+	return len(p.Charts)+len(p.Lists)+len(p.Sections)+len(p.Triage)+len(p.Missing) == 0
 }
 
 func kindsSaid(o *Overview) string {

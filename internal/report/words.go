@@ -65,6 +65,13 @@ func noteLine(n verdict.Note) string {
 
 // Scope says what the investigation rests on.
 func Scope(inv *Investigation) string {
+	if l := inv.Live; l != nil {
+		s := fmt.Sprintf("Live, as it was at %s: %s since %s", shortTime(l.At), prose.Count(inv.Statistics.Events, "record"), shortTime(l.Since))
+		if inv.Case.First != "" {
+			s += fmt.Sprintf(", the first of %s, the last of %s", shortTime(inv.Case.First), shortTime(inv.Case.Last))
+		}
+		return s + fmt.Sprintf("; %s. Times are UTC; where a log names no zone, %s was assumed.", prose.Count(inv.Rules.Loaded, "rule"), inv.Case.TimeZone)
+	}
 	s := fmt.Sprintf("%s from %s", prose.Count(int(inv.Accounting.Records), "record"), prose.Count(len(inv.Sources), "source"))
 	if inv.Case.First != "" {
 		s += fmt.Sprintf(", %s to %s", inv.Case.First, inv.Case.Last)

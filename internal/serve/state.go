@@ -75,5 +75,8 @@ func (l later) Stats() pipeline.LiveStats { return l.s.live.Stats() }
 func (l later) Investigation(ctx context.Context) (*report.Investigation, error) {
 	return l.s.live.Investigation(ctx)
 }
+func (l later) Report(ctx context.Context) (*report.Investigation, error) {
+	return l.s.live.Report(ctx)
+}
 func (l later) Patterns() ([]byte, error)     { return l.s.live.Patterns() }
 func (l later) Latest() *report.Investigation { return l.s.live.Latest() }

@@ -26,13 +26,14 @@ import (
 type chartForm struct {
 	Kind, By, Value, X, Top, Step string
 	Where, From, To, Last         string
+	Part                          string // of the overview; empty for all of it
 
 	key string
 }
 
 func chartFormOf(r *http.Request) chartForm {
 	v := func(name string) string { return strings.TrimSpace(r.FormValue(name)) }
-	f := chartForm{Kind: v("kind"), By: v("by"), Value: v("value"), X: v("x"), Top: v("top"), Step: v("step"), Where: v("q"), From: v("from"), To: v("to"), Last: v("last")}
+	f := chartForm{Kind: v("kind"), By: v("by"), Value: v("value"), X: v("x"), Top: v("top"), Step: v("step"), Where: v("q"), From: v("from"), To: v("to"), Last: v("last"), Part: v("part")}
 	return f.keyed()
 }
 
@@ -41,7 +42,7 @@ func (f chartForm) usual() bool { return f.Last == "" && f.From == "" && f.To ==
 
 func (f chartForm) keyed() chartForm {
 	q := url.Values{}
-	for _, p := range [][2]string{{"kind", f.Kind}, {"by", f.By}, {"value", f.Value}, {"x", f.X}, {"top", f.Top}, {"step", f.Step}, {"q", f.Where}, {"from", f.From}, {"to", f.To}, {"last", f.Last}} {
+	for _, p := range [][2]string{{"kind", f.Kind}, {"by", f.By}, {"value", f.Value}, {"x", f.X}, {"top", f.Top}, {"step", f.Step}, {"q", f.Where}, {"from", f.From}, {"to", f.To}, {"last", f.Last}, {"part", f.Part}} {
 		if p[1] != "" {
 			q.Set(p[0], p[1])
 		}
@@ -140,20 +141,39 @@ func (f *chartForm) requests(now time.Time) ([][]plot.Request, error) {
 	over := func(kind string, by ...string) plot.Request {
 		return plot.Request{Kind: kind, Query: q, By: by}
 	}
-	all := [][]plot.Request{{over("area", cmp.Or(f.By, "event.dataset"))}}
-	if span == 0 || span >= 48*time.Hour {
-		all = append(all, []plot.Request{over("heatmap")})
+	var all [][]plot.Request
+	for _, p := range parts {
+		if f.Part != "" && f.Part != p.name || span > 0 && span < p.least {
+			continue
+		}
+		var panels []plot.Request
+		for _, by := range p.by {
+			b := over(p.kind, by...)
+			if p.kind == "bar" {
+				b.Top = 10
+			}
+			if p.kind == "area" && f.By != "" {
+				b.By = r.By
+			}
+			panels = append(panels, b)
+		}
+		all = append(all, panels)
 	}
-	if span == 0 || span >= 14*24*time.Hour {
-		all = append(all, []plot.Request{over("calendar")})
-	}
-	var tops []plot.Request
-	for _, field := range []string{"user.name", "source.ip", "host.name", "event.action"} {
-		b := over("bar", field)
-		b.Top = 10
-		tops = append(tops, b)
-	}
-	return append(all, tops, []plot.Request{over("graph")}), nil
+	return all, nil
+}
+
+// parts are those of the overview.
+var parts = []struct {
+	name, said string
+	kind       string
+	by         [][]string    // of each panel
+	least      time.Duration // shown of a time as long as this, or of all
+}{
+	{"time", "Records over time", "area", [][]string{{"event.dataset"}}, 0},
+	{"hours", "Records by weekday and hour", "heatmap", [][]string{nil}, 48 * time.Hour},
+	{"days", "Records by day", "calendar", [][]string{nil}, 14 * 24 * time.Hour},
+	{"most", "The most frequent accounts, addresses, hosts and actions", "bar", [][]string{{"user.name"}, {"source.ip"}, {"host.name"}, {"event.action"}}, 0},
+	{"graph", "Who occurs together", "graph", [][]string{nil}, 0},
 }
 
 // rate is the chart on the first page.
@@ -192,7 +212,9 @@ func (s *Server) charts(ctx context.Context, f chartForm) (template.HTML, error)
 		if recent, err := s.any(ctx, f, now); err != nil {
 			return "", err
 		} else if !recent {
-			fmt.Fprintf(&b, "<p class=\"dim\">No record is of %s; these are of all times.</p>\n", lastName(f.Last))
+			if f.Part == "" || f.Part == parts[0].name {
+				fmt.Fprintf(&b, "<p class=\"dim\">No record is of %s; these are of all times.</p>\n", lastName(f.Last))
+			}
 			f.Last = "all"
 		}
 	}
@@ -209,7 +231,7 @@ func (s *Server) charts(ctx context.Context, f chartForm) (template.HTML, error)
 			}
 			fig.Panels = append(fig.Panels, c)
 		}
-		if err := chart.Inline(&b, fig, chart.Options{Width: 1180, Theme: chart.Auto, ID: "c" + strconv.Itoa(i)}); err != nil {
+		if err := chart.Inline(&b, fig, chart.Options{Width: 1180, Theme: chart.Auto, ID: "c" + f.Part + strconv.Itoa(i)}); err != nil {
 			return "", err
 		}
 	}
@@ -253,30 +275,64 @@ func said(err error) string {
 	return err.Error()
 }
 
-// chartPage is the overview, or the chart that the form asks for.
+// pagePart is a part of the page of charts.
+type pagePart struct {
+	Name   string
+	Form   chartForm
+	Wait   bool // it is not drawn yet: the page asks for it
+	Charts template.HTML
+}
+
+// soon is how long a page of charts is drawn before it is shown as far as it is.
+const soon = time.Second
+
+// chartPage is the overview, or the chart that the form asks for. What takes
+// longer to count than soon comes after the page.
 func (s *Server) chartPage(w http.ResponseWriter, r *http.Request) {
 	f := chartFormOf(r)
-	data := map[string]any{"Who": whoIs(r), "Form": f, "Kinds": plot.Kinds, "Lasts": lasts}
+	data := map[string]any{"Title": "Charts", "Page": "charts", "Who": whoIs(r), "Form": f, "Kinds": plot.Kinds, "Lasts": lasts}
+	var all, shown []pagePart
 	if f.Kind != "" {
 		s.audit.write(r, whoIs(r), "chart", f.key)
+		all = []pagePart{{Name: "Chart: " + f.Kind, Form: f}}
+	} else {
+		for _, p := range parts {
+			of := f
+			of.Part = p.name
+			all = append(all, pagePart{Name: p.said, Form: of.keyed()})
+		}
 	}
-	s.fillCharts(r.Context(), f, data)
+	ctx := r.Context()
+	if !r.Form.Has("whole") {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, soon)
+		defer cancel()
+	}
+	for _, p := range all {
+		var err error
+		if p.Charts, err = s.charts(ctx, p.Form); err != nil && ctx.Err() != nil {
+			p.Wait, data["Waits"] = true, true
+		} else if err != nil {
+			data["Error"] = said(err)
+			break
+		}
+		if p.Wait || p.Charts != "" {
+			shown = append(shown, p)
+		}
+	}
+	data["Parts"] = shown
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_ = pages.ExecuteTemplate(w, "charts", data)
 }
 
-func (s *Server) fillCharts(ctx context.Context, f chartForm, data map[string]any) {
-	html, err := s.charts(ctx, f)
+// chartPart is a part of the page as it is now.
+func (s *Server) chartPart(w http.ResponseWriter, r *http.Request) {
+	data := map[string]any{}
+	html, err := s.charts(r.Context(), chartFormOf(r))
 	data["Charts"] = html
 	if err != nil {
 		data["Error"] = said(err)
 	}
-}
-
-// chartPart is the part of the page that changes.
-func (s *Server) chartPart(w http.ResponseWriter, r *http.Request) {
-	data := map[string]any{}
-	s.fillCharts(r.Context(), chartFormOf(r), data)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	_ = pages.ExecuteTemplate(w, "drawn", data)

@@ -50,7 +50,7 @@ var pages = template.Must(template.New("pages").Funcs(template.FuncMap{
 
 func loginPage(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = pages.ExecuteTemplate(w, "login", map[string]any{"Failed": r.URL.Query().Has("failed")})
+	_ = pages.ExecuteTemplate(w, "login", map[string]any{"Title": "Log in", "Failed": r.URL.Query().Has("failed")})
 }
 
 func ago(d time.Duration) string {
@@ -158,7 +158,10 @@ const pageRows = 200
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	q := strings.TrimSpace(r.FormValue("q"))
 	data := s.state(r)
-	data["Query"], data["Rate"] = q, rate()
+	data["Query"], data["Rate"], data["Page"] = q, rate(), "now"
+	if q != "" {
+		data["Title"], data["Page"] = "Search", "search"
+	}
 	shown, options := q, store.QueryOptions{Limit: pageRows}
 	if shown == "" {
 		// The newest of the last hour, and what is stamped with a time to come.
@@ -173,9 +176,11 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 			f.Name, f.Value = strings.Clone(f.Name), strings.Clone(f.Value)
 			switch f.Name {
 			case "_time":
-				p.Time, p.Stamped = strings.Replace(strings.TrimSuffix(first(f.Value, 19), "Z"), "T", " ", 1), true
+				p.Time = strings.Replace(strings.TrimSuffix(first(f.Value, 19), "Z"), "T", " ", 1)
 			case "_msg":
-				p.Message = f.Value
+				p.Message, p.Stamped = f.Value, true
+			case "event.id":
+				p.Stamped = true
 			case "event.dataset":
 				p.Dataset = f.Value
 			case "host.name":
@@ -190,13 +195,39 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 		data["Error"] = err.Error()
 	}
 	data["Rows"] = rows
+	data["Columns"], data["Cells"] = table(rows)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_ = pages.ExecuteTemplate(w, "page", data)
 }
 
+// table is rows that are no records, such as counts, under the names of their
+// fields; none if one is a record.
+func table(rows []pageRow) (columns []string, cells [][]string) {
+	at := map[string]int{}
+	for _, r := range rows {
+		if r.Stamped {
+			return nil, nil
+		}
+		for _, f := range r.Fields {
+			if _, ok := at[f.Name]; !ok {
+				at[f.Name] = len(columns)
+				columns = append(columns, f.Name)
+			}
+		}
+	}
+	for _, r := range rows {
+		line := make([]string, len(columns))
+		for _, f := range r.Fields {
+			line[at[f.Name]] = f.Value
+		}
+		cells = append(cells, line)
+	}
+	return columns, cells
+}
+
 // report is the report of what is in the window now.
 func (s *Server) report(w http.ResponseWriter, r *http.Request) {
-	inv, err := s.o.Case.Investigation(r.Context())
+	inv, err := s.o.Case.Report(r.Context())
 	if err == nil {
 		var html []byte
 		if html, err = report.HTML(inv); err == nil {

@@ -33,8 +33,9 @@ type Case interface {
 	Store() store.Store
 	Stats() pipeline.LiveStats
 	Investigation(ctx context.Context) (*report.Investigation, error)
-	Latest() *report.Investigation // the one built last, nil before the first
-	Patterns() ([]byte, error)     // the kinds of messages, as the case has them in a file
+	Latest() *report.Investigation                             // the one built last, nil before the first
+	Report(ctx context.Context) (*report.Investigation, error) // with all that a report tells
+	Patterns() ([]byte, error)                                 // the kinds of messages, as the case has them in a file
 }
 
 // Options configure New.

@@ -36,6 +36,9 @@ func (*fake) Settle(spool.Key)          {}
 func (*fake) Mark(string) string        { return "" }
 func (*fake) Stats() pipeline.LiveStats { return pipeline.LiveStats{} }
 func (*fake) Store() store.Store        { return fakeStore{} }
+func (f *fake) Report(ctx context.Context) (*report.Investigation, error) {
+	return f.Investigation(ctx)
+}
 func (*fake) Investigation(context.Context) (*report.Investigation, error) {
 	return &report.Investigation{Incidents: []incident.Incident{{Title: hostile}}}, nil
 }
