@@ -112,13 +112,17 @@ func (s series) dense() bool {
 	if len(s) < rateActive {
 		return false
 	}
-	days, last := 0, int32(math.MinInt32)
+	return len(s.days(&calendar{})) >= fewestDays
+}
+
+// days are those on which there is any.
+func (s series) days(c *calendar) (days []int32) {
 	for i := range s {
-		if d := int32(floorDiv(int64(s[i].hour), 24)); d != last {
-			days, last = days+1, d
+		if d := int32(floorDiv(int64(c.slot(s[i].hour)), 24)); len(days) == 0 || days[len(days)-1] != d {
+			days = append(days, d)
 		}
 	}
-	return days >= fewestDays
+	return days
 }
 
 // peers lists for each kind of series in a log how much there is in an hour in which there is any.
@@ -144,10 +148,16 @@ func (t *rates) sparse(k rateKey, c *calendar, common []float64, tests float64) 
 	if float64(s.most()) <= least {
 		return nil
 	}
-	u := usual{hours: 1, days: len(c.days) - 1, seasonal: false}
-	if c.to-c.from < fewestHours {
-		return nil
+	days := c.days
+	switch k.kind { // what a host does is usual on the days on which it writes
+	case rateRecords, rateFailedHost, rateDenied, rateServerError:
+		if own := t.series[rateKey{kind: rateRecords, dataset: k.dataset, a: k.a}]; own != nil {
+			days = own.days(c)
+		}
+	case rateAction:
+		days = s.days(c)
 	}
+	u := usual{hours: 1}
 	most, share, slope := least, 1.0, 1.0
 	if n := float64(len(common)); n >= ratePeers {
 		share = min(0.1, max(0.01, 3/n))
@@ -161,16 +171,22 @@ func (t *rates) sparse(k rateKey, c *calendar, common []float64, tests float64) 
 		counts = append(counts, float64(s[i].count))
 	}
 	slices.Sort(counts)
-	own := float64(len(s)) / float64(c.to-c.from+1)
 	var run *hit
 	for i := range s {
 		n := float64(s[i].count)
 		if n <= least || n < rateTimes*most {
 			continue
 		}
+		slot := c.slot(s[i].hour)
+		today := int32(floorDiv(int64(slot), 24))
+		from, _ := slices.BinarySearch(days, today-reach)
+		to, _ := slices.BinarySearch(days, today+reach+1)
+		if u.days = to - from - 1; u.days < 1 || u.peers == 0 && u.days < fewestDays {
+			continue
+		}
 		bits := slope*math.Log2(n/most) - math.Log2(share) - tests
 		if u.peers == 0 { // nobody to compare with: that it is active at all is the news
-			bits -= math.Log2(own)
+			bits += math.Log2(max(1, float64(24*(u.days+1))/float64(len(s))))
 		}
 		if bits < rateBits {
 			continue
@@ -178,7 +194,6 @@ func (t *rates) sparse(k rateKey, c *calendar, common []float64, tests float64) 
 		if others := len(counts); u.peers == 0 && others > 1 && n < rateTimes*counts[others-2] {
 			continue // it had as much before
 		}
-		slot := c.slot(s[i].hour)
 		if run != nil && slot == run.from+run.hours {
 			run.hours++
 			run.count += int(s[i].count)
@@ -200,7 +215,7 @@ func (t *rates) sparse(k rateKey, c *calendar, common []float64, tests float64) 
 
 // ordinary says what a sparse series has in the other hours, of which most have none.
 func (t *rates) ordinary(h *hit, s series, c *calendar) {
-	hours := float64(c.to - c.from + 1 - h.hours)
+	hours := float64(24*(h.usual.days+1) - int(h.hours))
 	vs := []weighted{{0, max(hours-float64(len(s)), 0)}}
 	for i := range s {
 		if slot := c.slot(s[i].hour); slot < h.from || slot >= h.from+h.hours {

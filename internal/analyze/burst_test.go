@@ -156,12 +156,12 @@ func TestABurstIsToldOnce(t *testing.T) {
 			for _, d := range []string{"fw", "ids", "flows"} {
 				add(900, "event.dataset", d, "host.name", d+"1", "source.ip", "10.0.0.9", "event.category", "network", "event.type", "denied")
 			}
-		}, `^informational: source 10\.0\.0\.9: [\d,]+ records in \w+ 2026-03-30 02:00–02:59, usually 0 an hour over 27 days; at the same time more, too: source 10\.0\.0\.9 in log \w+ \([\d,]+\), source 10\.0\.0\.9 in log \w+ \([\d,]+\), host \w+1 \([\d,]+\) and 2 more\.$`},
+		}, `^informational: source 10\.0\.0\.9: [\d,]+ records in \w+ 2026-03-30 02:00–02:59, usually 0 an hour over 27 days; also above their usual then: source 10\.0\.0\.9 in log \w+ \([\d,]+\), source 10\.0\.0\.9 in log \w+ \([\d,]+\), host \w+1 \([\d,]+\) and 2 more\.$`},
 		{"guessing at one account from three addresses", func(add func(n int, fields ...string)) {
 			for _, a := range []string{"10.0.0.7", "10.0.0.8", "10.0.0.9"} {
 				add(70, "event.dataset", "auth", "host.name", "web1", "source.ip", a, "user.name", "backup-svc", "event.action", "login", "event.category", "authentication", "event.outcome", "failure")
 			}
-		}, `^low: account backup-svc: 2\d\d failed logins 2026-03-30 02:00–02:59, usually 0 an hour over 27 days; .* more, too: host web1 \(\d+\), action login \(\d+\), source 10\.0\.0\.. \(\d+\) and 2 more\.$`},
+		}, `^low: account backup-svc: 2\d\d failed logins 2026-03-30 02:00–02:59, usually 0 an hour over 27 days; .* above their usual then: host web1 \(\d+\), action login \(\d+\), source 10\.0\.0\.. \(\d+ failed logins\) and 2 more\.$`},
 		{"guessing at many accounts", func(add func(n int, fields ...string)) {
 			for _, a := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"} {
 				add(20, "event.dataset", "auth", "host.name", "web1", "source.ip", "10.0.0.7", "user.name", a, "event.action", "login", "event.category", "authentication", "event.outcome", "failure")

@@ -18,13 +18,20 @@ func (u *usual) text() string {
 	if u.hours > 1 {
 		s = fmt.Sprintf("usually %s in these %d hours", r, u.hours)
 	}
-	if u.seasonal && u.hours < 24 {
+	switch {
+	case u.seasonal && u.hours == 1:
+		s += " at that time of day"
+	case u.seasonal && u.hours < 24:
 		s += " of the day"
 	}
-	s += " over " + prose.Count(u.days, "day")
-	if u.weekly {
-		s += " of the same kind"
+	what := "day"
+	switch {
+	case u.weekly && u.free:
+		what = "free day"
+	case u.weekly:
+		what = "working day"
 	}
+	s += " over " + prose.Count(u.days, what)
 	if u.peers > 0 {
 		s += fmt.Sprintf("; others of its kind have at most %.0f in %.0f of 100 hours in which they have any", u.peak, 100*(1-u.share))
 	}
@@ -263,6 +270,25 @@ func (b *hit) level() string {
 	return "low"
 }
 
+// noun is what a hit counts, if it is not simply records.
+func (b *hit) noun() string {
+	switch b.key.kind {
+	case rateFailedUser, rateFailedFrom, rateFailedHost:
+		return " failed logins"
+	case rateLoginUser:
+		return " logins"
+	case rateDenied:
+		return " refused"
+	case rateServerError:
+		return " answers 5xx"
+	case rateClientError:
+		return " answers 4xx"
+	case rateFiles:
+		return " of files"
+	}
+	return ""
+}
+
 // with names what else tells of the same, and adds it to the entities.
 func (b *hit) with(e *Entities) string {
 	const most = 3
@@ -281,22 +307,25 @@ func (b *hit) with(e *Entities) string {
 		case narrow == 2:
 			e.Hosts, who = append(e.Hosts, o.key.a), "host "+name
 		}
-		if o.key.dataset != b.key.dataset || who == "" {
-			who = strings.TrimSpace(who + " in log " + o.key.dataset)
+		switch {
+		case who == "":
+			who = "log " + o.key.dataset
+		case o.key.dataset != b.key.dataset:
+			who += " in log " + o.key.dataset
 		}
 		if !seen[who] {
 			seen[who] = true
-			texts = append(texts, fmt.Sprintf("%s (%s)", who, prose.Number(o.count)))
+			texts = append(texts, fmt.Sprintf("%s (%s%s)", who, prose.Number(o.count), o.noun()))
 		}
 	}
 	if len(texts) == 0 {
 		return ""
 	}
-	s := "; at the same time "
+	s := "; also "
 	if b.drop {
-		s += "fewer, too: "
+		s += "below their usual then: "
 	} else {
-		s += "more, too: "
+		s += "above their usual then: "
 	}
 	s += strings.Join(texts[:min(most, len(texts))], ", ")
 	if n := len(texts) - most; n > 0 {

@@ -36,7 +36,7 @@ func newCalendar(log series) *calendar {
 		return c
 	}
 	c.lay(log)
-	if len(c.days) >= twoWeeks {
+	if n := len(c.days); n >= twoWeeks && int(c.days[n-1]-c.days[0]) < 2*n { // day after day
 		c.zone = c.offset(log)
 		c.lay(log)
 		c.clocks(log)
@@ -103,7 +103,10 @@ func (c *calendar) lay(log series) {
 	}
 	c.from, c.to = c.slot(log[0].hour), c.slot(log[len(log)-1].hour)
 	c.free = c.free[:0]
-	weekend := c.weekend(log)
+	weekend := [7]bool{2: true, 3: true}
+	if n := len(c.days); n >= twoWeeks && int(c.days[n-1]-c.days[0]) < 2*n {
+		weekend = c.weekend(log)
+	}
 	for _, d := range c.days {
 		c.free = append(c.free, weekend[(d%7+7)%7])
 	}

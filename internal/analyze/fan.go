@@ -431,7 +431,7 @@ func (f *Finding) describeFan(k fanKey, most int, in, than string) {
 	case fanHosts, fanAbroad:
 		where := "of its own network"
 		if k.kind == fanAbroad {
-			where = "outside"
+			where = "of the internet"
 		}
 		f.Rule = Rule{ID: "fan.hosts", Name: "One source, many hosts", FalsePositives: []string{"A vulnerability scanner, monitoring or inventory of one's own", "A mail or DNS server"}}
 		f.Title = "One source connects to many hosts"

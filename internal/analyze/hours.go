@@ -79,7 +79,7 @@ func (*working) digest(_ string, rs *rows) any {
 // person reports whether an account may be somebody's: not one of a machine, or
 // that every host has.
 func person(name string) bool {
-	if strings.HasSuffix(name, "$") || strings.ContainsAny(name, ":") {
+	if strings.HasSuffix(name, "$") || strings.ContainsAny(name, ":") || wellKnown(name) {
 		return false
 	}
 	switch strings.ToLower(name) {
@@ -87,6 +87,12 @@ func person(name string) bool {
 		return false
 	}
 	return true
+}
+
+// wellKnown reports whether a name is the SID of a well-known account, which every host has (MS-DTYP 2.4.2.4): all but those of
+// domains and computers, S-1-5-21-…, and of Entra ID, S-1-12-1-….
+func wellKnown(name string) bool {
+	return strings.HasPrefix(name, "S-1-") && !strings.HasPrefix(name, "S-1-5-21-") && !strings.HasPrefix(name, "S-1-12-1-")
 }
 
 // Merge implements Technique.

@@ -41,6 +41,7 @@ type usual struct {
 	mean      float64
 	seasonal  bool // learnt from the same time of day, not from all hours
 	weekly    bool // and from working days only, or from free ones only
+	free      bool // which of both
 	peers     int  // hours of others of its kind it was compared with, of which the share has at most
 	peak      float64
 	share     float64
@@ -337,7 +338,7 @@ func (s *scan) expected(t int, dispersion, unseen float64) (mean, variance float
 // describe says what is usual in the hours from t on.
 func (s *scan) describe(t, hours int) usual {
 	_, k := s.of(t)
-	u := usual{hours: hours, seasonal: true, weekly: k < 2}
+	u := usual{hours: hours, seasonal: true, weekly: k < 2, free: k == 1}
 	today := s.c.days[t/24]
 	var vs []weighted
 	for _, i := range s.c.alike[k] {

@@ -91,7 +91,7 @@ func TestDropsOfAnActionAreToldIfItsLogGoesOn(t *testing.T) {
 				drops = append(drops, f)
 			}
 		}
-		if err != nil || len(drops) != c.want || c.want == 1 && !strings.Contains(drops[0].Explanation, "log app.audit: 0 records of file-read 2026-03-11 10:00–12:59, usually 180 in these 3 hours of the day over 9 days") {
+		if err != nil || len(drops) != c.want || c.want == 1 && !strings.Contains(drops[0].Explanation, "log app.audit: 0 records of file-read 2026-03-11 10:00–12:59, usually 180 in these 3 hours of the day over 9 working days") {
 			t.Errorf("%s: %+v %v", c.name, found, err)
 		}
 	}
