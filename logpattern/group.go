@@ -392,6 +392,7 @@ type values struct {
 	phrases  int // of the distinct: several words in quotes
 	lists    int // of the distinct: several words with commas
 	dotted   int // of the distinct: after the same words with dots, as names in a name space
+	suffixed int // of the distinct: before the same suffix, as names of files of one kind
 	humped   int // of the distinct: capitals within, as the names of classes and functions
 }
 
@@ -424,8 +425,12 @@ func (p *partitioner) values(members []int, place int) (v values) {
 			v.humped++
 		}
 	}
-	if common := distinct[0][:before]; before > 0 && common[before-1] == '.' && strings.IndexByte(common, variable) < 0 {
+	word := distinct[0]
+	if common := word[:before]; before > 0 && common[before-1] == '.' && strings.IndexByte(common, variable) < 0 {
 		v.dotted = v.distinct
+	}
+	if common := word[len(word)-behind:]; behind > 1 && common[0] == '.' && class[common[1]]&(upper|lower) != 0 {
+		v.suffixed = v.distinct
 	}
 	return v
 }
@@ -564,6 +569,9 @@ func (p *partitioner) isOpen(members []int, place int, v values, said int) bool 
 	if v.dotted == v.distinct && (place > 0 || said >= 2) {
 		need = min(need, manyValues)
 	}
+	if v.suffixed == v.distinct && said > 0 {
+		need = min(need, manyNames)
+	}
 	if v.humped+v.masked+v.numbered == v.distinct && said > 0 {
 		need = min(need, manyWords)
 	}
@@ -577,7 +585,7 @@ func (p *partitioner) isNamePlace(member, place int, w string) bool {
 	}
 	switch p.context[place] {
 	case 0:
-		return p.after[place] == '['
+		return p.after[place] == '[' || strings.IndexByte(w, '.') > 0
 	case ' ':
 		return strings.IndexFunc(w, func(r rune) bool { return r < 'a' || r > 'z' }) > 0 || p.isNamed([]int{member}, place)
 	}

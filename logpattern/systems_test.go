@@ -25,7 +25,8 @@ var systems = []struct {
 	{"spark", true}, {"kafka", true}, {"postgresql", true}, {"kubernetes", true}, {"healthapp", true}, {"cisco", true}, {"appkv", true}, {"mac", true},
 	{"cassandra", true}, {"nginx", true}, {"openstack", true}, {"thunderbird", true}, {"hpc", true}, {"gitlab", true}, {"localized", true}, {"java", true},
 	{"server", true}, {"unixhost", true}, {"jobs", true}, {"rasnode", true}, {"laptop", true}, {"wearable", true}, {"relay", true},
-	{"elasticsearch", false}, {"blockstore", false}, {"scheduler", false},
+	{"blockstore", true},
+	{"elasticsearch", false}, {"scheduler", false}, {"vpngate", false},
 }
 
 // system is templates and what stands in them.
