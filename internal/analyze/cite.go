@@ -59,9 +59,15 @@ func (f *Finding) cite(ctx context.Context, q Querier) error {
 			f.Evidence[MaxEvidence-1] = last[0]
 		}
 	}
-	// Techniques that count by the second or the hour know no better when it was.
+	// Techniques that count by the second or the hour know no better when it was. What is
+	// longer is what the records tell of: a connection that was open.
 	if n := len(first); n > 0 && first[0].Time != event.NoTime {
-		f.First, f.Last = max(f.First, first[0].Time), min(f.Last, first[n-1].Time)
+		if at := first[0].Time; at-f.First < hour {
+			f.First = max(f.First, at)
+		}
+		if at := first[n-1].Time; f.Last-at < hour {
+			f.Last = min(f.Last, at)
+		}
 	}
 	// Who and where all the records name alike, the finding is about too.
 	n := len(first)

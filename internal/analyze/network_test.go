@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sextant-logs/sextant/internal/event"
 )
 
 // lookingUp is some days of lookups of twelve computers, each of some of thirty sites, and a slip of the hand now and then.
@@ -259,5 +261,33 @@ func TestTunnelsOfShortNamesAndServicesThatAreAskedByHash(t *testing.T) {
 	}
 	if len(all) != 2 {
 		t.Errorf("%d findings: %+v", len(all), all)
+	}
+}
+
+func TestAFindingOfAnOpenConnectionIsOfAllTheTimeThatItWasOpen(t *testing.T) {
+	for name, fields := range map[string][]string{
+		"written at the end":                   {"02 14:00:00", "event.dataset", "fortinet.log"},
+		"Zeek's time is of the first packet":   {"02 08:00:00", "event.dataset", "zeek.connection"},
+		"written later, with its beginning":    {"02 14:10:00", "event.dataset", "suricata.eve", "event.start", "2026-03-02T08:00:00Z"},
+		"in a zone of its own, with the end":   {"02 14:10:00", "event.dataset", "x", "event.end", "2026-03-02T15:00:00+01:00"},
+		"a beginning that cannot be read":      {"02 14:00:00", "event.dataset", "x", "event.start", "yesterday"},
+		"written at the end, of several parts": {"02 14:00:00", "event.dataset", "y", "source.port", "4000"},
+	} {
+		fields = append(fields, "event.category", "network", "event.duration", "21600000000000", "source.ip", "10.0.0.5", "destination.ip", "203.0.113.9", "destination.port", "443")
+		var b event.Batch
+		b.Begin(0, "record").Time = at(fields[0])
+		for i := 1; i < len(fields); i += 2 {
+			b.Add(fields[i], fields[i+1])
+		}
+		l := newLong()
+		l.Merge(l.Digest("x.log", &b))
+		fs, err := l.Findings(t.Context(), nil)
+		if err != nil || len(fs) != 1 {
+			t.Fatalf("%s: %v %v", name, fs, err)
+		}
+		f := &fs[0]
+		if err := f.cite(t.Context(), caseOf(t, fields)); err != nil || f.First != at("02 08:00:00") || f.Last != at("02 14:00:00") || len(f.Evidence) != 1 {
+			t.Errorf("%s: %d records, %s (%v)", name, len(f.Evidence), span(f.First, f.Last), err)
+		}
 	}
 }
