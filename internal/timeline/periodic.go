@@ -32,8 +32,10 @@ type Rhythm struct {
 
 const (
 	minTimes    = 8
-	maxTimes    = 4000    // of one rhythm that are looked at
-	maxRhythms  = 3000    // candidates
+	maxTimes    = 1 << 16 // of one rhythm; what has more is not looked at
+	busyTimes   = 4000    // what has more of them is looked at after all others
+	maxBusy     = 100     // of such candidates
+	maxRhythms  = 3000    // of the others
 	maxAllTimes = 4 << 20 // of all candidates together
 )
 
@@ -120,7 +122,14 @@ func rhythmsBy(ctx context.Context, st store.Store, query string, keys []string,
 		slices.SortFunc(all, func(a, b candidate) int {
 			return cmp.Or(cmp.Compare(b.n, a.n), slices.Compare(a.values, b.values))
 		})
-		all = all[:min(len(all), most)]
+		// A job of every minute has 40,000 a month. Most that is as busy has no rhythm: the least busy of it, after all others.
+		busy := slices.IndexFunc(all, func(c candidate) bool { return c.n <= busyTimes })
+		if busy < 0 {
+			busy = len(all)
+		}
+		some := slices.Clone(all[max(0, busy-maxBusy):busy])
+		slices.Reverse(some)
+		all = append(slices.Clone(all[busy:min(len(all), busy+most)]), some...)
 	}
 	err := store.Group(ctx, st, base, keys, []store.Figure{{Name: "sextant_n", Of: "count()"}}, func() { all = nil }, func(fs []event.Field) error {
 		r := row(fs)

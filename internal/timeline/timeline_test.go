@@ -166,6 +166,17 @@ func TestRhythmsNameWhatRepeats(t *testing.T) {
 	}
 }
 
+func TestAJobOfEveryMinuteIsFoundInALongLog(t *testing.T) {
+	var facts []fact
+	for i := range 10_080 { // a week
+		facts = append(facts, fact{start.Add(time.Duration(i) * time.Minute), []string{"source.ip", "192.0.2.15", "destination.ip", "203.0.113.9", "destination.port", "443"}})
+	}
+	all, err := Rhythms(t.Context(), filled(t, facts...), "*")
+	if err != nil || len(all) != 1 || all[0].Sentence() != "192.0.2.15 → 203.0.113.9 443: every 1 min ± 0 s, 10080 times" {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
 func series(counts ...float64) *statistics.Series {
 	return &statistics.Series{Start: start.UnixNano(), Step: time.Minute, Names: []string{"x"}, Values: [][]float64{counts}}
 }
