@@ -73,6 +73,9 @@ func (m *measurement) damage() error {
 					}
 				}
 			}
+			if err := numberedLogs(l, seed); err != nil {
+				return err
+			}
 			if err := m.silenced(l, w, st, files); err != nil {
 				return err
 			}
@@ -106,6 +109,11 @@ func (m *measurement) damage() error {
 			m.floor("damage: "+of.row, float64(l.told[of.row])/float64(l.done[of.row]), of.least)
 		}
 	}
+	for _, r := range l.rows {
+		if strings.HasPrefix(r, "10 records taken out: ") {
+			m.floor("damage: "+r, float64(l.told[r])/float64(l.done[r]), 0.95)
+		}
+	}
 	wrong := 0
 	for _, n := range l.wrong {
 		wrong += n
@@ -115,10 +123,10 @@ func (m *measurement) damage() error {
 }
 
 // filesOf reads back all files, of each record what the techniques look at.
-func filesOf(st *store.Embedded) ([]*file, error) {
+func filesOf(st store.Store) ([]*file, error) {
 	byPath := map[string]*file{}
 	shared := map[string][]event.Field{} // most records of a file have the same
-	err := st.Query(context.Background(), `* | fields _time,sextant.time,event.id,event.dataset,event.sequence,error.message,log.flags,host.name,winlog.channel,log.file.path,log.offset`, func(row []event.Field) error {
+	err := st.Query(context.Background(), `* | fields _time,sextant.time,event.id,event.dataset,event.sequence,error.message,log.flags,host.name,event.duration,winlog.channel,journald.seqnum_id,postgresql.log.session_id,log.syslog.structured_data.meta.sequenceId,log.file.path,log.offset`, func(row []event.Field) error {
 		e := detect.Stored(slices.DeleteFunc(slices.Clone(row), func(f event.Field) bool { return f.Value == "" }))
 		path := e.Get("log.file.path")
 		f := byPath[path]
@@ -153,7 +161,7 @@ func filesOf(st *store.Embedded) ([]*file, error) {
 }
 
 // lookAt has a technique look at the files, those of which change returns something other than nil as that is.
-func lookAt(st *store.Embedded, name string, files []*file, change func(f *file) []event.Event) ([]analyze.Finding, error) {
+func lookAt(st store.Store, name string, files []*file, change func(f *file) []event.Event) ([]analyze.Finding, error) {
 	t := technique(name)
 	for _, f := range files {
 		var events []event.Event

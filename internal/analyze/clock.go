@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sextant-logs/sextant/internal/event"
@@ -24,8 +25,9 @@ type clock struct {
 // ticks is how time goes in a stretch of a log.
 type ticks struct {
 	path, dataset, host string
+	ends                bool  // its records are written when what they tell of is over, with the time it began
 	records             int   // with a time
-	back                int   // steps back of more than a second
+	back                int   // steps back of more than a second; see slack
 	first, last         int64 // times of the first and last record
 	lastID              string
 	steps               []step
@@ -47,6 +49,10 @@ const (
 	maxClockLogs = 100_000
 	maxSteps     = 8
 	stepLeast    = 2 * minute
+
+	// A sensor writes of a connection that was not closed when it has been silent for a while: Zeek, after
+	// five minutes for TCP and one for what else there is (tcp_inactivity_timeout, udp_inactivity_timeout).
+	idleLeast = 7 * minute
 )
 
 var _ = register(newClock)
@@ -82,6 +88,7 @@ func (t *clock) Digest(path string, b *event.Batch) any {
 	d := &clockDigest{source: strings.Clone(id)}
 	d.ticks.path = path
 	var last *event.Event
+	var before int64 // when last was written
 	for i := range b.Events {
 		e := &b.Events[i]
 		d.ticks.broken = ""
@@ -93,28 +100,36 @@ func (t *clock) Digest(path string, b *event.Batch) any {
 			if e.Get("log.flags") == event.Zeroed {
 				at := int64(event.NoTime)
 				if last != nil {
-					at = last.Time
+					at = before
 				}
 				d.ticks.zero([]string{strings.Clone(e.ID)}, 1, at)
 			}
 			continue
 		}
 		if last == nil {
-			d.ticks.first = e.Time
+			d.ticks.ends = e.Get("event.dataset") == "zeek.connection"
+		}
+		written := e.Time
+		if d.ticks.ends {
+			duration, _ := strconv.ParseInt(e.Get("event.duration"), 10, 64)
+			written += max(duration, 0)
+		}
+		if last == nil {
+			d.ticks.first = written
 			d.ticks.dataset, d.ticks.host = strings.Clone(e.Get("event.dataset")), strings.Clone(e.Get("host.name"))
 			d.firstID = strings.Clone(e.ID)
 		} else {
-			d.ticks.tick(last.Time, e.Time, last.ID, e.ID, true)
+			d.ticks.tick(before, written, last.ID, e.ID, true)
 		}
 		d.ticks.records++
-		last = e
+		last, before = e, written
 	}
 	if e := &b.Events[len(b.Events)-1]; e.Get("log.flags") == event.Unterminated {
 		d.ticks.open = strings.Clone(e.ID)
 	}
 	d.ticks.broken = strings.Clone(d.ticks.broken)
 	if last != nil {
-		d.ticks.last, d.lastID = last.Time, strings.Clone(last.ID)
+		d.ticks.last, d.lastID = before, strings.Clone(last.ID)
 	}
 	return d
 }
@@ -130,11 +145,15 @@ func (t *ticks) zero(ids []string, n int, at int64) {
 
 // tick notes the step from one record to the next.
 func (t *ticks) tick(from, to int64, before, after string, clone bool) {
-	if from-to <= second {
+	least, slack := stepLeast, second
+	if t.ends {
+		least, slack = idleLeast, idleLeast
+	}
+	if from-to <= slack {
 		return
 	}
 	t.back++
-	if from-to < stepLeast || len(t.steps) >= maxSteps {
+	if from-to < least || len(t.steps) >= maxSteps {
 		return
 	}
 	if clone {
@@ -152,7 +171,7 @@ func (t *clock) Merge(digest any) {
 			t.tooMany = true
 			return
 		}
-		l = &ticks{path: d.ticks.path}
+		l = &ticks{path: d.ticks.path, ends: d.ticks.ends}
 		t.logs[d.source] = l
 		t.order = append(t.order, d.source)
 	}
@@ -173,6 +192,7 @@ func (t *clock) Merge(digest any) {
 	} else {
 		l.tick(l.last, d.ticks.first, l.lastID, d.firstID, false)
 	}
+	l.ends = d.ticks.ends
 	l.records += d.ticks.records
 	l.back += d.ticks.back
 	for _, s := range d.ticks.steps {

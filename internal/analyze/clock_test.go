@@ -1,8 +1,10 @@
 package analyze
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -73,5 +75,37 @@ func TestALogThatEndsWithinARecordIsCut(t *testing.T) {
 	fs, _ := c.Findings(context.Background(), emptyStore{})
 	if len(fs) != 1 || fs[0].Rule.ID != "clock.cut" || !strings.Contains(fs[0].Query, fmt.Sprintf("src-%010x", 599)) {
 		t.Errorf("%+v", fs)
+	}
+}
+
+func TestConnectionsAreInOrderOfWhenTheyWereWritten(t *testing.T) {
+	// Each record has the time the connection began; those that were not closed are written five minutes after their last packet.
+	connections := func(back int64) []made {
+		type record struct{ written, began, lasted int64 }
+		var all []record
+		for i := range int64(2000) {
+			began, lasted, idle := worldStart+i*10*second, i*i*7919%3600*second, int64(0)
+			if i%7 == 0 {
+				idle = 5 * minute
+			}
+			all = append(all, record{began + lasted + idle, began, lasted})
+		}
+		slices.SortFunc(all, func(a, b record) int { return cmp.Compare(a.written, b.written) })
+		var out []made
+		for i, r := range all {
+			if i > 1000 {
+				r.began -= back
+			}
+			out = append(out, made{r.began, "src", []string{"event.dataset", "zeek.connection", "event.duration", fmt.Sprint(r.lasted)}})
+		}
+		return out
+	}
+	for _, size := range []int{7, 5000} {
+		if fs := steps(t, connections(0), size); len(fs) != 0 {
+			t.Errorf("%+v", fs)
+		}
+		if fs := steps(t, connections(20*minute), size); len(fs) != 1 || !strings.Contains(fs[0].Explanation, "steps back once") {
+			t.Errorf("%+v", fs)
+		}
 	}
 }
