@@ -230,13 +230,29 @@ func rhythm(times []int64) (Rhythm, bool) {
 // ofPeople reports whether what repeats within hours and days may as well be the habit of a person: it is not
 // on time within a hundredth of the period, and does not go on at night and over weekends.
 func (r *Rhythm) ofPeople(times []int64) bool {
-	if r.Period < 2*time.Hour || r.Jitter <= r.Period/100 {
+	if r.Period < 2*time.Hour {
+		return false
+	}
+	// Of what goes on all day only the first of each day may be on time: people begin then.
+	near, begun := 0, times[0]
+	for _, t := range times {
+		if t-begun >= int64(r.Period)*6/10 {
+			begun = t
+		}
+		if t-begun <= int64(r.Period)/4 {
+			near++
+		}
+	}
+	if r.Noisy || 5*near < 4*len(times) {
+		return true
+	}
+	if r.Jitter <= r.Period/100 {
 		return false
 	}
 	if f := foldAt(times, float64(r.Period)); f.beats >= minTimes && f.jitter <= f.period/100 { // each interval has the jitter of two
 		return false
 	}
-	if r.Noisy || r.Missed*4 > r.Times {
+	if r.Missed*4 > r.Times {
 		return true
 	}
 	const day = int64(24 * time.Hour)

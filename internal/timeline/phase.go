@@ -49,10 +49,10 @@ func locked(times []int64) (Rhythm, bool) {
 		return Rhythm{}, false
 	}
 	r := Rhythm{Period: time.Duration(best.period), Jitter: time.Duration(best.jitter), Times: best.beats, Missed: best.missed, First: times[0], Last: times[len(times)-1],
-		Share: float64(best.near) / float64(len(times))}
+		Share: float64(best.near) / float64(best.events)}
 	r.Noisy = r.Share < 0.8
 	if r.Noisy {
-		r.Times = len(times)
+		r.Times = best.events
 	}
 	return r, true
 }
@@ -142,6 +142,7 @@ type folding struct {
 	jitter   float64 // ns, typical
 	beats    int     // turns with an event where most are
 	missed   int
+	events   int // those that come together counted once
 	near     int // events that are where most are
 }
 
@@ -177,7 +178,7 @@ func foldAt(times []int64, period float64) folding {
 			phases[i] = float64(t-times[0]) / period
 		}
 	}
-	f := folding{period: period}
+	f := folding{period: period, events: len(times)}
 	mean, focus := meanPhase(phases)
 	f.focus = focus
 	// Turns are cut where fewest events are: opposite to the mean.

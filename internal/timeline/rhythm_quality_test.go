@@ -80,8 +80,13 @@ var irregular = map[string]func(r *rand.Rand, n int) []int64{
 			return at - from
 		})
 	},
-	"who comes at nine":    func(r *rand.Rand, n int) []int64 { return workdays(r, min(n, 200), 1, 9, 0.6) },
-	"who comes and goes":   func(r *rand.Rand, n int) []int64 { return workdays(r, n, 3, 13, 2.5) },
+	"who comes at nine":  func(r *rand.Rand, n int) []int64 { return workdays(r, min(n, 200), 1, 9, 0.6) },
+	"who comes and goes": func(r *rand.Rand, n int) []int64 { return workdays(r, n, 3, 13, 2.5) },
+	"who begins on time": func(r *rand.Rand, n int) []int64 {
+		times := append(workdays(r, n/12, 1, 7, 0.1), workdays(r, n-n/12, 11, 12, 2)...)
+		slices.Sort(times)
+		return times
+	},
 	"who is there all day": func(r *rand.Rand, n int) []int64 { return workdays(r, n, 12, 13, 2.5) },
 	"gaps of gamma shape 4": func(r *rand.Rand, n int) []int64 {
 		return gapped(n, func() float64 { return 15 * (r.ExpFloat64() + r.ExpFloat64() + r.ExpFloat64() + r.ExpFloat64()) })

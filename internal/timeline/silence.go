@@ -28,7 +28,8 @@ const (
 )
 
 // Silences finds them in each series between its first and its last event, the
-// longest first.
+// longest first. What a log does at that time of other days counts: one that is silent each night
+// has no silence in it, and one of working days none at weekends, once there are two of them.
 func Silences(s *statistics.Series) []Silence {
 	var out []Silence
 	for i, name := range s.Names {
@@ -48,14 +49,60 @@ func Silences(s *statistics.Series) []Silence {
 		sorted := slices.Clone(gaps)
 		slices.Sort(sorted)
 		usual := sorted[len(sorted)*19/20]
+		share := float64(len(at)) / float64(at[len(at)-1]-at[0]+1)
+		var d habit
+		for j := at[0]; j <= at[len(at)-1]; j++ {
+			d.add(s, j, 1, s.Values[i][j] > 0)
+		}
 		for j, g := range gaps {
-			if g >= silenceTimes*usual && g > 2 {
+			if g >= silenceTimes*usual && g > 2 && d.expected(s, at[j]+1, at[j+1]) >= share*float64(g)/2 {
 				out = append(out, Silence{Name: name, From: s.Start + int64(at[j]+1)*int64(s.Step), To: s.Start + int64(at[j+1])*int64(s.Step), Usual: time.Duration(usual) * s.Step})
 			}
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Silence) int { return cmp.Compare(b.To-b.From, a.To-a.From) })
 	return out
+}
+
+// habit is how many steps a log has by hour, of working days and of weekends, and in how many it is written.
+type habit struct{ steps, written [2][24]float64 }
+
+func slot(s *statistics.Series, step int) (weekend, hour int) {
+	t := time.Unix(0, s.Start+int64(step)*int64(s.Step)).UTC()
+	if d := t.Weekday(); d == time.Saturday || d == time.Sunday {
+		weekend = 1
+	}
+	return weekend, t.Hour()
+}
+
+func (h *habit) add(s *statistics.Series, step int, n float64, written bool) {
+	weekend, hour := slot(s, step)
+	h.steps[weekend][hour] += n
+	if written {
+		h.written[weekend][hour] += n
+	}
+}
+
+// expected is in how many steps of a silence the log would be written, by what it does at that hour of
+// other days: of the same kind if there are any.
+func (h habit) expected(s *statistics.Series, from, to int) (sum float64) {
+	for j := from; j < to; j++ {
+		h.add(s, j, -1, false)
+	}
+	aDay := max(1, float64(time.Hour/s.Step)) // steps of an hour of one day
+	for j := from; j < to; j++ {
+		k, hour := slot(s, j)
+		steps, written := h.steps[k][hour], h.written[k][hour]
+		if steps < aDay {
+			steps, written = h.steps[0][hour]+h.steps[1][hour], h.written[0][hour]+h.written[1][hour]
+		}
+		if steps > 0 {
+			sum += written / steps
+		} else {
+			sum++ // of this hour nothing is known
+		}
+	}
+	return sum
 }
 
 // Stretches are the bursts and the silences of each log of each host, without

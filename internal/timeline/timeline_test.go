@@ -250,3 +250,23 @@ func TestNothingGivesNothing(t *testing.T) {
 		t.Error(b)
 	}
 }
+
+func TestALogThatIsSilentEachNightHasNoSilenceInIt(t *testing.T) {
+	monday := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+	s := &statistics.Series{Start: monday.UnixNano(), Step: 10 * time.Minute, Names: []string{"shop"}, Values: [][]float64{make([]float64, 21*144)}}
+	for i := range s.Values[0] {
+		if at := monday.Add(time.Duration(i) * 10 * time.Minute); at.Hour() >= 8 && at.Hour() < 18 && at.Weekday() != time.Saturday && at.Weekday() != time.Sunday {
+			s.Values[0][i] = 5
+		}
+	}
+	if all := Silences(s); len(all) != 0 {
+		t.Errorf("%d, the first %+v", len(all), all[0])
+	}
+	// A day of which nothing is left, and some hours of another.
+	clear(s.Values[0][9*144 : 10*144])
+	clear(s.Values[0][3*144+60 : 3*144+84])
+	all := Silences(s)
+	if len(all) != 2 || all[0].To-all[0].From < int64(24*time.Hour) || all[1].To-all[1].From != int64(4*time.Hour) {
+		t.Errorf("%+v", all)
+	}
+}
