@@ -37,7 +37,7 @@ func TestSameFigureGivesSameBytes(t *testing.T) {
 // checkSVG reads the XML and returns the text of all text elements.
 func checkSVG(t testing.TB, name string, svg []byte) []string {
 	t.Helper()
-	allowed := []string{"svg", "title", "desc", "style", "rect", "path", "circle", "text"}
+	allowed := []string{"svg", "title", "desc", "style", "g", "rect", "path", "circle", "text"}
 	d := xml.NewDecoder(bytes.NewReader(svg))
 	d.Strict = true
 	var texts, stack []string
@@ -70,7 +70,7 @@ func checkSVG(t testing.TB, name string, svg []byte) []string {
 		case xml.EndElement:
 			stack = stack[:len(stack)-1]
 		case xml.CharData:
-			if len(stack) == 2 && stack[1] == "text" {
+			if len(stack) == 3 && stack[2] == "text" {
 				texts = append(texts, string(e))
 			}
 			if len(stack) == 2 && (stack[1] == "title" || stack[1] == "desc") && strings.TrimSpace(string(e)) != "" {

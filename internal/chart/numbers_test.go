@@ -47,7 +47,7 @@ func TestEveryInlineChartHasANameASentenceAndItsNumbers(t *testing.T) {
 					if attr["role"] != "img" {
 						t.Errorf("%s: role %q of the picture", p.name, attr["role"])
 					}
-					labels = append(labels, strings.Fields(attr["aria-labelledby"])...)
+					labels = append(labels, attr["aria-labelledby"], attr["aria-describedby"])
 				}
 				switch e.Name.Local {
 				case "thead":

@@ -56,14 +56,17 @@ func writeSVG(w io.Writer, s *scene, fig Figure, o Options) error {
 
 	b := bufio.NewWriter(w)
 	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" class="sextant-chart" viewBox="0 0 %s %s" width="%[1]s" height="%[2]s" `+
-		`role="img" aria-labelledby="%[3]s-title %[3]s-desc" font-family="%[4]s" style="max-width:100%%;height:auto">`+"\n",
+		`role="img" aria-labelledby="%[3]s-title" aria-describedby="%[3]s-desc" font-family="%[4]s" style="max-width:100%%;height:auto">`+"\n",
 		number(s.w), number(s.h), id, fontStack)
 	fmt.Fprintf(b, "<title id=\"%s-title\">%s</title>\n<desc id=\"%[1]s-desc\">%[3]s</desc>\n", id, escapeXML(title), escapeXML(desc.String()))
 	if x.auto {
 		b.WriteString(autoStyle())
 	}
+	// The title and the description say it all; marks by themselves, with the tips
+	// that a pointer shows, would only be read out one by one.
+	b.WriteString("<g aria-hidden=\"true\">\n")
 	b.Write(body)
-	b.WriteString("</svg>\n")
+	b.WriteString("</g>\n</svg>\n")
 	return b.Flush()
 }
 
