@@ -28,6 +28,10 @@
 // ("user", "from"); eight elsewhere; many where the message begins, and many
 // capitals, which are states and methods. Lists of any length are one variable.
 //
+// Templates of all orders are then put together: a word that is a value in some is one
+// in others; a variable learnt from words may be several words and takes in messages
+// of other lengths; what goes on in very many ways ends in any text.
+//
 // # Ids
 //
 // A template's id is a hash of the first masked message that was of the
@@ -38,7 +42,7 @@
 //
 // # When it is wrong
 //
-// A variable of several words has no fixed number of places and becomes several
+// Free text that came in few ways, or behind a mere label, becomes several
 // templates. A free word that has come only once or twice is taken for part of
 // the message. Two messages that differ only in a word behind "user" become one
 // template after three such.

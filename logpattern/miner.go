@@ -189,10 +189,16 @@ func (m *Miner) learn(text string, given bool) Handle {
 		}
 	}
 	if m.full || g.closed {
+		var first Handle
 		if l := g.leaves.find(m.words); l != nil {
-			return l.members[0]
+			first = m.lend(l)
+		} else {
+			first = m.remainder(at)
 		}
-		return m.remainder(at)
+		if given && !m.full {
+			return m.remember(text, at, nil, first)
+		}
+		return first
 	}
 	h := m.remember(text, at, slices.Clone(m.words), -1)
 	g.members = append(g.members, h)

@@ -100,7 +100,7 @@ func (m *Miner) unify() *kinds {
 		return m.kinds
 	}
 	groups := m.settle()
-	v := m.vocabulary(groups)
+	v := vocabularyOf(groups)
 	var all []*kind
 	at := make([]int32, len(m.shapes)) // the place in all of each shape's leaf
 	for i := range at {
@@ -111,21 +111,23 @@ func (m *Miner) unify() *kinds {
 		s.divide(v)
 		for j := range s.leaves {
 			l := &s.leaves[j]
-			k := &kind{first: l.members[0], shapes: len(l.members), text: l.render(s.skeleton), fixed: s.fixed}
 			for _, h := range l.members {
 				at[h] = int32(len(all))
-				k.count += m.shapes[h].count
 			}
-			all = append(all, k)
+			all = append(all, &kind{first: l.members[0], text: l.render(s.skeleton), fixed: s.fixed})
 		}
 		if h := m.groups[i].rest; h >= 0 && at[h] < 0 { // what fitted no other
 			at[h] = int32(len(all))
-			all = append(all, &kind{first: h, shapes: 1, count: m.shapes[h].count, text: s.skeleton, fixed: true})
+			all = append(all, &kind{first: h, text: s.skeleton, fixed: true})
 		}
 	}
 	for h := range m.shapes {
-		if at[h] < 0 { // it came when its template was sealed
-			at[h] = at[m.shapes[h].first]
+		if at[h] >= 0 {
+			continue
+		}
+		if at[h] = at[m.shapes[h].first]; at[h] < 0 { // it came when its template was sealed
+			at[h] = int32(len(all))
+			all = append(all, &kind{first: Handle(h), text: m.shapes[h].text})
 		}
 	}
 	join(all)
@@ -157,13 +159,11 @@ func shown(text string) string {
 
 // kind is a template on the way to be joined with others.
 type kind struct {
-	text   string // with variable and gap for what is variable
-	first  Handle
-	shapes int
-	count  int64
-	fixed  bool // is never joined
-	wide   bool // its gaps have been seen to hold several words
-	into   *kind
+	text  string // with variable and gap for what is variable
+	first Handle
+	fixed bool // is never joined
+	wide  bool // its gaps have been seen to hold several words
+	into  *kind
 }
 
 func (k *kind) root() *kind {
@@ -221,7 +221,6 @@ func joinAlike(all []*kind, key func(*kind) string) {
 }
 
 func (k *kind) take(o *kind) {
-	k.shapes, k.count = k.shapes+o.shapes, k.count+o.count
 	k.first = min(k.first, o.first)
 	o.into = k
 }
@@ -566,94 +565,4 @@ func joinTexts(begin string, said int, ks []*kind) {
 		ks[0].take(k)
 	}
 	ks[0].text, ks[0].wide = begin+string(rune(gap))+end, true
-}
-
-// vocabulary tells which words are values.
-type vocabulary map[string]*usage
-
-type usage struct {
-	open   int // places that are variable in which the word stands
-	closed int // templates that say it
-}
-
-// maxVocabulary bounds the words that are remembered of one place.
-const maxVocabulary = 4096
-
-// vocabulary counts in what places words stand.
-func (m *Miner) vocabulary(groups []settled) vocabulary {
-	v := vocabulary{}
-	get := func(w string) *usage {
-		u := v[w]
-		if u == nil {
-			u = &usage{}
-			v[w] = u
-		}
-		return u
-	}
-	for i := range groups {
-		s := &groups[i]
-		if s.shapes == nil {
-			continue
-		}
-		at := map[Handle]int{}
-		for i, h := range s.shapes {
-			at[h] = i
-		}
-		context, behind := contexts(s.skeleton), after(s.skeleton)
-		for _, l := range s.leaves {
-			for p, open := range l.open {
-				if !open {
-					continue
-				}
-				// Where words stand side by side that vary, text stands, not names.
-				if p > 0 && l.open[p-1] && context[p] == ' ' || p+1 < len(l.open) && l.open[p+1] && behind[p] == ' ' && context[p+1] == ' ' {
-					continue
-				}
-				names := map[string]bool{}
-				for _, h := range l.members {
-					if w := s.words[at[h]][p]; plainWord(w) && strings.IndexByte(w, ' ') < 0 && len(names) < maxVocabulary {
-						names[w] = true
-					}
-				}
-				if len(names) >= manyNames*2 {
-					for w := range names {
-						get(w).open++
-					}
-				}
-			}
-		}
-	}
-	for i := range groups {
-		s := &groups[i]
-		for p := range strings.Count(s.skeleton, string(rune(variable))) {
-			said := map[string]int{} // by how many templates
-			for _, l := range s.leaves {
-				if s.shapes == nil || l.open[p] || v[l.words[p]] == nil {
-					continue
-				}
-				if len(l.members) > 1 {
-					said[l.words[p]]++
-				}
-			}
-			if len(said) >= manyNames { // values again
-				continue
-			}
-			for w, n := range said {
-				v[w].closed += n
-			}
-		}
-	}
-	return v
-}
-
-// isValue reports whether a word is a value where others stand in its place.
-func (v vocabulary) isValue(w string) bool {
-	u := v[w]
-	return u != nil && u.open > 0 && u.open >= 3*u.closed
-}
-
-// isName reports whether a word is a value wherever it stands.
-func (v vocabulary) isName(w string) bool {
-	u := v[w]
-	return u != nil && u.open > 1 && u.closed == 0
 }
