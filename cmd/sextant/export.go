@@ -117,9 +117,16 @@ func exportRows(c *cobra.Command, st queryer, query string, out io.Writer, forma
 		return err
 	}
 	any := false
+	var own []event.Field
 	if err := st.Query(c.Context(), query, func(row []event.Field) error {
 		any = true
-		return w.Write(row)
+		own = own[:0]
+		for _, f := range row {
+			if f.Name != "_stream" && f.Name != "_stream_id" { // the engine's, which say what sextant.source says
+				own = append(own, f)
+			}
+		}
+		return w.Write(own)
 	}); err != nil {
 		return errors.Join(err, w.Discard())
 	}

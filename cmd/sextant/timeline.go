@@ -36,6 +36,7 @@ type timelineCommand struct {
 	w     *bufio.Writer
 	width int
 	a     answers
+	day   string // how a day is written: with the year where there are several
 
 	stretched     bool
 	foundBursts   []timeline.Burst
@@ -145,9 +146,13 @@ func (t *timelineCommand) text() error {
 		t.a.say("", "No record is found.")
 		return nil
 	}
+	t.day = "01-02"
 	if first == event.NoTime {
 		t.a.say("", fmt.Sprintf("%s, none with a time.", prose.Count(events, "record")))
 	} else {
+		if time.Unix(0, first).UTC().Year() != time.Unix(0, last).UTC().Year() {
+			t.day = time.DateOnly
+		}
 		t.a.say("", fmt.Sprintf("%s%s from %s to %s UTC (%s).", prose.Count(events, "record"), without(untimed), shortStamp(first), shortStamp(last), lasting(time.Duration(last-first))))
 	}
 	parts := map[string]func() error{
@@ -285,9 +290,9 @@ func (t *timelineCommand) processes() error {
 		if lines++; t.limit > 0 && lines > most {
 			return
 		}
-		when := "               "
+		when := strings.Repeat(" ", len(t.day)+len(" 15:04:05 "))
 		if p.Started != event.NoTime {
-			when = time.Unix(0, p.Started).UTC().Format("01-02 15:04:05 ")
+			when = time.Unix(0, p.Started).UTC().Format(t.day + " 15:04:05 ")
 		}
 		text := strings.Repeat("  ", depth) + p.Command
 		if depth == 0 {
@@ -314,8 +319,8 @@ func (t *timelineCommand) flows() error {
 	for _, f := range all {
 		when := shortSpan(f.First, f.Last)
 		if t.width > 0 && t.width < 100 { // addresses first
-			if when = time.Unix(0, f.First).UTC().Format("01-02"); f.Last-f.First >= int64(24*time.Hour) {
-				when += "–" + time.Unix(0, f.Last).UTC().Format("01-02")
+			if when = time.Unix(0, f.First).UTC().Format(t.day); f.Last-f.First >= int64(24*time.Hour) {
+				when += "–" + time.Unix(0, f.Last).UTC().Format(t.day)
 			}
 		}
 		rows = append(rows, []export.Cell{{Name: "source", Value: f.Source, Whole: true}, {Name: "destination", Value: f.Destination, Whole: true}, {Name: "port", Value: f.Port}, {Name: "records", Value: f.Count},

@@ -122,6 +122,7 @@ func (s *sessionReader) read(r *sessionRow) {
 		switch kind := r.get("winlog.logon.type"); {
 		case id == "" || id == "0x0" || id == "0x3e7" || id == "0x3e4" || id == "0x3e5": // the system's own
 		case kind == "Service" || kind == "System" || kind == "Batch":
+		case r.get("user.domain") == "Window Manager" || r.get("user.domain") == "Font Driver Host": // of each desktop
 		default:
 			if d := r.get("user.domain"); d != "" && d != "-" {
 				user = d + `\` + user

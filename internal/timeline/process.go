@@ -60,7 +60,7 @@ func ReadProcesses(ctx context.Context, st store.Store, query string) (*Processe
 			return "p\x00" + r.get("host.name") + "\x00" + pid
 		}
 		p := &Process{Host: r.get("host.name"), User: r.get("user.name"), PID: r.get("process.pid"), Started: r.time("_time"), ID: r.get("event.id"),
-			Command: first(r.get("process.command_line"), r.get("process.executable"), r.get("process.name")), program: program(r.get("process.executable"), r.get("process.name"))}
+			Command: first(r.get("process.command_line"), r.get("process.executable"), r.get("process.name"), "process "+r.get("process.pid")), program: program(r.get("process.executable"), r.get("process.name"))}
 		p.number, _ = strconv.Atoi(p.PID)
 		if p.login = r.get("auditd.log.ses"); p.login == "4294967295" || p.login == "unset" {
 			p.login = ""
