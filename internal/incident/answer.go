@@ -340,7 +340,7 @@ func tell(nodes []*node) Sentence {
 			text += " from " + some(sources, "addresses")
 		}
 		if len(users) > 0 {
-			text += " tried " + accountPhrase(users)
+			text += " tried " + triedPhrase(nodes, users)
 		}
 		text += ", " + when
 	case n.behaviour == scanning:
@@ -414,6 +414,19 @@ func accountPhrase(users []string) string {
 		return "accounts " + list(users, 3)
 	}
 	return some(users, "accounts")
+}
+
+// triedPhrase is accountPhrase of the accounts that were tried: where one address tried one host, all of them were
+// counted, of which the findings name those of the records that they cite.
+func triedPhrase(nodes []*node, users []string) string {
+	all := &group{nodes: nodes}
+	text := accountPhrase(users)
+	if named := prose.Number(len(users)); len(users) > 3 && len(all.sources()) == 1 && len(all.hosts()) <= 1 {
+		if n := slices.MaxFunc(nodes, func(a, b *node) int { return cmp.Compare(a.accounts, b.accounts) }).accounts; n > len(users) {
+			return prose.Number(n) + strings.TrimPrefix(text, named)
+		}
+	}
+	return text
 }
 
 // serviceOf names what was logged in to, from the records and their logs.

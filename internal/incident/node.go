@@ -46,6 +46,7 @@ type node struct {
 	// What the attempts were, which rules that count show a part of: see widen.
 	tries       int
 	own         int // tries, by the finding alone
+	accounts    int // that were tried, where all of them were counted
 	begun, done int64
 	records     []analyze.Evidence
 }

@@ -78,7 +78,9 @@ type evidenceStore interface {
 // tally is how many logins from an address a host refused.
 type tally struct {
 	source, host string
-	count        int
+	count        int // records
+	tries        int // attempts: sshd writes that there is no such user, and then that the password is wrong
+	users        int // different accounts
 	first, last  int64
 	records      []record // the first of them
 }
@@ -533,9 +535,11 @@ func (l logsQL) failures(ctx context.Context, sources []string, s span, limit in
 func (l logsQL) countFailures(ctx context.Context, sources []string, s span) ([]tally, error) {
 	var ts []tally
 	q := during(s) + " " + in("source.ip", sources) + " " + refusedLogin +
-		` | stats by ("source.ip","host.name") count() n, min(_time) first, max(_time) last | sort by (n desc,"source.ip","host.name") limit 10000`
+		` | stats by ("source.ip","host.name") count() n, count_uniq("user.name") users, count() if ("system.auth.ssh.event":=Invalid) named, count() if ("system.auth.ssh.event":=Failed "system.auth.ssh.invalid_user":=true) refused, min(_time) first, max(_time) last | sort by (n desc,"source.ip","host.name") limit 10000`
 	err := l.each(ctx, "count refused logins", q, func(r row) {
-		ts = append(ts, tally{source: r.get("source.ip"), host: r.get("host.name"), count: r.count("n"), first: parseTime(r.get("first")), last: parseTime(r.get("last"))})
+		t := tally{source: r.get("source.ip"), host: r.get("host.name"), count: r.count("n"), users: r.count("users"), first: parseTime(r.get("first")), last: parseTime(r.get("last"))}
+		t.tries = t.count - min(r.count("named"), r.count("refused"))
+		ts = append(ts, t)
 	})
 	if n := len(sources); n > 1 && errors.Is(err, store.ErrMemory) {
 		if ts, err = l.countFailures(ctx, sources[:n/2], s); err != nil {

@@ -227,6 +227,7 @@ func (w *world) failures(_ context.Context, sources []string, s span, limit int)
 			ts = append(ts, tally{source: r.source, host: r.host, first: r.time})
 		}
 		ts[i].count++
+		ts[i].tries++
 		ts[i].last = r.time
 		if len(ts[i].records) < limit {
 			ts[i].records = append(ts[i].records, r)
