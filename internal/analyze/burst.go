@@ -107,12 +107,10 @@ func (s series) most() (n uint32) {
 	return n
 }
 
-// dense reports whether a series has a rhythm that can be learnt.
-func (s series) dense() bool {
-	if len(s) < rateActive {
-		return false
-	}
-	return len(s.days(&calendar{})) >= fewestDays
+// dense reports whether a series has a rhythm that can be learnt: in a log of years it takes more, or all those that are hardly ever there would be
+// laid out hour by hour.
+func (s series) dense(c *calendar) bool {
+	return len(s) >= max(rateActive, 24*len(c.days)/100) && len(s.days(c)) >= fewestDays
 }
 
 // days are those on which there is any.
@@ -331,7 +329,7 @@ func (t *rates) choose(sc *scan, k rateKey, cs []candidate, tests float64, tails
 	slices.SortFunc(cs, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(b.bits, a.bits), cmp.Compare(a.size, b.size), cmp.Compare(a.t, b.t))
 	})
-	var whole *scan
+	var whole *scan // the log
 	if !seldom {
 		sc.model(1)
 	}

@@ -221,7 +221,7 @@ func (t *rates) Findings(context.Context, Querier) ([]Finding, error) {
 			continue
 		}
 		s := *t.series[k]
-		if !s.dense() {
+		if !s.dense(c) {
 			hits = append(hits, t.sparse(k, c, peers[rateKey{kind: k.kind, dataset: k.dataset}], tests)...)
 			continue
 		}
