@@ -191,6 +191,9 @@ func together(all []*hit) (out []*hit) {
 		}
 		done[root] = true
 		members := append([]*hit{root}, near(root, func(o *hit) bool {
+			if root.narrow() == 0 && o.narrow() == 0 && o.excess() >= root.excess()/2 {
+				return true // two sensors see it
+			}
 			return root.same(o) || root.key.dataset == o.key.dataset && o.excess() >= partOf*root.excess() && (root.drop || root.narrow() != o.narrow())
 		})...)
 		for _, m := range members { // and these by other logs, with what of these they explain
@@ -295,6 +298,9 @@ func (b *hit) with(e *Entities) string {
 	var texts []string
 	seen := map[string]bool{}
 	for _, o := range b.also {
+		if o.same(b) && o.key.dataset == b.key.dataset {
+			continue // by another measure
+		}
 		who := ""
 		name := clip(o.key.a, 100)
 		switch narrow := o.narrow(); {
