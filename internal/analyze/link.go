@@ -429,8 +429,7 @@ func (l *Links) Sentence(address string, t int64) string {
 	from, until := links[0].From, links[0].Until
 	for _, kind := range []string{"host", "user", "mac"} {
 		for _, k := range links {
-			_, bare, _ := strings.Cut(k.Value, `\\`)
-			same := func(n string) bool { return n == k.Value || n == bare || strings.HasSuffix(n, `\\`+k.Value) }
+			same := func(n string) bool { return strings.EqualFold(bareUser(n), bareUser(k.Value)) }
 			if k.Kind != kind || slices.ContainsFunc(names, same) || kind == "mac" && len(names) > 0 || len(names) >= 4 {
 				continue
 			}
@@ -475,6 +474,9 @@ func disagreement(links []Link) string {
 	}
 	return ""
 }
+
+// bareUser is an account's name without its domain.
+func bareUser(s string) string { return s[strings.LastIndexByte(s, '\\')+1:] }
 
 // bareHost is a host's name without its domain.
 func bareHost(s string) string {

@@ -249,3 +249,10 @@ func TestAComputersTicketAndLogonAreOneThingToKnow(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 }
+
+func TestAPersonWithAndWithoutADomainIsNamedOnce(t *testing.T) {
+	l := links(t, logon("02 08:00:01", "4768", "", "ulla", "192.0.2.7", ""), logon("02 08:00:02", "4624", "0x1", `CORP\ulla`, "192.0.2.7", "3"))
+	if s := l.Sentence("192.0.2.7", at("02 08:00:03")); strings.Count(s, "ulla") != 1 {
+		t.Error(s)
+	}
+}

@@ -875,3 +875,15 @@ func TestASearchForADomainAndTheCallsItLedToAreOneIncident(t *testing.T) {
 		}
 	}
 }
+
+func TestNamesThatDoNotExistDoNotTellThatASearchFailed(t *testing.T) {
+	w := &world{ips: []hostAddress{{"ws5", "10.0.0.5"}}}
+	var ids []string
+	for i := range 20 {
+		ids = append(ids, w.log(i, record{dataset: "zeek.dns", category: []string{"network"}, outcome: "failure", source: "10.0.0.5", destination: "10.0.0.1", name: fmt.Sprintf("x%dq.example", i)}))
+	}
+	w.find("Lookups of domains with generated names", "medium", []string{"T1568.002"}, []string{"command-and-control"}, ids...).Kind = "generated"
+	if inc := w.one(t); inc.Outcome.Result != Unknown || !slices.Equal(inc.Outcome.Needs, []string{processLog("ws5")}) || inc.Impact.Level == "none" {
+		t.Errorf("%+v %+v", inc.Outcome, inc.Impact)
+	}
+}

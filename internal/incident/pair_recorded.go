@@ -12,7 +12,7 @@ import (
 //
 //	event.outcome success, or a record that is only written when it happened (a program
 //	started, a file or registry value was written, a connection was let through) → succeeded
-//	event.outcome failure, or denied                                             → failed
+//	event.outcome failure, or denied                                             → failed, but for a search that goes on until it finds
 //	both                                                                         → mixed
 //	neither                                                                      → unknown
 var _ = register(pairing{
@@ -64,6 +64,10 @@ func recordedOutcome(n *node) {
 	case len(done) > 0:
 		v.result = Succeeded
 		v.states = statement{what, "that it happened", done}
+	case len(refused) > 0 && technique(n.f, "T1568"):
+		v.result = Unknown
+		v.states = statement{what, "that a name does not exist, which does not tell whether the program that asked found one that does", refused}
+		v.needs = []string{processLog(single(n.hosts))}
 	case len(refused) > 0 && exploit(n):
 		v.result = Unknown
 		v.states = statement{what, "a failure of the program attacked, which does not tell whether the attack failed", refused}
