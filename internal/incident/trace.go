@@ -256,7 +256,16 @@ func (g *group) readSessions(ctx context.Context, c *court) error {
 		return nil
 	}
 	seen := map[string]bool{}
-	s := g.span()
+	var acts group // a connection that stays open, or calls: somebody did something when they began
+	for _, n := range g.nodes {
+		if n.callsOut() {
+			one := *n
+			one.done = n.begun
+			n = &one
+		}
+		acts.nodes = append(acts.nodes, n)
+	}
+	s := acts.span()
 	for _, n := range g.nodes {
 		logins := n.trail
 		if n.behaviour == bruteForce && n.verdict.result == Succeeded {
