@@ -367,7 +367,7 @@ func (m *measurement) firsts() error {
 				simple[k][0]++
 			}
 		}
-		findings, err := ask("pairs", events)
+		findings, err := ask("pairs", slices.Chunk(events, 4096))
 		if err != nil {
 			return err
 		}

@@ -139,7 +139,7 @@ func (m *measurement) journeys() error {
 			}
 			last[l.user] = l
 		}
-		findings, err := ask("travel", events)
+		findings, err := ask("travel", slices.Chunk(events, 4096))
 		if err != nil {
 			return err
 		}

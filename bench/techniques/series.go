@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -110,15 +111,12 @@ func (m *measurement) bursts() error {
 	seriesDays, dropDays := 0, 0
 	for _, seed := range m.seeds {
 		r := rand.New(rand.NewPCG(seed, 77))
-		var events []event.Event
 		var plants []plant
-		put := func(counts []int, fields func() []event.Field) {
-			for h, c := range counts {
-				for range c {
-					events = append(events, event.Event{Time: peopleStart.Add(time.Duration((float64(h) + r.Float64()) * float64(time.Hour))).UnixNano(), Fields: fields()})
-				}
-			}
+		type written struct {
+			counts []int
+			fields []event.Field
 		}
+		var logs []written
 		for fi := range fluxes {
 			f := &fluxes[fi]
 			for n := range each {
@@ -161,13 +159,11 @@ func (m *measurement) bursts() error {
 					}
 					plants = append(plants, plant{flux: fi, change: ci, from: at, to: at + c.hours, n: n})
 				}
-				put(counts, func() []event.Field { return f.fields(n) })
+				logs = append(logs, written{counts, f.fields(n)})
 				if f.kind == "one action of a log" { // beside others, so that the log goes on
-					put(fluxes[0].counts(r, days), func() []event.Field {
-						fields := f.fields(n)
-						fields[2].Value = "other"
-						return fields
-					})
+					fields := f.fields(n)
+					fields[2].Value = "other"
+					logs = append(logs, written{fluxes[0].counts(r, days), fields})
 				}
 				for i := here; i < len(plants); i++ {
 					plants[i].simple = [3]float64{-1e9, -1e9, -1e9}
@@ -192,8 +188,19 @@ func (m *measurement) bursts() error {
 				}
 			}
 		}
-		slices.SortStableFunc(events, func(a, b event.Event) int { return cmp.Compare(a.Time, b.Time) })
-		findings, err := ask("rates", events)
+		findings, err := ask("rates", func(yield func([]event.Event) bool) {
+			for h := range days * 24 { // an hour at a time
+				var events []event.Event
+				for _, l := range logs {
+					for range l.counts[h] {
+						events = append(events, event.Event{Time: peopleStart.Add(time.Duration((float64(h) + r.Float64()) * float64(time.Hour))).UnixNano(), Fields: l.fields})
+					}
+				}
+				if !yield(events) {
+					return
+				}
+			}
+		})
 		if err != nil {
 			return err
 		}
@@ -272,10 +279,10 @@ func (m *measurement) bursts() error {
 	return nil
 }
 
-// ask gives events to a technique and returns what it finds.
-func ask(name string, events []event.Event) ([]analyze.Finding, error) {
+// ask gives events to a technique, a batch after the other, and returns what it finds.
+func ask(name string, batches iter.Seq[[]event.Event]) ([]analyze.Finding, error) {
 	t := technique(name)
-	for b := range slices.Chunk(events, 4096) {
+	for b := range batches {
 		if d := t.Digest("", &event.Batch{Events: b}); d != nil {
 			t.Merge(d)
 		}
