@@ -359,6 +359,33 @@ func (m *measurement) verdicts() error {
 			m.floor(fmt.Sprintf("ait: mean AUC after %d verdicts, %s, beside the better of rarest and most", n, how), mean, max(meanRare, meanMany))
 		}
 	}
+	fmt.Println("\nAIT-ADS, chances foretold of findings not judged, and the share that is real (any are judged, all networks and draws)")
+	for _, n := range []int{20, 100, 400} {
+		var chance, prior []float64
+		var truth []bool
+		for _, network := range networks {
+			j := all[network]
+			for d := range verdictDraws {
+				var judged []string
+				for _, i := range rand.New(rand.NewPCG(uint64(n), uint64(d))).Perm(len(j.findings))[:n] {
+					judged = append(judged, j.findings[i].ID)
+				}
+				c := j.ready(judged)
+				for _, it := range c.Rank(triage.Train(c)) {
+					if it.Verdict == "" {
+						chance, prior, truth = append(chance, it.Chance), append(prior, it.Prior), append(truth, j.real[it.ID])
+					}
+				}
+			}
+		}
+		r, p := learn.Rely(chance, truth), learn.Rely(prior, truth)
+		fmt.Printf("%3d verdicts:", n)
+		for _, b := range r.Bins {
+			fmt.Printf("  %.2f is %.2f (%d)", b.Foretold, b.True, b.N)
+		}
+		fmt.Printf("; Brier %.4f (without verdicts %.4f, the same for all %.4f), mean error %.3f (%.3f)\n", r.Brier, p.Brier, r.Base, r.Error, p.Error)
+		m.floor(fmt.Sprintf("ait: Brier score after %d verdicts, beside the same chance for all", n), r.Base, r.Brier)
+	}
 	fmt.Println("\nAIT-ADS, real ones among the first 20, 100, 400 that the analyst looks at")
 	for _, network := range networks {
 		j := all[network]

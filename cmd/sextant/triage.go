@@ -71,6 +71,7 @@ how rare the rule is in the case, and of how many records there are.`,
 			if model.Judged == 0 {
 				fmt.Fprintln(c.ErrOrStderr(), "No verdicts yet: ranked by level, rarity and number of records. `sextant mark` teaches the ranking.")
 			}
+			tellVerdicts(c.ErrOrStderr(), model)
 			if open {
 				items = slices.DeleteFunc(items, func(it triage.Item) bool { return it.Verdict != "" })
 			}
@@ -89,6 +90,24 @@ how rare the rule is in the case, and of how many records there are.`,
 	c.Flags().BoolVar(&open, "open", false, "only what nobody has judged")
 	c.Flags().BoolVar(&evaluate, "evaluate", false, "foretell each fifth of the verdicts from the others, and say how well")
 	return c
+}
+
+// tellVerdicts says what keeps verdicts from teaching more: they are all alike, or contradict each other.
+func tellVerdicts(w io.Writer, m *triage.Model) {
+	switch {
+	case m.Judged > 0 && m.True == 0:
+		fmt.Fprintf(w, "Nothing was judged real (%s): what is like it sinks, and nothing is known of what is real.\n", prose.Count(int64(m.Judged), "verdict"))
+	case m.Judged > 0 && m.True == m.Judged:
+		fmt.Fprintf(w, "All that was judged is real (%s): what is like it rises, and nothing is known of what is not.\n", prose.Count(int64(m.Judged), "verdict"))
+	}
+	if n := len(m.Contradict); n > 0 {
+		x := m.Contradict[0]
+		fmt.Fprintf(w, "Verdicts contradict each other: %s was judged real and %s was not, which has the same rule, addresses, users and hosts", export.Terminal(x.True), export.Terminal(x.False))
+		if n > 1 {
+			fmt.Fprintf(w, " (one of %d such pairs)", n)
+		}
+		fmt.Fprintln(w, ". Such verdicts cancel out, but for what their times tell.")
+	}
 }
 
 func writeTriage(c *cobra.Command, w io.Writer, items []triage.Item, output string, limit int) error {
@@ -170,5 +189,20 @@ func writeEvaluation(w io.Writer, x triage.Evaluation) error {
 	}{{"learnt", x.Learnt}, {"without verdicts", x.Prior}, {"simply: rarest rule first", x.Rarest}} {
 		_, err = fmt.Fprintf(w, "%-27s%5.3f  %9.3f  %6.3f\n", r.name, r.q.AUC, r.q.BestP, r.q.Recall)
 	}
+	if err == nil {
+		err = writeReliability(w, x.Reliable)
+	}
+	return err
+}
+
+// writeReliability says whether chances came true.
+func writeReliability(w io.Writer, r learn.Reliability) error {
+	fmt.Fprintf(w, "Do the chances come true? Foretold, and what was real of it:\n")
+	for i, b := range r.Bins {
+		if b.N > 0 {
+			fmt.Fprintf(w, "%3d%% to %3d%%: %s, foretold %s, real %s\n", 20*i, 20*i+20, prose.Count(int64(b.N), "finding"), percent(b.Foretold), percent(b.True))
+		}
+	}
+	_, err := fmt.Fprintf(w, "Brier score %.3f (0 is best; the same chance for all would have %.3f).\n", r.Brier, r.Base)
 	return err
 }

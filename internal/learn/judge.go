@@ -38,24 +38,19 @@ const (
 	maxFeatures = 20_000 // the most frequent count
 )
 
-// Learn fits a Judge to examples. It needs some of both kinds; with fewer than
-// one of each it keeps to the prior.
+// Learn fits a Judge to examples. Those of one kind alone teach, too: what is like them moves.
 func Learn(examples []Example) *Judge {
 	if len(examples) > maxExamples {
 		examples = examples[len(examples)-maxExamples:]
 	}
 	j := &Judge{}
 	counts := map[string]int{}
-	trues := 0
 	for _, e := range examples {
-		if e.True {
-			trues++
-		}
 		for _, f := range e.Features {
 			counts[f]++
 		}
 	}
-	if trues == 0 || trues == len(examples) {
+	if len(examples) == 0 {
 		return j
 	}
 	for f := range counts {

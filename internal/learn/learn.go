@@ -66,3 +66,48 @@ func Measure(score []float64, positive []bool) (q Quality) {
 	}
 	return q
 }
+
+// Reliability is how far chances that were foretold are what came (reliability diagram;
+// Murphy, Winkler, Reliability of Subjective Probability Forecasts, JRSS C 26(1), 1977).
+type Reliability struct {
+	Bins  [5]Bin  // chances from 0, 0.2, 0.4, 0.6 and 0.8 on
+	Brier float64 // mean square of chance less truth: 0 is best; Base is what the share that is true would have as everybody's chance
+	Base  float64
+	Error float64 // mean of how far the bins' chances are from their truth, by what is in them
+}
+
+// Bin is what was foretold about alike.
+type Bin struct {
+	N        int
+	Foretold float64 // mean chance
+	True     float64 // share that was true
+}
+
+// Rely compares chances, from 0 to 1, with the truth.
+func Rely(chance []float64, truth []bool) (r Reliability) {
+	all := 0.0
+	for i, p := range chance {
+		b, is := &r.Bins[max(0, min(int(p*5), 4))], 0.0
+		if truth[i] {
+			is = 1
+		}
+		b.N++
+		b.Foretold += p
+		b.True += is
+		all += is
+		r.Brier += (p - is) * (p - is)
+	}
+	n := float64(len(chance))
+	if n == 0 {
+		return r
+	}
+	r.Brier /= n
+	r.Base = all / n * (1 - all/n)
+	for i := range r.Bins {
+		if b := &r.Bins[i]; b.N > 0 {
+			r.Error += math.Abs(b.Foretold-b.True) / n
+			b.Foretold, b.True = b.Foretold/float64(b.N), b.True/float64(b.N)
+		}
+	}
+	return r
+}

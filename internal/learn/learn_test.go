@@ -160,11 +160,40 @@ func TestAJudgeLearnsWhatTheVerdictsHaveInCommon(t *testing.T) {
 	}
 }
 
-func TestAJudgeWithoutVerdictsOfBothKindsKeepsToThePrior(t *testing.T) {
-	for _, told := range [][]Example{nil, {{Features: []string{"a"}, True: true}}} {
-		if p, why := Learn(told).Judge([]string{"a"}, 2); math.Abs(p-0.8808) > 1e-3 || len(why) != 0 {
-			t.Errorf("%v %v", p, why)
+func TestAJudgeWithoutVerdictsKeepsToThePrior(t *testing.T) {
+	if p, why := Learn(nil).Judge([]string{"a"}, 2); math.Abs(p-0.8808) > 1e-3 || len(why) != 0 {
+		t.Errorf("%v %v", p, why)
+	}
+}
+
+func TestVerdictsOfOneKindMoveWhatIsLikeThem(t *testing.T) {
+	for _, real := range []bool{false, true} {
+		var told []Example
+		for range 5 {
+			told = append(told, Example{Features: []string{"rule=scan", "source=printer"}, True: real})
 		}
+		j := Learn(told)
+		like, why := j.Judge([]string{"rule=scan", "source=printer"}, 0)
+		other, _ := j.Judge([]string{"rule=login", "source=guest"}, 0)
+		if len(why) != 2 || real && !(like > other && other >= 0.5) || !real && !(like < other && other <= 0.5) {
+			t.Errorf("all %v: %.2f for what is like them, %.2f for another; %v", real, like, other, why)
+		}
+	}
+}
+
+func TestReliabilityTellsChancesThatComeTrueFromThoseThatDoNot(t *testing.T) {
+	var chance, bold []float64
+	var truth []bool
+	for i := range 1000 {
+		p := float64(i%10)/10 + 0.05
+		chance, bold, truth = append(chance, p), append(bold, math.Round(p)), append(truth, i/10 < i%10*10+5)
+	}
+	r, b := Rely(chance, truth), Rely(bold, truth)
+	if r.Error > 0.01 || r.Bins[0].N != 200 || math.Abs(r.Bins[4].True-0.9) > 0.01 || r.Brier >= r.Base || b.Error < 0.2 || b.Brier <= r.Brier {
+		t.Errorf("%+v\n%+v", r, b)
+	}
+	if r := Rely(nil, nil); r.Brier != 0 || r.Error != 0 {
+		t.Errorf("%+v of nothing", r)
 	}
 }
 

@@ -114,17 +114,35 @@ const shownReasons = 5
 
 // Model is what was learnt.
 type Model struct {
-	judge  *learn.Judge
-	counts map[string][2]int // by feature: judged false, judged true
-	Judged int
+	judge        *learn.Judge
+	counts       map[string][2]int // by feature: judged false, judged true
+	Judged, True int
+	Contradict   []Contradiction // in the order of the first of each
 }
+
+// Contradiction is two findings that differ in nothing but their time and number of
+// records, and in what was said of them.
+type Contradiction struct{ True, False string } // ids
 
 // Train learns from the verdicts of cases. A verdict on an incident is one on
 // each of its findings that has none of its own.
 func Train(cases ...*Case) *Model {
-	es, _ := examples(cases...)
+	es, ids, _ := examples(cases...)
 	m := &Model{judge: learn.Learn(es), counts: map[string][2]int{}, Judged: len(es)}
-	for _, e := range es {
+	alike := map[string][2]string{} // the first that were judged false, true
+	for i, e := range es {
+		if e.True {
+			m.True++
+		}
+		same := strings.Join(slices.DeleteFunc(slices.Clone(e.Features), passing), "\x00")
+		first := alike[same]
+		if at := &first[b2i(e.True)]; *at == "" {
+			*at = ids[i]
+			if first[0] != "" && first[1] != "" {
+				m.Contradict = append(m.Contradict, Contradiction{True: first[1], False: first[0]})
+			}
+			alike[same] = first
+		}
 		for _, f := range e.Features {
 			n := m.counts[f]
 			if e.True {
@@ -138,9 +156,26 @@ func Train(cases ...*Case) *Model {
 	return m
 }
 
+// passing reports whether a feature tells when a finding was or how many there are, and nothing of what it is.
+func passing(feature string) bool {
+	family, _, _ := strings.Cut(feature, "=")
+	switch family {
+	case "time", "day", "hour", "host and day", "records", "findings of its rule":
+		return true
+	}
+	return false
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // examples returns what was judged, in the order of the findings of each case,
-// and of each how rare its rule is.
-func examples(cases ...*Case) (es []learn.Example, rarity []float64) {
+// and of each its id and how rare its rule is.
+func examples(cases ...*Case) (es []learn.Example, ids []string, rarity []float64) {
 	for _, c := range cases {
 		judged := map[string]string{}
 		for _, in := range c.Incidents {
@@ -159,11 +194,12 @@ func examples(cases ...*Case) (es []learn.Example, rarity []float64) {
 			f := &c.Findings[i]
 			if v := judged[f.ID]; v != "" {
 				es = append(es, learn.Example{Features: c.features(f), Prior: odds(c.prior(f)), True: v == verdict.TruePositive})
+				ids = append(ids, f.ID)
 				rarity = append(rarity, -float64(c.same[f.Rule.ID]))
 			}
 		}
 	}
-	return es, rarity
+	return es, ids, rarity
 }
 
 // levelOdds are the log-odds that a finding of a level is real, before anything
@@ -296,13 +332,14 @@ type Evaluation struct {
 	Learnt       learn.Quality
 	Prior        learn.Quality
 	Rarest       learn.Quality
+	Reliable     learn.Reliability // of the chances that were foretold
 }
 
 const folds = 5
 
 // Evaluate foretells each fifth of the verdicts from the others.
 func Evaluate(cases ...*Case) Evaluation {
-	es, rarity := examples(cases...)
+	es, _, rarity := examples(cases...)
 	learnt, prior, truth := make([]float64, len(es)), make([]float64, len(es)), make([]bool, len(es))
 	x := Evaluation{Judged: len(es)}
 	for k := range folds {
@@ -324,5 +361,6 @@ func Evaluate(cases ...*Case) Evaluation {
 		}
 	}
 	x.Learnt, x.Prior, x.Rarest = learn.Measure(learnt, truth), learn.Measure(prior, truth), learn.Measure(rarity, truth)
+	x.Reliable = learn.Rely(learnt, truth)
 	return x
 }

@@ -79,3 +79,43 @@ func TestWithoutVerdictsThePriorRanks(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatOneCaseTaughtRanksTheNext(t *testing.T) {
+	last, next := made(t, 20), made(t, 0)
+	for i, it := range next.Rank(Train(next, last)) {
+		if real := it.ID[len(it.ID)-1]%2 == 1; real != (i < 20) || real != (it.Chance > 0.5) || it.Verdict != "" {
+			t.Errorf("%s: %.2f, before %.2f", it.ID, it.Chance, it.Prior)
+		}
+	}
+}
+
+func TestAVerdictOnAnIncidentTeachesOfItsFindings(t *testing.T) {
+	c := made(t, 0)
+	c.States["in"] = verdict.State{Kind: verdict.Incident, Verdict: verdict.FalsePositive}
+	m := Train(c)
+	if m.Judged != 1 || m.True != 0 {
+		t.Fatalf("%+v", m)
+	}
+	for _, it := range c.Rank(m) { // f039, which the incident has, is of the odd ones
+		if it.ID == "f037" && (it.Chance >= it.Prior || !strings.Contains(fmt.Sprint(it.Why), ": 0 of 1 judged real (-")) {
+			t.Errorf("%.3f, before %.3f: %v", it.Chance, it.Prior, it.Why)
+		}
+	}
+	// What is said of a finding itself counts before what is said of its incident.
+	c.States["f039"] = verdict.State{Kind: verdict.Finding, Verdict: verdict.TruePositive}
+	if m := Train(c); m.Judged != 1 || m.True != 1 {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestVerdictsThatContradictAreTold(t *testing.T) {
+	c := made(t, 20)
+	if m := Train(c); len(m.Contradict) != 0 || m.Judged != 20 || m.True != 10 {
+		t.Fatalf("%+v", m)
+	}
+	c.States["f004"] = verdict.State{Kind: verdict.Finding, Verdict: verdict.TruePositive}
+	m := Train(c)
+	if len(m.Contradict) != 1 || m.Contradict[0] != (Contradiction{True: "f004", False: "f000"}) {
+		t.Errorf("%+v", m.Contradict)
+	}
+}
