@@ -57,7 +57,7 @@ func (m *measurement) ait() error {
 		}
 	}
 	fmt.Printf("mean AUC: %.3f; the rarest kind of alert %.3f\n", mean[0], mean[1])
-	m.floor("ait: mean AUC of isolation, beside the rarest kind", mean[0], mean[1]-0.01)
+	m.floor("ait: mean AUC of isolation, beside the rarest kind", mean[0], mean[1])
 	fmt.Println()
 	if err := m.inOrder(); err != nil {
 		return err
@@ -151,8 +151,9 @@ func (m *measurement) hostHours(network string, all []alert, mean *[2]float64) e
 		}
 	}
 	var score, isolated []float64
+	var rows [][]float64
 	for _, k := range keys {
-		score, isolated = append(score, own[k].Score), append(isolated, own[k].Isolated)
+		score, isolated, rows = append(score, own[k].Score), append(isolated, own[k].Isolated), append(rows, own[k].Bits)
 	}
 	if err := writeRows(m.rows, network, keys, func(k key) ([]float64, float64, bool) { return own[k].Bits, own[k].Isolated, cells[k].attack }); err != nil {
 		return err
@@ -162,6 +163,7 @@ func (m *measurement) hostHours(network string, all []alert, mean *[2]float64) e
 	show("  the forest alone", learn.Measure(isolated, truth))
 	show("  simply: the rarest kind of alert", learn.Measure(rare, truth))
 	show("  simply: number of alerts", learn.Measure(counts, truth))
+	show("  simply: the highest z-score of a quantity", learn.Measure(zScores(rows), truth))
 	findings, _ := isolation.Findings(context.Background(), nil)
 	right := 0
 	for _, f := range findings {
@@ -174,6 +176,24 @@ func (m *measurement) hostHours(network string, all []alert, mean *[2]float64) e
 	fmt.Printf("  findings of the technique: %d, of hours with an attack %d\n", len(findings), right)
 	mean[0], mean[1] = mean[0]+q.AUC/float64(len(networks)), mean[1]+learn.Measure(rare, truth).AUC/float64(len(networks))
 	return nil
+}
+
+// zScores returns for each row by how many standard deviations the quantity that is furthest out is above the mean of all rows.
+func zScores(rows [][]float64) []float64 {
+	out := make([]float64, len(rows))
+	for f := 0; len(rows) > 0 && f < len(rows[0]); f++ {
+		var column []float64
+		for _, r := range rows {
+			column = append(column, r[f])
+		}
+		mean, dev := meanDev(column)
+		for i, x := range column {
+			if dev > 0 {
+				out[i] = max(out[i], (x-mean)/dev)
+			}
+		}
+	}
+	return out
 }
 
 // writeRows writes to a file of dir what the forest is given of each hour, what it says and

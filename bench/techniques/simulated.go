@@ -255,7 +255,8 @@ type tally struct {
 	truth, told   []bool
 	sure          []bool // told at level low or more
 
-	isolated, rare []float64 // of hours
+	isolated, rare []float64   // of hours
+	rows           [][]float64 // the same, what the forest is given
 
 	findings                    int
 	right, other, hostile, free int // of findings: what is meant, another record of an intrusion, noise or lookalikes, plain life
@@ -323,6 +324,7 @@ func (m *measurement) simulated() error {
 		rare, many := learn.Measure(hours[i].rare, hours[i].truth), learn.Measure(hours[i].simple, hours[i].truth)
 		show("  simply: the rarest kind of record", rare)
 		show("  simply: number of records", many)
+		show("  simply: the highest z-score of a quantity", learn.Measure(zScores(hours[i].rows), hours[i].truth))
 		m.floor("simulated: AUC of isolation of "+k, q.AUC, max(0.8, rare.AUC, many.AUC))
 	}
 	return nil
@@ -481,6 +483,7 @@ func (m *measurement) ask(w *world, st *store.Embedded, tallies, hours []tally, 
 		i := slices.Index(kinds, s.Field)
 		hours[i].score, hours[i].simple = append(hours[i].score, s.Score), append(hours[i].simple, s.Events)
 		hours[i].isolated, hours[i].rare = append(hours[i].isolated, s.Isolated), append(hours[i].rare, s.Rarity)
+		hours[i].rows = append(hours[i].rows, s.Bits)
 		hours[i].truth = append(hours[i].truth, bad[hourOf{s.Field, s.Entity, s.Hour}])
 	}
 	findings, _, err := pipeline.Anomalies(context.Background(), st, "*", -1)

@@ -352,10 +352,11 @@ type isoHourOf struct {
 	key      isoKey
 	cell     *isoCell
 	features []float64
-	rarest   uint32     // kind of record
+	rarest   uint32     // kind of record, by hours
+	few      float64    // bits: how few ever have one of its kinds of records
 	bits     []float64  // of each feature: how few hours have as much
 	isolated float64    // what the forest says
-	parts    [3]float64 // bits: the forest's, the rarest kind's, those of the features that are furthest out
+	parts    [3]float64 // bits: the forest's, its kinds of records', those of the features that are furthest out
 }
 
 // score is how strange the hour is, in bits: by how few hours reach what it
@@ -372,9 +373,24 @@ func (t *isoTable) rows() []isoHourOf {
 		return cmp.Or(cmp.Compare(a.key.entity, b.key.entity), cmp.Compare(a.key.hour, b.key.hour))
 	})
 	hours := map[uint32]float64{} // that have a kind of record
+	whose := map[uint32]float64{} // users, hosts or addresses that have it in any hour
+	last := map[uint32]int{}      // of them that was counted, from 1 on
+	entities := 0
 	for i := range out {
+		if i == 0 || out[i].key.entity != out[i-1].key.entity {
+			entities++
+		}
 		for _, h := range out[i].cell.actions {
 			hours[h]++
+			if last[h] != entities {
+				last[h] = entities
+				whose[h]++
+			}
+		}
+	}
+	for i := range out {
+		for _, h := range out[i].cell.actions {
+			out[i].few = max(out[i].few, math.Log2(float64(entities)/whose[h]))
 		}
 	}
 	for i := 0; i < len(out); {
@@ -486,11 +502,11 @@ func isoScores(rows []isoHourOf) (forest *learn.Forest, usual, high []float64, m
 		usual, high = append(usual, column[len(column)/2]), append(high, column[len(column)*99/100])
 	}
 	forest = learn.NewForest(tails, 1)
-	isolated, top := make([]float64, len(rows)), make([]float64, len(rows))
+	isolated, top, few := make([]float64, len(rows)), make([]float64, len(rows)), make([]float64, len(rows))
 	most := make([]float64, isoFeatures)
 	for i := range rows {
 		rows[i].isolated = forest.Score(tails[i])
-		isolated[i] = rows[i].isolated
+		isolated[i], few[i] = rows[i].isolated, rows[i].few
 		copy(most, tails[i])
 		slices.Sort(most)
 		for _, x := range most[isoFeatures-isoTop:] {
@@ -498,8 +514,15 @@ func isoScores(rows []isoHourOf) (forest *learn.Forest, usual, high []float64, m
 		}
 	}
 	apart, out := isoTails(isolated), isoTails(top)
+	// A kind is rare if few hours have it, or if few have it ever: the two say much the same, so they count
+	// as one (the harmonic mean of the chances; Wilson, PNAS 116(4), 2019).
+	rare := isoTails(few)
+	for i := range rare {
+		rare[i] = math.Log2(math.Exp2(rare[i]) + math.Exp2(tails[i][isoRare]))
+	}
+	rare = isoTails(rare)
 	for i := range rows {
-		rows[i].parts = [...]float64{apart[i], tails[i][isoRare], out[i]}
+		rows[i].parts = [...]float64{apart[i], rare[i], out[i]}
 	}
 	slices.Sort(isolated)
 	return forest, usual, high, isolated[len(isolated)/2]
@@ -636,7 +659,7 @@ func (t *isolation) finding(k int, h isoHourOf, why []string, rows int, median f
 		Rule:  Rule{ID: "isolation", Name: "Isolated hours", FalsePositives: []string{"Maintenance, backups and migrations", "Somebody who does by day what others never do"}},
 		First: from.UnixNano(), Last: from.Add(time.Hour).UnixNano() - 1, Count: int(h.cell.events),
 	}
-	f.Explanation = fmt.Sprintf("%s on %s, %s–%s UTC: %s. %.1f bits: %.1f for standing apart (isolation %.2f, where the middle of %s %s-hours is %.2f), %.1f for its rarest kind of record, %.1f for the %d quantities furthest out.",
+	f.Explanation = fmt.Sprintf("%s on %s, %s–%s UTC: %s. %.1f bits: %.1f for standing apart (isolation %.2f, where the middle of %s %s-hours is %.2f), %.1f for how rare its kinds of records are, %.1f for the %d quantities furthest out.",
 		shortTemplate(h.key.entity), from.Format(time.DateOnly), from.Format("15:04"), from.Add(time.Hour).Format("15:04"), strings.Join(why, "; "),
 		h.score(), h.parts[0], h.isolated, prose.Number(int64(rows)), isoKinds[k].name, median, h.parts[1], h.parts[2], isoTop)
 	if n := t.hours[k].level; n > 0 {
