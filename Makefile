@@ -4,7 +4,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export CGO_ENABLED = 0
 
-.PHONY: all build demo test race bench bench-serve bench-commands corpus score torture gallery lint fuzz cross clean
+.PHONY: all build demo test race bench bench-serve bench-commands bench-charts corpus score torture gallery lint fuzz cross clean
 
 all: build
 
@@ -45,6 +45,10 @@ bench-serve: build
 RECORDS ?= 1000000
 bench-commands: build
 	$(GO) run ./bench/commands -binary bin/sextant -n $(RECORDS)
+
+# How long the pages of a server with a full store take to draw each kind of chart.
+bench-charts: build
+	$(GO) run ./bench/charts -binary bin/sextant
 
 # Agreement with other tools on a corpus of real logs, in $$SEXTANT_CORPUS or ../shared/corpus.
 # bench/agree compares with Elastic's integrations, folder by folder; go run ./bench/agree -v PART shows the differences of one.

@@ -201,6 +201,12 @@ var (
 	binary  = []prefix{{1 << 60, "EiB"}, {1 << 50, "PiB"}, {1 << 40, "TiB"}, {1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}}
 )
 
+// spans are the units of a span of time.
+var spans = []struct {
+	name string
+	ns   float64
+}{{"ns", 1}, {"µs", 1e3}, {"ms", 1e6}, {"s", 1e9}}
+
 // scaled picks the prefix that suits a magnitude, and the text after a number.
 func scaled(top float64, unit string) (size float64, suffix string) {
 	if unit == "B" {
@@ -210,6 +216,17 @@ func scaled(top float64, unit string) (size float64, suffix string) {
 			}
 		}
 		return 1, " B"
+	}
+	for i, u := range spans { // a span of time is told in the unit that suits it
+		if unit != u.name {
+			continue
+		}
+		for _, larger := range slices.Backward(spans[i+1:]) {
+			if top >= larger.ns/u.ns {
+				return larger.ns / u.ns, " " + larger.name
+			}
+		}
+		return 1, " " + u.name
 	}
 	switch unit {
 	case "":

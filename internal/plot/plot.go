@@ -6,6 +6,7 @@ package plot
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ type Request struct {
 	By    []string      // fields whose values are told apart; empty: those of Kind
 	Value string        // field with numbers
 	X     string        // scatter: field of the horizontal axis; empty: time
-	Unit  string        // of the numbers: B for bytes, ms, s …; empty: B where the field's name says bytes
+	Unit  string        // of the numbers: B for bytes, ms, s …; empty: B where the field's name says bytes, ns for event.duration
 	Step  time.Duration // line, area: 0 for about 200 steps, else a second or more
 	Top   int           // values told apart; 0: as many as suit the kind
 
@@ -134,6 +135,9 @@ func (f *Request) unitOf() string {
 	if f.Unit == "" && (strings.HasSuffix(f.Value, ".bytes") || strings.HasSuffix(f.Value, ".size")) {
 		return "B"
 	}
+	if f.Unit == "" && f.Value == "event.duration" {
+		return "ns" // ECS
+	}
 	return f.Unit
 }
 
@@ -205,7 +209,11 @@ func series(ctx context.Context, st store.Store, f *Request, lines bool) (chart.
 	if len(f.By) == 1 {
 		by = f.By[0]
 	}
-	s, err := statistics.CountOverTime(ctx, st, f.Query, by, f.Value, f.Step, f.Top)
+	query, outside, err := f.bulk(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	s, err := statistics.CountOverTime(ctx, st, query, by, f.Value, f.Step, f.Top)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +221,7 @@ func series(ctx context.Context, st store.Store, f *Request, lines bool) (chart.
 	if f.Value != "" {
 		what = f.Value
 	}
-	ts := chart.TimeSeries{Title: what + " over time", YLabel: strings.ToLower(what[:1]) + what[1:] + " per " + ShortStep(s.Step), Unit: f.unitOf(), Lines: lines}
+	ts := chart.TimeSeries{Title: what + " over time", YLabel: strings.ToLower(what[:1]) + what[1:] + " per " + ShortStep(s.Step), XLabel: outside, Unit: f.unitOf(), Lines: lines}
 	if by != "" {
 		ts.Title += " by " + by
 	}
@@ -227,6 +235,51 @@ func series(ctx context.Context, st store.Store, f *Request, lines bool) (chart.
 		ts.Series = append(ts.Series, chart.Series{Name: name, Values: s.Values[i]})
 	}
 	return ts, nil
+}
+
+// bulk narrows a query to the time in which nearly all of its records lie, where
+// few others are so far away that nothing could be told apart beside them: a clock
+// that was wrong, one old log among new ones. It says what lies outside. Whoever
+// chose a step sees all.
+func (f *Request) bulk(ctx context.Context, st store.Store) (query, outside string, err error) {
+	if f.Step > 0 {
+		return f.Query, "", nil
+	}
+	days, err := statistics.CountByDay(ctx, st, f.Query)
+	if err != nil || len(days) < 2 {
+		return f.Query, "", err
+	}
+	order := slices.Sorted(maps.Keys(days))
+	total := int64(0)
+	for _, n := range days {
+		total += n
+	}
+	first, last := order[0], order[len(order)-1]
+	from, to, in, far := first, last, total, false
+	// Leaving out more must gain more: so much of the records in so much less of the time.
+	for _, b := range []struct {
+		nearly float64
+		longer int64
+	}{{0.95, 10}, {0.995, 3}} {
+		from, to, in = first, last, total
+		for i, j, sum := 0, 0, int64(0); j < len(order); j++ {
+			for sum += days[order[j]]; float64(sum-days[order[i]]) >= b.nearly*float64(total); i++ {
+				sum -= days[order[i]]
+			}
+			if float64(sum) >= b.nearly*float64(total) && order[j]-order[i] < to-from {
+				from, to, in = order[i], order[j], sum
+			}
+		}
+		if far = last-first+1 >= b.longer*(to-from+1); far {
+			break
+		}
+	}
+	if !far {
+		return f.Query, "", nil
+	}
+	date := func(day int64) time.Time { return time.Unix(day*86400, 0).UTC() }
+	query, err = store.Narrowed(f.Query, fmt.Sprintf("_time:>=%s _time:<%s", date(from).Format(time.RFC3339), date(to+1).Format(time.RFC3339)))
+	return query, fmt.Sprintf("%s of %s from %s to %s are not drawn: they lie outside", prose.Number(total-in), prose.Count(total, "record"), date(first).Format(time.DateOnly), date(last).Format(time.DateOnly)), err
 }
 
 // ShortStep is a step of time as the unit of a rate: "hour", "15 min".
@@ -246,6 +299,8 @@ func ShortStep(d time.Duration) string {
 		return fmt.Sprintf("%d min", d/time.Minute)
 	case d == time.Second:
 		return "second"
+	case d%time.Second == 0:
+		return fmt.Sprintf("%d s", d/time.Second)
 	}
 	return d.String()
 }
