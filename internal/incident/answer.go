@@ -335,7 +335,7 @@ func tell(nodes []*node) Sentence {
 		}
 		text += ", " + when + " (" + prose.Count(events, "record") + ")"
 	case n.behaviour == bruteForce:
-		text = fmt.Sprintf("%s of %s on %s", prose.Count(events, "recorded attempt"), serviceOf(nodes), hostsPhrase(hosts))
+		text = fmt.Sprintf("%s of %s on %s", prose.Count(attemptsOf(nodes, events), "recorded attempt"), serviceOf(nodes), hostsPhrase(hosts))
 		if len(sources) > 0 {
 			text += " from " + some(sources, "addresses")
 		}
@@ -414,6 +414,24 @@ func accountPhrase(users []string) string {
 		return "accounts " + list(users, 3)
 	}
 	return some(users, "accounts")
+}
+
+// attemptsOf is how many attempts there were where those of one address on one host were counted, once for each stretch of
+// time that they fill; else as many as the findings have records.
+func attemptsOf(nodes []*node, records int) int {
+	all := &group{nodes: nodes}
+	if len(all.sources()) != 1 || len(all.hosts()) > 1 {
+		return records
+	}
+	stretches := map[span]int{}
+	n := 0
+	for _, m := range nodes {
+		if s := (span{m.begun, m.done}); m.accounts > 0 && stretches[s] == 0 {
+			stretches[s] = m.tries
+			n += m.tries
+		}
+	}
+	return cmp.Or(n, records)
 }
 
 // triedPhrase is accountPhrase of the accounts that were tried: where one address tried one host, all of them were
