@@ -34,7 +34,10 @@ type counted struct {
 	kind                counterKind
 	records             int
 	runs                []countRun // each begins with a counter that began anew
-	top                 uint64     // of the last run
+	low, top            uint64     // of the last run
+	before              uint64     // top of the run before it
+	since               int        // records of the last run
+	doubted             int        // records since doubt
 	doubt               numberAt   // a number far below top: a late record, or the first of a new run
 }
 
@@ -61,6 +64,7 @@ const (
 	maxCounted = 100_000 // counters
 	maxRuns    = 64      // of a counter
 	lateBy     = 256     // numbers that a record may come late by
+	lateAtOnce = 16      // and those that it may if it is lower than all before it, or the first of a new run
 	fewGaps    = 3       // with more, and half of the range missing, it is an export of some events
 	fewNumbers = 20      // with fewer records it is a sample of a log
 	manyGaps   = 20      // with more, numbers are missing all over: of what is filtered, or lost on its way
@@ -196,21 +200,32 @@ func (l *counted) add(n numberAt) {
 	if len(l.runs) == 0 {
 		l.begin()
 	}
-	switch far := n.n+lateBy < l.top; {
+	// A counter that begins anew before it came far begins below where the log did.
+	far := n.n+lateBy < l.top || n.n < l.low && n.n+lateAtOnce < l.top
+	switch l.since++; {
+	case l.kind == restarting && l.before > 0 && l.since <= lateAtOnce && n.n > l.top+lateAtOnce && n.n+lateAtOnce > l.before && n.n <= l.before+lateAtOnce:
+		l.putTo(len(l.runs)-2, n) // the last of the run before come late
+		l.before = max(l.before, n.n)
 	case l.kind != restarting || !far:
-		l.settle()
+		if l.doubted++; l.doubted > lateAtOnce { // the last of a run may come behind the first of the next
+			l.settle()
+		}
 		l.put(n)
 		l.top = max(l.top, n.n)
-	case l.doubt.n != 0 && n.n >= l.doubt.n && n.n-l.doubt.n <= lateBy:
+	case l.doubt.n != 0 && n.n+lateAtOnce >= l.doubt.n && n.n <= l.doubt.n+lateBy:
 		doubt := l.doubt
 		l.doubt = numberAt{}
+		if l.before = 0; len(l.runs) < maxRuns {
+			l.before = l.top
+		}
+		l.since = 2
 		l.begin()
+		l.low, l.top = min(n.n, doubt.n), max(n.n, doubt.n)
 		l.put(doubt)
 		l.put(n)
-		l.top = n.n
 	default:
 		l.settle()
-		l.doubt = n
+		l.doubt, l.doubted = n, 0
 	}
 }
 
@@ -231,7 +246,14 @@ func (l *counted) settle() {
 }
 
 func (l *counted) put(n numberAt) {
-	r := &l.runs[len(l.runs)-1]
+	l.putTo(len(l.runs)-1, n)
+	if l.low == 0 || n.n < l.low {
+		l.low = n.n
+	}
+}
+
+func (l *counted) putTo(run int, n numberAt) {
+	r := &l.runs[run]
 	r.ids.Add(n.n)
 	if n.at != event.NoTime {
 		if r.first == event.NoTime || n.at < r.first {

@@ -3,6 +3,7 @@ package analyze
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,5 +89,33 @@ func TestAFilteredExportIsNoMoreThanInformation(t *testing.T) {
 	fs := missing(t, ns)
 	if len(fs) != 1 || fs[0].Level != "informational" || len(fs[0].Techniques) != 0 {
 		t.Errorf("%+v", fs)
+	}
+}
+
+func TestACounterThatBeginsAnewHasNoGap(t *testing.T) {
+	for name, numbers := range map[string][]int{
+		"after many":                   slices.Concat(sequence(5000, 5400), sequence(1, 300)),
+		"after few":                    slices.Concat(sequence(121, 190), sequence(1, 300)),
+		"and the first come late":      slices.Concat(sequence(121, 190), []int{2, 1, 3, 5, 4}, sequence(6, 300)),
+		"twice":                        slices.Concat(sequence(900, 1400), sequence(1, 300), sequence(1, 300)),
+		"and the last comes later":     slices.Concat(sequence(121, 600), []int{1, 2, 601, 3, 4}, sequence(5, 300)),
+		"and the first comes before":   slices.Concat(sequence(5000, 5400), []int{1, 5401, 2, 5402, 3}, sequence(4, 300)),
+		"and one of before comes late": slices.Concat(sequence(5000, 5398), sequence(5400, 5450), []int{5399}, sequence(1, 300)),
+	} {
+		g := newGaps()
+		have := stored{}
+		var b event.Batch
+		for i, n := range numbers {
+			e := b.Begin(int64(i), "x")
+			e.ID, e.Sequence = fmt.Sprintf("s-%d", n), int64(n)
+			b.Add("event.dataset", "cisco_ios.log")
+			b.Add("host.name", "sw1")
+			have[n] = true
+		}
+		g.Merge(g.Digest("switch.log", &b))
+		fs, err := g.Findings(context.Background(), have)
+		if err != nil || len(fs) != 0 {
+			t.Errorf("%s: %v %v", name, fs, err)
+		}
 	}
 }
