@@ -70,6 +70,11 @@ func commonEnd(words [][]string, members []int, place, begin int) string {
 	if v := strings.LastIndexByte(end, variable); v >= 0 {
 		end = end[v+1:]
 	}
+	for _, x := range []string{"Exception", "Error"} { // of which text follows
+		if strings.HasSuffix(end, x) {
+			return x
+		}
+	}
 	for end != "" && class[end[0]] != fine {
 		end = end[1:]
 	}

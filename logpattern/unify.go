@@ -558,7 +558,8 @@ func joinTexts(begin string, said int, ks []*kind) {
 			varied++
 		}
 	}
-	if len(follow) < textNeeds[min(said, len(textNeeds)-1)] || len(lengths) < 2 || len(follow)*5 < len(ks)*2 || varied*4 > len(ks) {
+	need := textNeeds[min(said, len(textNeeds)-1)]
+	if len(follow) < need || len(lengths) < 2 || len(follow)*5 < len(ks)*2 && len(follow) < 2*need || varied*4 > len(ks) {
 		return
 	}
 	for _, k := range ks[1:] {
