@@ -110,7 +110,10 @@ func (r Reason) String() string {
 	return fmt.Sprintf("%s %s: %d of %d judged real (%+.1f)", name, value, r.True, r.True+r.False, r.Weight)
 }
 
-const shownReasons = 5
+const (
+	shownReasons = 5
+	leastReason  = 0.05 // nats; what weighs less is shown as 0.0
+)
 
 // Model is what was learnt.
 type Model struct {
@@ -317,6 +320,9 @@ func (c *Case) item(m *Model, it Item, features []string, prior []Reason) Item {
 	var reasons []learn.Reason
 	it.Chance, reasons = m.judge.Judge(features, odds(prior))
 	for _, r := range reasons[:min(len(reasons), shownReasons)] {
+		if math.Abs(r.Weight) < leastReason {
+			break // the heaviest are first
+		}
 		n := m.counts[r.Feature]
 		it.Why = append(it.Why, Reason{Feature: r.Feature, Weight: r.Weight, True: n[1], False: n[0]})
 	}

@@ -97,8 +97,13 @@ func TestAVerdictOnAnIncidentTeachesOfItsFindings(t *testing.T) {
 		t.Fatalf("%+v", m)
 	}
 	for _, it := range c.Rank(m) { // f039, which the incident has, is of the odd ones
-		if it.ID == "f037" && (it.Chance >= it.Prior || !strings.Contains(fmt.Sprint(it.Why), ": 0 of 1 judged real (-")) {
+		if it.ID == "f037" && it.Chance >= it.Prior {
 			t.Errorf("%.3f, before %.3f: %v", it.Chance, it.Prior, it.Why)
+		}
+		for _, r := range it.Why[:len(it.Why)-3] { // the last three are the prior's
+			if strings.HasSuffix(r.String(), "0.0)") {
+				t.Errorf("%s: a reason that weighs nothing: %s", it.ID, r)
+			}
 		}
 	}
 	// What is said of a finding itself counts before what is said of its incident.
