@@ -85,7 +85,7 @@ func (b *hit) finding() Finding {
 		f.Entities.Users = []string{k.a}
 	case rateFrom:
 		f.Title, f.Rule.ID, who, what = "A source is far busier than usual", "rates.source", "source "+name, "records in "+k.dataset
-		w = w.any(k.a, "source.ip", "client.ip")
+		w = w.any(k.a, "source.ip", "client.ip").not("event.category", "authentication").not("event.kind", "alert")
 		f.Entities.Sources = []string{k.a}
 	case rateDenied:
 		f.Title, f.Rule.ID, who, what = "Far more refused connections than usual", "rates.denied", "log "+k.dataset, "refused connections"

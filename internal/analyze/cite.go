@@ -139,6 +139,20 @@ func (w where) has(field, word string) where {
 	return append(w, strconv.Quote(field)+":"+quote(word))
 }
 
+// not asks for records of whose values of a field none is the word.
+func (w where) not(field, word string) where {
+	return append(w, "!"+strconv.Quote(field)+":"+quote(word))
+}
+
+// some asks for records that have one of the fields.
+func (w where) some(fields ...string) where {
+	var or []string
+	for _, f := range fields {
+		or = append(or, strconv.Quote(f)+":*")
+	}
+	return append(w, "("+strings.Join(or, " or ")+")")
+}
+
 // any asks for records of which one of the fields has the value.
 func (w where) any(value string, fields ...string) where {
 	if value == "" {

@@ -406,7 +406,10 @@ func usualFan(all []fanSpanAt, not int32) (most float64, known bool) {
 }
 
 func (f *Finding) describeFan(k fanKey, most int, in, than string) {
-	w := where{}.between(f.First, f.Last)
+	w := where{}.between(f.First, f.Last).not("event.kind", "alert")
+	connections := func(w where) where {
+		return append(w, `("event.category":"network" or "event.type":"connection" or "event.type":"allowed" or "event.type":"denied")`).not("event.category", "web").any(k.a, "source.ip", "client.ip").some("destination.ip")
+	}
 	a, b := clip(k.a, 100), clip(k.b, 100)
 	when := span(f.First, f.Last)
 	f.Level = "low"
@@ -417,7 +420,7 @@ func (f *Finding) describeFan(k fanKey, most int, in, than string) {
 		f.Explanation = fmt.Sprintf("source %s failed to log in to %s with %s attempts %s; %s.", a, different(most, f.Count, "account", "different accounts"), prose.Number(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1110.003"}, []string{"credential-access"}
 		f.Entities.Sources = []string{k.a}
-		w = w.has("event.category", "authentication").is("event.outcome", "failure").any(k.a, "source.ip", "client.ip")
+		w = w.has("event.category", "authentication").is("event.outcome", "failure").any(k.a, "source.ip", "client.ip").some("user.name", "user.target.name")
 		if inside(k.a) {
 			f.Level = "medium"
 		}
@@ -427,7 +430,7 @@ func (f *Finding) describeFan(k fanKey, most int, in, than string) {
 		f.Explanation = fmt.Sprintf("account %s: logins from %s failed, %s attempts %s; %s.", a, different(most, f.Count, "source", "different sources"), prose.Number(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1110"}, []string{"credential-access"}
 		f.Entities.Users = []string{k.a}
-		w = w.has("event.category", "authentication").is("event.outcome", "failure").any(k.a, "user.name", "user.target.name")
+		w = w.has("event.category", "authentication").is("event.outcome", "failure").any(k.a, "user.name", "user.target.name").some("source.ip", "client.ip")
 	case fanHosts, fanAbroad:
 		where := "of its own network"
 		if k.kind == fanAbroad {
@@ -438,21 +441,21 @@ func (f *Finding) describeFan(k fanKey, most int, in, than string) {
 		f.Explanation = fmt.Sprintf("source %s connected to %s %s %s, %s connections %s; %s.", a, different(most, f.Count, "host", "different hosts"), where, in, prose.Number(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1018", "T1046"}, []string{"discovery"}
 		f.Entities.Sources = []string{k.a}
-		w = w.any(k.a, "source.ip", "client.ip")
+		w = append(connections(w), `"dns.question.name":""`)
 	case fanPorts:
 		f.Rule = Rule{ID: "fan.ports", Name: "One source, many ports of a host", FalsePositives: []string{"A vulnerability scanner of one's own", "FTP in passive mode, RPC"}}
 		f.Title = "One source connects to many ports of a host"
 		f.Explanation = fmt.Sprintf("source %s connected to %s of %s, %s connections %s; %s.", a, different(most, f.Count, "port", "different ports"), b, prose.Number(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1046"}, []string{"discovery"}
 		f.Entities.Sources, f.Entities.Destinations = []string{k.a}, []string{k.b}
-		w = w.any(k.a, "source.ip", "client.ip").is("destination.ip", k.b)
+		w = append(connections(w).is("destination.ip", k.b).some("destination.port"), `"dns.question.name":""`)
 	case fanLogins:
 		f.Rule = Rule{ID: "fan.logins", Name: "One account, many hosts", FalsePositives: []string{"Management software", "An administrator's round"}}
 		f.Title = "One account logs in to many hosts"
 		f.Explanation = fmt.Sprintf("account %s logged in to %s %s, %s logins %s; %s.", a, different(most, f.Count, "host", "different hosts"), in, prose.Number(f.Count), when, than)
 		f.Techniques, f.Tactics = []string{"T1021"}, []string{"lateral-movement"}
 		f.Entities.Users = []string{k.a}
-		w = w.has("event.category", "authentication").is("event.outcome", "success").any(k.a, "user.name", "user.target.name")
+		w = w.has("event.category", "authentication").is("event.outcome", "success").any(k.a, "user.name", "user.target.name").some("host.name", "host.hostname")
 	}
 	f.Query = w.String()
 }
