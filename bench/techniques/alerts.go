@@ -401,7 +401,9 @@ func (m *measurement) verdicts() error {
 		r, p := learn.Rely(chance, truth), learn.Rely(prior, truth)
 		fmt.Printf("%3d verdicts:", n)
 		for _, b := range r.Bins {
-			fmt.Printf("  %.2f is %.2f (%d)", b.Foretold, b.True, b.N)
+			if b.N > 0 {
+				fmt.Printf("  %.2f is %.2f (%d)", b.Foretold, b.True, b.N)
+			}
 		}
 		fmt.Printf("; Brier %.4f (without verdicts %.4f, the same for all %.4f), mean error %.3f (%.3f)\n", r.Brier, p.Brier, r.Base, r.Error, p.Error)
 		m.floor(fmt.Sprintf("ait: Brier score after %d verdicts, beside the same chance for all", n), r.Base, r.Brier)
