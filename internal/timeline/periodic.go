@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sextant-logs/sextant/internal/event"
+	"github.com/sextant-logs/sextant/internal/prose"
 	"github.com/sextant-logs/sextant/internal/store"
 )
 
@@ -335,11 +336,11 @@ func regular(starts []int64) (Rhythm, bool) {
 // Sentence says what repeats.
 func (r *Rhythm) Sentence() string {
 	if r.Noisy {
-		return fmt.Sprintf("%s: about every %s ± %s among other events, %d times, %.0f%% of them then", r.What, Length(r.Period), Length(r.Jitter), r.Times, 100*r.Share)
+		return fmt.Sprintf("%s: about every %s ± %s among other events, %s times, %.0f%% of them then", r.What, Length(r.Period), Length(r.Jitter), prose.Number(r.Times), 100*r.Share)
 	}
-	s := fmt.Sprintf("%s: every %s ± %s, %d times", r.What, Length(r.Period), Length(r.Jitter), r.Times)
+	s := fmt.Sprintf("%s: every %s ± %s, %s times", r.What, Length(r.Period), Length(r.Jitter), prose.Number(r.Times))
 	if r.Missed > 0 {
-		s += fmt.Sprintf(", %d missed", r.Missed)
+		s += fmt.Sprintf(", %s missed", prose.Number(r.Missed))
 	}
 	if r.Alike > 0 {
 		s += fmt.Sprintf(" (and %d more alike)", r.Alike)

@@ -172,7 +172,7 @@ func TestAJobOfEveryMinuteIsFoundInALongLog(t *testing.T) {
 		facts = append(facts, fact{start.Add(time.Duration(i) * time.Minute), []string{"source.ip", "192.0.2.15", "destination.ip", "203.0.113.9", "destination.port", "443"}})
 	}
 	all, err := Rhythms(t.Context(), filled(t, facts...), "*")
-	if err != nil || len(all) != 1 || all[0].Sentence() != "192.0.2.15 → 203.0.113.9 443: every 1 min ± 0 s, 10080 times" {
+	if err != nil || len(all) != 1 || all[0].Sentence() != "192.0.2.15 → 203.0.113.9 443: every 1 min ± 0 s, 10,080 times" {
 		t.Errorf("%+v, %v", all, err)
 	}
 }
