@@ -49,7 +49,9 @@ func (b *hit) finding() Finding {
 	w := where{}.between(b.first, b.last).is("event.dataset", k.dataset)
 	var who, what string
 	name := clip(k.a, 100)
-	failed := func(w where) where { return w.has("event.category", "authentication").is("event.outcome", "failure") }
+	failed := func(w where) where {
+		return w.has("event.category", "authentication").is("event.outcome", "failure").refusals()
+	}
 	switch k.kind {
 	case rateRecords:
 		f.Title, f.Rule.ID, who, what = "A log has far more records than usual", "rates.records", "log "+k.dataset, "records"

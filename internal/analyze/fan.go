@@ -49,7 +49,7 @@ type fanPlace struct {
 // fanSpan is what one did in an hour.
 type fanSpan struct {
 	values      distinct
-	count       int
+	tries       tries
 	first, last int64
 	dataset     string // of the first record
 }
@@ -85,10 +85,10 @@ func (*fan) digest(_ string, rs *rows) any {
 	var t tally[key, fanSpan]
 	put := func(r *row, k fanKind, a, b sym, value uint64) {
 		s := t.at(key{pack(uint8(k), a, b, 0), hourOf(r.time)})
-		if s.count == 0 {
+		if s.tries == (tries{}) {
 			s.first, s.last, s.dataset = r.time, r.time, rs.keep(r.dataset)
 		}
-		s.count++
+		s.tries.add(r.kind)
 		s.first, s.last = min(s.first, r.time), max(s.last, r.time)
 		s.values.add(value)
 	}
@@ -147,7 +147,7 @@ func (t *fan) Merge(digest any) {
 			continue
 		}
 		old := t.spans.at(place)
-		old.count += s.count
+		old.tries.merge(s.tries)
 		old.first, old.last = min(old.first, s.first), max(old.last, s.last)
 		old.values.merge(&s.values)
 	}
@@ -199,11 +199,12 @@ func (t *fan) Findings(context.Context, Querier) ([]Finding, error) {
 	}
 	var out []Finding
 	type run struct {
-		f    Finding
-		hour int32
-		most int
-		key  fanPlace
-		of   string
+		f     Finding
+		hour  int32
+		most  int
+		tries tries
+		key   fanPlace
+		of    string
 	}
 	runs := map[fanPlace]*run{}
 	var flushed []*run
@@ -230,7 +231,7 @@ func (t *fan) Findings(context.Context, Querier) ([]Finding, error) {
 			continue
 		}
 		// Spraying tries few passwords on each account; many are one source's guesses at some.
-		if k.kind == fanUsers && s.count > 20*n {
+		if k.kind == fanUsers && s.tries.count() > 20*n {
 			continue
 		}
 		r := runs[who]
@@ -247,7 +248,8 @@ func (t *fan) Findings(context.Context, Querier) ([]Finding, error) {
 			runs[who] = r
 		}
 		r.hour = k.hour
-		r.f.Last, r.f.Count = max(r.f.Last, s.last), r.f.Count+s.count
+		r.f.Last = max(r.f.Last, s.last)
+		r.tries.merge(s.tries)
 		r.most = max(r.most, n)
 		r.f.Surprise = max(r.f.Surprise, math.Log2(float64(len(kinds[k.kind])+1))+math.Log2(float64(n)/max(1, usual)))
 	}
@@ -259,7 +261,7 @@ func (t *fan) Findings(context.Context, Querier) ([]Finding, error) {
 		}
 	}
 	for _, r := range flushed {
-		r.f.describeFan(t.key(r.key), r.most, "in an hour", r.of)
+		r.f.describeFan(t.key(r.key), r.most, r.tries, "in an hour", r.of)
 		out = append(out, r.f)
 	}
 	out = append(out, t.slow(ordered, flushedKeys(flushed, func(r *run) fanPlace { return r.key }))...)
@@ -300,7 +302,7 @@ func (t *fan) slow(ordered []fanPlace, told map[fanPlace]bool) []Finding {
 				from := t.spans.at(o)
 				s.values.merge(&from.values)
 				if o != k {
-					s.count += from.count
+					s.tries.merge(from.tries)
 				}
 				s.first, s.last = min(s.first, from.first), max(s.last, from.last)
 			}
@@ -339,12 +341,12 @@ func (t *fan) slow(ordered []fanPlace, told map[fanPlace]bool) []Finding {
 		if float64(s.n) < fanTimes*usual {
 			continue
 		}
-		if k.kind == fanUsers && s.count > 20*s.n {
+		if k.kind == fanUsers && s.tries.count() > 20*s.n {
 			continue
 		}
-		f := Finding{First: s.first, Last: s.last, Count: s.count, Datasets: nonEmpty(s.dataset),
+		f := Finding{First: s.first, Last: s.last, Datasets: nonEmpty(s.dataset),
 			Surprise: math.Log2(float64(len(kinds[k.kind])+1)) + math.Log2(float64(s.n)/max(1, usual))}
-		f.describeFan(t.key(k), s.n, "that day", than)
+		f.describeFan(t.key(k), s.n, s.tries, "that day", than)
 		f.Level = "low" // a day of slips of many people's hands through one address may be as much
 		out = append(out, f)
 	}
@@ -405,8 +407,12 @@ func usualFan(all []fanSpanAt, not int32) (most float64, known bool) {
 	return percentile(vs, 0.9), true
 }
 
-func (f *Finding) describeFan(k fanKey, most int, in, than string) {
+func (f *Finding) describeFan(k fanKey, most int, tries tries, in, than string) {
+	f.Count = tries.count()
 	w := where{}.between(f.First, f.Last).not("event.kind", "alert")
+	if (k.kind == fanUsers || k.kind == fanSources) && tries[0] > 0 && tries[1]+tries[2] > 0 {
+		w = w.refusals()
+	}
 	connections := func(w where) where {
 		return append(w, `("event.category":"network" or "event.type":"connection" or "event.type":"allowed" or "event.type":"denied")`).not("event.category", "web").any(k.a, "source.ip", "client.ip").some("destination.ip")
 	}

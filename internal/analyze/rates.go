@@ -108,7 +108,7 @@ func (*rates) digest(_ string, rs *rows) any {
 		if r.action != 0 && r.host != 0 {
 			put(rateAction, r.action, sym(r.outcome))
 		}
-		if r.has(authentication) {
+		if r.has(authentication) && r.kind&(announced|leaving) == 0 {
 			switch r.outcome {
 			case failure:
 				if r.user != 0 {
@@ -125,7 +125,7 @@ func (*rates) digest(_ string, rs *rows) any {
 					put(rateLoginUser, r.user, 0)
 				}
 			}
-		} else if r.source != 0 && !r.has(alert) {
+		} else if r.source != 0 && r.kind&(alert|announced|leaving) == 0 {
 			put(rateFrom, r.source, 0)
 		}
 		if r.has(files) && r.user != 0 {

@@ -63,7 +63,43 @@ const (
 	alert // event.kind alert: a copy of what other records tell
 	session
 	files
+	announced // an attempt to log in, which a record of its refusal follows or not
+	leaving   // the end of a connection without a login, of whose refusals there are records or not
 )
+
+// tries are records of attempts to log in: of refusals, of attempts announced, and of connections that ended without. sshd
+// writes one, two or all three of an attempt.
+type tries [3]int32
+
+func (t *tries) add(k kind) {
+	switch {
+	case k&leaving != 0:
+		t[2]++
+	case k&announced != 0:
+		t[1]++
+	default:
+		t[0]++
+	}
+}
+
+func (t *tries) merge(o tries) {
+	for i, n := range o {
+		t[i] += n
+	}
+}
+
+// count is how many attempts there were.
+func (t *tries) count() int {
+	if t[0] > 0 {
+		return int(t[0])
+	}
+	return int(max(t[1], t[2]))
+}
+
+// refusals asks for records of refusals alone.
+func (w where) refusals() where {
+	return append(w, `!"system.auth.ssh.event":in("Invalid","Illegal") !"event.action":in("ssh_invalid_user","ssh_preauth_disconnect","ssh_max_attempts")`)
+}
 
 // direction is network.direction, as far as the record knows one's own network.
 type direction uint8
@@ -189,6 +225,12 @@ func (rs *rows) add(at int, last *[8]sym) {
 				r.dataset = rs.sym(f.Value, &last[0])
 			case "event.action":
 				r.action = rs.sym(f.Value, &last[3])
+				switch f.Value {
+				case "ssh_invalid_user":
+					r.kind |= announced
+				case "ssh_preauth_disconnect", "ssh_max_attempts":
+					r.kind |= leaving
+				}
 			case "event.code":
 				code = f.Value
 			case "event.outcome":
@@ -261,6 +303,10 @@ func (rs *rows) add(at int, last *[8]sym) {
 			}
 		case 's':
 			switch name {
+			case "system.auth.ssh.event":
+				if f.Value == "Invalid" || f.Value == "Illegal" {
+					r.kind |= announced
+				}
 			case "source.ip":
 				r.source = rs.sym(f.Value, &last[4])
 			case "source.port":

@@ -46,7 +46,7 @@ type node struct {
 	// What the attempts were, which rules that count show a part of: see widen.
 	tries       int
 	own         int // tries, by the finding alone
-	accounts    int // that were tried, where all of them were counted
+	accounts    int // that were tried, where the log was asked for all attempts
 	begun, done int64
 	records     []analyze.Evidence
 }

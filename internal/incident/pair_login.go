@@ -136,7 +136,11 @@ func extend(nodes []*node, tallies []tally) {
 			if len(hosts) > 1 || len(hosts) == 1 && hosts[0] != hostName(t.host) || t.count < n.tries || t.first > n.done+int64(tryReach) || t.last < n.begun-int64(tryReach) {
 				continue
 			}
-			n.tries, n.own, n.accounts = t.tries, n.own*t.tries/max(t.count, 1), t.users
+			n.accounts = max(n.accounts, t.users)
+			if t.count == n.tries {
+				continue
+			}
+			n.tries = t.count
 			n.begun, n.done = min(n.begun, t.first), max(n.done, t.last)
 			all := slices.Clone(n.records)
 			for _, r := range t.records {

@@ -220,14 +220,16 @@ func (w *world) failures(_ context.Context, sources []string, s span, limit int)
 	rs, _ := w.pick(s, len(w.rs), func(r *record) bool {
 		return r.is("authentication") && r.outcome == "failure" && slices.Contains(sources, r.source)
 	})
-	for _, r := range rs {
+	for k, r := range rs {
 		i := slices.IndexFunc(ts, func(t tally) bool { return t.source == r.source && t.host == r.host })
 		if i < 0 {
 			i = len(ts)
 			ts = append(ts, tally{source: r.source, host: r.host, first: r.time})
 		}
 		ts[i].count++
-		ts[i].tries++
+		if r.user != "" && !slices.ContainsFunc(rs[:k], func(o record) bool { return o.source == r.source && o.host == r.host && o.user == r.user }) {
+			ts[i].users++
+		}
 		ts[i].last = r.time
 		if len(ts[i].records) < limit {
 			ts[i].records = append(ts[i].records, r)
