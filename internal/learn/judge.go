@@ -171,6 +171,9 @@ type Reason struct {
 	Weight  float64 // in nats of log-odds: positive speaks for true
 }
 
+// Bias is what all that was learnt from says of anything, in nats of log-odds: how much more of it was true than was to be expected.
+func (j *Judge) Bias() float64 { return j.bias }
+
 // Judge returns the chance that a thing is true, and why: features by how much they
 // weigh, the heaviest first.
 func (j *Judge) Judge(features []string, prior float64) (chance float64, reasons []Reason) {

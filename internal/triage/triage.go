@@ -326,6 +326,19 @@ func (c *Case) item(m *Model, it Item, features []string, prior []Reason) Item {
 		n := m.counts[r.Feature]
 		it.Why = append(it.Why, Reason{Feature: r.Feature, Weight: r.Weight, True: n[1], False: n[0]})
 	}
+	// What is said adds up to the chance.
+	if rest := reasons[min(len(reasons), shownReasons):]; len(rest) > 0 {
+		sum := 0.0
+		for _, r := range rest {
+			sum += r.Weight
+		}
+		if math.Abs(sum) >= 0.05 {
+			it.Why = append(it.Why, Reason{Feature: fmt.Sprintf("others that were judged=%d", len(rest)), Weight: sum})
+		}
+	}
+	if b := m.judge.Bias(); math.Abs(b) >= 0.05 {
+		it.Why = append(it.Why, Reason{Feature: "all=findings", Weight: b, True: m.True, False: m.Judged - m.True})
+	}
 	slices.SortStableFunc(prior, func(a, b Reason) int { return cmp.Compare(math.Abs(b.Weight), math.Abs(a.Weight)) })
 	it.Why = append(it.Why, prior...)
 	return it
