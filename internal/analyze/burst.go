@@ -15,6 +15,7 @@ const (
 	rateAbove    = 1.2  // and so many times as many as what is usual at most
 	rateSoonest  = 5    // without a daily baseline, so many times
 	rateActive   = 12   // active hours, on five days, from which on a series has a rhythm of its own
+	suddenHours  = 5    // hours with which it is known how much one has
 	ratePeers    = 30   // active hours of others of its kind that something without a rhythm is compared with
 	clearBits    = 6    // more surprising than so many bits even if what is usual at most were the mean: chance is not all of it
 	fewestTests  = 1000 // counts a day at least
@@ -123,24 +124,64 @@ func (s series) days(c *calendar) (days []int32) {
 	return days
 }
 
-// peers lists for each kind of series in a log how much there is in an hour in which there is any.
-func (t *rates) peers() map[rateKey][]float64 {
-	all := map[rateKey][]float64{}
-	for _, k := range t.order {
+// peerHours are the hours of series of a kind in a log in which there is any.
+type peerHours struct {
+	counts      []float64 // sorted
+	big, sudden int       // of the greatest tenth, and how many of these are sudden
+}
+
+// peers lists the hours of each kind of series in a log.
+func (t *rates) peers() map[rateKey]*peerHours {
+	all := map[rateKey]*peerHours{}
+	of := func(k rateKey) *peerHours {
 		kind := rateKey{kind: k.kind, dataset: k.dataset}
+		if all[kind] == nil {
+			all[kind] = &peerHours{}
+		}
+		return all[kind]
+	}
+	for _, k := range t.order {
+		p := of(k)
 		for _, c := range *t.series[k] {
-			all[kind] = append(all[kind], float64(c.count))
+			p.counts = append(p.counts, float64(c.count))
 		}
 	}
-	for _, v := range all {
-		slices.Sort(v)
+	for _, p := range all {
+		slices.Sort(p.counts)
+	}
+	for _, k := range t.order {
+		p, s := of(k), *t.series[k]
+		if len(p.counts) < ratePeers {
+			continue
+		}
+		tenth := percentile(p.counts, 0.9)
+		for i := range s {
+			if float64(s[i].count) >= tenth {
+				p.big++
+				if s.sudden(i) {
+					p.sudden++
+				}
+			}
+		}
 	}
 	return all
 }
 
+// sudden reports whether a series that is there in some hours has far more in one than in any but those beside it.
+func (s series) sudden(i int) bool {
+	most, others := uint32(1), 0
+	for j := range s {
+		if h := s[j].hour - s[i].hour; h < -2 || h > 2 {
+			most, others = max(most, s[j].count), others+1
+		}
+	}
+	return others >= suddenHours && s[i].count >= rateSoonest*most
+}
+
 // sparse judges what is mostly not there by how much others of its kind have in an hour in which they have any: by the tail of these (Hill),
 // or, where there are few, by one so heavy that nothing is known.
-func (t *rates) sparse(k rateKey, c *calendar, common []float64, tests float64) (out []*hit) {
+func (t *rates) sparse(k rateKey, c *calendar, p *peerHours, tests float64) (out []*hit) {
+	common := p.counts
 	s := *t.series[k]
 	least := k.kind.least()
 	if float64(s.most()) <= least {
@@ -185,6 +226,9 @@ func (t *rates) sparse(k rateKey, c *calendar, common []float64, tests float64) 
 		bits := slope*math.Log2(n/most) - math.Log2(share) - tests
 		if u.peers == 0 { // nobody to compare with: that it is active at all is the news
 			bits += math.Log2(max(1, float64(24*(u.days+1))/float64(len(s))))
+		}
+		if u.peers > 0 && s.sudden(i) { // who has much has mostly had much before
+			bits += math.Log2(float64(p.big+1) / float64(p.sudden+1))
 		}
 		if bits < rateBits {
 			continue
