@@ -375,12 +375,15 @@ func (f forgetful) QueryWith(ctx context.Context, q string, o store.QueryOptions
 		kept = append(kept, own)
 		return nil
 	})
-	for _, row := range kept { // also those before the error
+	if err != nil {
+		return err
+	}
+	for _, row := range kept {
 		if e := fn(row); e != nil {
 			return e
 		}
 	}
-	return err
+	return nil
 }
 
 func TestWhatIsTooMuchToCountAtOnceIsCountedInParts(t *testing.T) {

@@ -95,7 +95,7 @@ func (s *stretcher) one(ctx context.Context, from, until int64) error {
 	if err != nil {
 		return err
 	}
-	err = s.st.QueryWith(ctx, query+" | "+s.stats, QueryOptions{Unsorted: true}, s.fn)
+	err = count(ctx, s.st, query+" | "+s.stats, s.fn)
 	if errors.Is(err, ErrMemory) {
 		return s.split(ctx, from, until)
 	}
@@ -190,7 +190,7 @@ func inParts(ctx context.Context, st Store, query string, by []string, stats str
 	)
 	var part func(from, to uint64) error
 	part = func(from, to uint64) error {
-		err := st.QueryWith(ctx, fmt.Sprintf("%s | hash(%s) sextant_part | filter sextant_part:>=%d sextant_part:<%d | %s", query, strconv.Quote(key), from, to, stats), QueryOptions{Unsorted: true}, fn)
+		err := count(ctx, st, fmt.Sprintf("%s | hash(%s) sextant_part | filter sextant_part:>=%d sextant_part:<%d | %s", query, strconv.Quote(key), from, to, stats), fn)
 		if middle := from + (to-from)/2; errors.Is(err, ErrMemory) && to-from > all/4096 {
 			if err = part(from, middle); err == nil {
 				err = part(middle, to)
@@ -204,6 +204,20 @@ func inParts(ctx context.Context, st Store, query string, by []string, stats str
 		}
 	}
 	return nil
+}
+
+// count runs a query that ends in a stats pipe: if the engine has no memory for all groups, it gives none, so that they can
+// be asked for in smaller parts. Were it otherwise, some would be counted twice.
+func count(ctx context.Context, st Store, query string, fn func(row []event.Field) error) error {
+	given := false
+	err := st.QueryWith(ctx, query, QueryOptions{Unsorted: true}, func(row []event.Field) error {
+		given = true
+		return fn(row)
+	})
+	if given && errors.Is(err, ErrMemory) {
+		return fmt.Errorf("the store gave some groups and then had no memory for the others: %v", err)
+	}
+	return err
 }
 
 // grouper puts rows of groups together: they go to files by a hash of their values, and each
