@@ -14,8 +14,7 @@ import (
 )
 
 // sequences finds messages that came where another is the rule. It learns, as
-// records come, which kind of message follows which within a stream: those that name the same
-// thing where that makes them most predictable (see threads), else the
+// records come, which kind of message follows which within a stream: the
 // records of a process where the log names it, else those of a host and
 // dataset, but for those that clients cause. What is known so far decides; the beginning of a log surprises nobody.
 // How much a surprise counts is told by how far the order explains the log (learn.Blend).
