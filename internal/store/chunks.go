@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -20,9 +22,45 @@ import (
 // between them the engine is made to close what it has open.
 
 const (
-	filesOfDay = 150 // files a query opens for a day: eight small parts, or one large one of 60 columns
+	filesOfDay = 150 // files a query opens for a day mostly: eight small parts, or one large one of 60 columns
 	minChunk   = 8   // days
 )
+
+// A dayFiles is how many files a day has on disk: while many logs are read, there may be dozens of parts of it.
+type dayFiles struct {
+	changed time.Time // of the directory of its parts
+	files   int
+}
+
+// filesOf is how many files a query may open for a day. It looks again where the day has other parts than when it last looked.
+func (s *Embedded) filesOf(day string) int {
+	dir := filepath.Join(s.dir, engineName, "partitions", day, "datadb")
+	info, err := os.Stat(dir)
+	if err != nil {
+		return 0
+	}
+	s.days.Lock()
+	known, ok := s.files[day]
+	s.days.Unlock()
+	if ok && known.changed.Equal(info.ModTime()) {
+		return known.files
+	}
+	known = dayFiles{changed: info.ModTime()}
+	parts, _ := os.ReadDir(dir)
+	for _, p := range parts {
+		if p.IsDir() {
+			files, _ := os.ReadDir(filepath.Join(dir, p.Name()))
+			known.files += len(files)
+		}
+	}
+	s.days.Lock()
+	defer s.days.Unlock()
+	if s.files == nil {
+		s.files = map[string]dayFiles{}
+	}
+	s.files[day] = known
+	return known.files
+}
 
 // openReaders counts the files that the engine has open for queries.
 var openReaders = metrics.GetOrCreateCounter("vm_fs_readers")
@@ -33,10 +71,11 @@ func chunkOf(maxFiles int) int { return max(minChunk, maxFiles/2/filesOfDay) }
 // engineRun has the engine answer a query, in chunks where there are many days.
 func (s *Embedded) engineRun(qctx *logstorage.QueryContext, write logstorage.WriteDataBlockFunc) error {
 	days := daysWithin(s.engine.PartitionList(), qctx.Query)
-	if len(days) <= s.chunk {
+	chunks := s.chunks(days)
+	if len(chunks) <= 1 {
 		return s.runSpan(qctx, days, write)
 	}
-	spans, err := spansOf(days, s.chunk)
+	spans, err := spansOf(days, chunks)
 	if err != nil {
 		return err
 	}
@@ -87,6 +126,27 @@ func (s *Embedded) engineRun(qctx *logstorage.QueryContext, write logstorage.Wri
 	return search(qctx, write)
 }
 
+// chunks cuts days into runs that a query may read at once, and makes room for the first.
+func (s *Embedded) chunks(days []string) (out [][]string) {
+	from, files, most := 0, 0, 0
+	for i, day := range days {
+		n := s.filesOf(day)
+		if i > from && (i-from >= s.chunk || files+n > s.maxFiles/2) {
+			out = append(out, days[from:i])
+			from, files = i, 0
+		}
+		files += n
+		most = max(most, files)
+	}
+	if from < len(days) {
+		out = append(out, days[from:])
+	}
+	if len(out) == 1 && most > s.maxFiles/4 {
+		s.closeFiles(s.maxFiles/4*3 - most) // it runs all the same if that fails: a broken store says so itself
+	}
+	return out
+}
+
 // daysWithin returns the days that a query may read by the times it asks for.
 func daysWithin(days []string, q *logstorage.Query) []string {
 	from, to := q.GetFilterTimeRange()
@@ -116,12 +176,12 @@ type span struct {
 	days   []string
 }
 
-// spansOf cuts all of time into spans of at most n of the days, which are in
+// spansOf cuts all of time into spans of chunks of the days, which are in
 // order.
-func spansOf(days []string, n int) ([]span, error) {
+func spansOf(days []string, chunks [][]string) ([]span, error) {
 	var out []span
 	from := time.Unix(0, minTime).UTC()
-	for some := range slices.Chunk(days, n) {
+	for _, some := range chunks {
 		to := time.Unix(0, maxTime).UTC()
 		if days = days[len(some):]; len(days) > 0 {
 			next, err := time.Parse("20060102", days[0])

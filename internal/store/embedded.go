@@ -104,7 +104,8 @@ type Embedded struct {
 	dirty  map[int64]struct{} // days that got rows since the last Sync
 	opened map[int64]struct{} // days of which the engine may have files open
 	known  map[int64]struct{} // days that have rows
-	most   int                // of known
+	files  map[string]dayFiles
+	most   int // of known
 
 	life   sync.Mutex // guards closed and the start of users
 	closed bool
