@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -61,10 +62,7 @@ func TestManyDaysNeedFewFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i := range 3 {
-		if i == 2 {
-			s.chunk = days // how many files the days have decides
-		}
+	for range 2 {
 		rows := 0
 		if err := s.Query(t.Context(), "*", func([]event.Field) error {
 			if rows++; int(openReaders.Get()) > s.maxFiles {
@@ -303,5 +301,38 @@ func TestAWriterRefusesRowsWhenTheDiskIsFull(t *testing.T) {
 	w := s.NewWriter()
 	if err := errors.Join(w.Add(&Source{ID: testID, Path: "p"}, scattered(5)), w.Flush()); !errors.Is(err, ErrDiskFull) {
 		t.Error(err)
+	}
+}
+
+func TestDaysOfManyFilesAreReadFewAtATime(t *testing.T) {
+	s := &Embedded{dir: t.TempDir(), maxFiles: 200, chunk: 3}
+	var days []string
+	write := func(day, part string, files int) {
+		dir := filepath.Join(s.dir, engineName, "partitions", day, "datadb", part)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for i := range files {
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for i, files := range []int{40, 50, 20, 150, 1, 2, 3, 4} {
+		day := fmt.Sprintf("2026010%d", i+1)
+		write(day, "a", files)
+		days = append(days, day)
+	}
+	want := [][]string{days[:2], days[2:3], days[3:4], days[4:7], days[7:]}
+	if got := s.chunks(days); !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	at := time.Now().Add(time.Hour)
+	write(days[7], "b", 99)
+	if err := os.Chtimes(filepath.Join(s.dir, engineName, "partitions", days[7], "datadb"), at, at); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.filesOf(days[7]); n != 103 {
+		t.Errorf("%d files after another part, want 103", n)
 	}
 }
