@@ -535,6 +535,11 @@ func (k rateKind) goesOn() bool {
 	return k == rateRecords || k == rateAction || k == rateFrom || k == rateLoginUser
 }
 
+// stranger reports whether a series is of an address that may be anybody's.
+func (k rateKind) stranger() bool {
+	return k == rateFrom || k == rateFailedFrom || k == rateClientError
+}
+
 // begins reports whether a burst is only that something is there for the first time, and goes on.
 func (t *rates) begins(sc *scan, k rateKey, from, to int) bool {
 	if !k.kind.goesOn() {

@@ -241,7 +241,13 @@ func (t *rates) Findings(context.Context, Querier) ([]Finding, error) {
 		if cs := perhaps[k]; len(cs) > 0 {
 			sc.use(calendars[k.dataset])
 			sc.lay(*t.series[k])
-			hits = append(hits, t.choose(&sc, k, cs, tests, tails, logs[k.dataset])...)
+			chosen := t.choose(&sc, k, cs, tests, tails, logs[k.dataset])
+			if p := peers[rateKey{kind: k.kind, dataset: k.dataset}]; k.kind.stranger() && outside(k.a) && len(p.counts) >= ratePeers {
+				// Addresses outside come and go: what is usual of one says less than what all of them do.
+				most := percentile(p.counts, 0.99)
+				chosen = slices.DeleteFunc(chosen, func(h *hit) bool { return float64(h.count) <= most*float64(h.hours) })
+			}
+			hits = append(hits, chosen...)
 		}
 	}
 	var out []Finding
