@@ -67,8 +67,7 @@ const (
 	leaving   // the end of a connection without a login, of whose refusals there are records or not
 )
 
-// tries are records of attempts to log in: of refusals, of attempts announced, and of connections that ended without. sshd
-// writes one, two or all three of an attempt.
+// tries counts records of attempts to log in: refusals, attempts announced, ends of connections; see Attempts.
 type tries [3]int32
 
 func (t *tries) add(k kind) {
@@ -89,17 +88,26 @@ func (t *tries) merge(o tries) {
 }
 
 // count is how many attempts there were.
-func (t *tries) count() int {
-	if t[0] > 0 {
-		return int(t[0])
+func (t *tries) count() int { return Attempts(int(t[0]), int(t[1]), int(t[2])) }
+
+// Announced and Leaving are LogsQL for records of failed logins that are not themselves a refusal: sshd's of a name that it does not know, and of a
+// connection that ended without a login.
+const (
+	Announced = `("system.auth.ssh.event":in("Invalid","Illegal") or "event.action":="ssh_invalid_user")`
+	Leaving   = `"event.action":in("ssh_preauth_disconnect","ssh_max_attempts")`
+)
+
+// Attempts is how many attempts to log in so many records are of: sshd writes of one that it is announced, that it is refused, and that the
+// connection ended, or only some of these (a server that takes keys only refuses no password).
+func Attempts(refused, announced, leaving int) int {
+	if refused > 0 {
+		return refused
 	}
-	return int(max(t[1], t[2]))
+	return max(announced, leaving)
 }
 
 // refusals asks for records of refusals alone.
-func (w where) refusals() where {
-	return append(w, `!"system.auth.ssh.event":in("Invalid","Illegal") !"event.action":in("ssh_invalid_user","ssh_preauth_disconnect","ssh_max_attempts")`)
-}
+func (w where) refusals() where { return append(w, "!"+Announced, "!"+Leaving) }
 
 // direction is network.direction, as far as the record knows one's own network.
 type direction uint8

@@ -365,8 +365,6 @@ const (
 		`!"event.action":in("session-disconnected","logged-out","logged-off","ended-session","disposed-credentials")`
 	sessionEnd    = `"event.type":end "event.category":session`
 	refusedLogin  = `"event.category":authentication "event.outcome":=failure`
-	announced     = `"system.auth.ssh.event":in("Invalid","Illegal") or "event.action":="ssh_invalid_user"`
-	leaving       = `"event.action":in("ssh_preauth_disconnect","ssh_max_attempts")`
 	networkRecord = `"event.category":network`
 	// A connection that came about, as pair_scan.go's established looks at it more closely.
 	connectionMade = networkRecord + ` !"event.type":denied !"event.outcome":=failure` +
@@ -531,23 +529,15 @@ func (l logsQL) failures(ctx context.Context, sources []string, s span, limit in
 	return ts, nil
 }
 
-// tries is how many attempts so many records are of: sshd writes of one that it announces, that it refuses
-// it, and that the connection ended, or only some of these.
-func tries(records, announced, leaving int) int {
-	if refused := records - announced - leaving; refused > 0 {
-		return refused
-	}
-	return max(announced, leaving)
-}
-
 // countFailures counts for a few addresses; where they tried very many hosts,
 // the most tried.
 func (l logsQL) countFailures(ctx context.Context, sources []string, s span) ([]tally, error) {
 	var ts []tally
 	q := during(s) + " " + in("source.ip", sources) + " " + refusedLogin +
-		` | stats by ("source.ip","host.name") count() n, count() if (` + announced + `) announced, count() if (` + leaving + `) leaving, count_uniq("user.name") users, min(_time) first, max(_time) last | sort by (n desc,"source.ip","host.name") limit 10000`
+		` | stats by ("source.ip","host.name") count() n, count() if (` + analyze.Announced + `) announced, count() if (` + analyze.Leaving + `) leaving, count_uniq("user.name") users, min(_time) first, max(_time) last | sort by (n desc,"source.ip","host.name") limit 10000`
 	err := l.each(ctx, "count refused logins", q, func(r row) {
-		ts = append(ts, tally{source: r.get("source.ip"), host: r.get("host.name"), count: tries(r.count("n"), r.count("announced"), r.count("leaving")), users: r.count("users"), first: parseTime(r.get("first")), last: parseTime(r.get("last"))})
+		announced, leaving := r.count("announced"), r.count("leaving")
+		ts = append(ts, tally{source: r.get("source.ip"), host: r.get("host.name"), count: analyze.Attempts(r.count("n")-announced-leaving, announced, leaving), users: r.count("users"), first: parseTime(r.get("first")), last: parseTime(r.get("last"))})
 	})
 	if n := len(sources); n > 1 && errors.Is(err, store.ErrMemory) {
 		if ts, err = l.countFailures(ctx, sources[:n/2], s); err != nil {

@@ -30,8 +30,7 @@ func Top(ctx context.Context, st store.Store, query, field string, most int) (to
 	limit := most + 2 // an array may hold an empty value, which is none
 	err = st.QueryWith(ctx, fmt.Sprintf("%s | top %d by (%s) hits as sextant_n", query, limit, quote(field)), store.QueryOptions{Unsorted: true}, take)
 	if errors.Is(err, store.ErrMemory) {
-		stats := fmt.Sprintf("stats by (%s) count() sextant_n | sort by (sextant_n desc, %[1]s) limit %d", quote(field), limit)
-		err = store.Grouped(ctx, st, query, field, stats, func() { k.kept = nil }, take)
+		err = store.Group(ctx, st, query, []string{field}, []store.Figure{{Name: "sextant_n", Of: "count()"}}, func() { k.kept = nil }, take)
 	}
 	if err != nil {
 		return nil, false, err

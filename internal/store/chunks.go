@@ -204,8 +204,7 @@ func spansOf(days []string, chunks [][]string) ([]span, error) {
 
 // timeFilter is LogsQL for a stretch of time with both ends.
 func timeFilter(from, to int64) string {
-	const layout = "2006-01-02T15:04:05.000000000Z"
-	return fmt.Sprintf("_time:[%s, %s]", time.Unix(0, from).UTC().Format(layout), time.Unix(0, to).UTC().Format(layout))
+	return fmt.Sprintf("_time:[%s, %s]", time.Unix(0, from).UTC().Format(timeLayout), time.Unix(0, to).UTC().Format(timeLayout))
 }
 
 // closeFiles makes the engine close its files when at least so many are open.

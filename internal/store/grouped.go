@@ -103,7 +103,7 @@ func (s *stretcher) one(ctx context.Context, from, until int64) error {
 }
 
 func (s *stretcher) within(from, until int64) (string, error) {
-	return Narrowed(s.query, "_time:["+time.Unix(0, from).UTC().Format(timeLayout)+","+time.Unix(0, until).UTC().Format(timeLayout)+"]")
+	return Narrowed(s.query, timeFilter(from, until))
 }
 
 // split runs it on parts of a stretch that is too long.

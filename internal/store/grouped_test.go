@@ -89,11 +89,24 @@ func TestGroupsTooManyForMemoryAreCountedAllTheSame(t *testing.T) {
 		}
 		return out
 	}
-	want := group(s)
+	grouped := func(st Store) map[string]int {
+		out := map[string]int{}
+		if err := Grouped(t.Context(), st, "*", "user.name", `stats by ("user.name") count() n`, func() { clear(out) }, func(row []event.Field) error {
+			out[row[0].Value+" "+row[1].Value]++
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	want, wantParts := group(s), grouped(s)
 	for _, most := range []int{1100, 150} {
 		small := &tight{Store: s, most: most}
 		if got := group(small); !maps.Equal(got, want) {
 			t.Errorf("with room for %d groups there are %d, want %d", most, len(got), len(want))
+		}
+		if got := grouped(small); !maps.Equal(got, wantParts) || len(got) != 1700 {
+			t.Errorf("with room for %d groups there are %d in parts, want %d", most, len(got), len(wantParts))
 		}
 		if small.failed == 0 || len(want) < 1700 {
 			t.Errorf("nothing failed, of %d groups", len(want))

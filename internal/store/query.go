@@ -147,7 +147,7 @@ func (s *Embedded) QueryWith(ctx context.Context, logsql string, options QueryOp
 		if options.Until != 0 {
 			until = min(until, options.Until)
 		}
-		filter = "_time:[" + time.Unix(0, from).UTC().Format(timeLayout) + "," + time.Unix(0, until).UTC().Format(timeLayout) + "] (" + filter + ")"
+		filter = timeFilter(from, until) + " (" + filter + ")"
 	}
 	if options.Unsorted {
 		err = r.run(ctx, strings.Join(append([]string{filter}, list...), " | "), r.rows)
